@@ -1,0 +1,101 @@
+"""IPv4 addresses, CIDRs and half-open ranges as plain values. Knows no network, no ring, no command.
+
+An address is an unsigned 32-bit integer: the ring of the allocator is arithmetic on such integers
+(specification ipam, section 1). Text appears only at the edges.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import NewType
+
+from weave_cli.errors import UsageProblem
+
+Address = NewType("Address", int)
+
+_DOTTED_QUAD = re.compile(r"(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})", re.ASCII)
+
+
+def parse_address(text: str) -> Address:
+    """A dotted quad as an integer; raises UsageProblem naming the text otherwise."""
+    match = _DOTTED_QUAD.fullmatch(text)
+    octets = [int(group) for group in match.groups()] if match else []
+    if not octets or max(octets) > 255:
+        raise UsageProblem(f"invalid IP Address: {text}")
+    return Address(int.from_bytes(bytes(octets), "big"))
+
+
+def format_address(address: int) -> str:
+    """The dotted quad of an integer address."""
+    return f"{address >> 24 & 255}.{address >> 16 & 255}.{address >> 8 & 255}.{address & 255}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Range:
+    """Addresses from start up to, not including, end (end may be 2**32)."""
+
+    start: int
+    end: int
+
+    @property
+    def size(self) -> int:
+        return self.end - self.start
+
+    def __contains__(self, address: int) -> bool:
+        return self.start <= address < self.end
+
+    def overlaps(self, other: Range) -> bool:
+        return self.start < other.end and other.start < self.end
+
+    def __str__(self) -> str:
+        return f"{format_address(self.start)}-{format_address(self.end - 1)}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cidr:
+    """An address with a prefix length: a network when its host bits are zero, else an address in one."""
+
+    address: int
+    prefix_len: int
+
+    @property
+    def network(self) -> Range:
+        """All addresses of the network this CIDR lies in."""
+        size = 1 << (32 - self.prefix_len)
+        start = self.address & ~(size - 1)
+        return Range(start, start + size)
+
+    @property
+    def usable(self) -> Range:
+        """The network's addresses without its first and last one (specification ipam, section 1)."""
+        whole = self.network
+        return Range(whole.start + 1, whole.end - 1)
+
+    @property
+    def is_network(self) -> bool:
+        return self.address == self.network.start
+
+    def __str__(self) -> str:
+        return f"{format_address(self.address)}/{self.prefix_len}"
+
+
+def parse_cidr(text: str) -> Cidr:
+    """`a.b.c.d/n` as a value; raises UsageProblem naming the text otherwise."""
+    address_text, slash, prefix_text = text.partition("/")
+    if not slash or not re.fullmatch(r"\d{1,2}", prefix_text, re.ASCII) or int(prefix_text) > 32:
+        raise UsageProblem(f"invalid CIDR address: {text}")
+    try:
+        return Cidr(parse_address(address_text), int(prefix_text))
+    except UsageProblem:
+        raise UsageProblem(f"invalid CIDR address: {text}") from None
+
+
+def parse_subnet(text: str) -> Cidr:
+    """A CIDR with zero host bits and at least four addresses (specification ipam, section 1)."""
+    cidr = parse_cidr(text)
+    if not cidr.is_network:
+        raise UsageProblem(f"invalid subnet - bits after network prefix are not all zero: {text}")
+    if cidr.prefix_len > 30:
+        raise UsageProblem(f"invalid subnet - smaller than minimum size 4: {text}")
+    return cidr

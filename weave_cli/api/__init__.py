@@ -1,0 +1,1 @@
+"""The door to the router's HTTP API."""

@@ -1,0 +1,1 @@
+"""The program weave: click declarations and nothing else."""

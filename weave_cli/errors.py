@@ -1,0 +1,55 @@
+"""Everything that can go wrong, as seen by a person: what failed, then what to do. Knows no room above it.
+
+A message names the value that was refused. The hint, when there is one, is the next line that the
+person reads. Words that a script may match stay as the original weave script had them.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class WeaveError(Exception):
+    """Root of all errors that we raise on purpose; carries the exit status of the command line."""
+
+    exit_status: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class UsageProblem(WeaveError):
+    """The caller's words are wrong: an unknown option, a value that does not parse."""
+
+
+class DockerProblem(WeaveError):
+    """Docker is absent, too old, refuses, or something of ours in it is not as it should be."""
+
+
+class RouterProblem(WeaveError):
+    """The router is absent, does not answer, or refused a call."""
+
+
+class HostProblem(WeaveError):
+    """The kernel, its network or its firewall refused a change or lacks a feature."""
+
+
+class StoreProblem(WeaveError):
+    """The database of the router or of the plugin cannot be read or written."""
+
+
+class ProtocolError(WeaveError):
+    """Somebody broke the mesh protocol; see the two children for whom."""
+
+
+class LocalProtocolError(ProtocolError):
+    """We were about to break the protocol: a defect of ours."""
+
+
+class RemoteProtocolError(ProtocolError):
+    """A peer broke the protocol; ends its connection with this text as the logged reason."""

@@ -1,0 +1,1 @@
+"""The door to the kernel: links, addresses, routes, forwarding entries, firewall, sysctls."""

@@ -1,0 +1,1 @@
+"""The image that our containers run in, made from the running installation."""

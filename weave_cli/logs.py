@@ -1,0 +1,44 @@
+"""One log format and one level switch for all our daemons. Knows nothing of what is logged."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from typing import Final
+
+LEVELS: Final = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
+
+
+class _Formatter(logging.Formatter):
+    """`LEVEL: 2006/01/02 15:04:05.000000 text`, the shape that the Go router's readers know."""
+
+    _names: Final = {
+        logging.DEBUG: "DEBU",
+        logging.INFO: "INFO",
+        logging.WARNING: "WARN",
+        logging.ERROR: "ERRO",
+    }
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = time.strftime("%Y/%m/%d %H:%M:%S", time.localtime(record.created))
+        name = self._names.get(record.levelno, record.levelname[:4])
+        text = f"{name}: {moment}.{int(record.created % 1 * 1_000_000):06d} {record.getMessage()}"
+        if record.exc_info:
+            text += "\n" + self.formatException(record.exc_info)
+        return text
+
+
+def start_logging(level: str) -> None:
+    """Send all loggers to stderr at `level`, one of LEVELS."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Formatter())
+    logging.basicConfig(level=LEVELS[level], handlers=[handler], force=True)
+    # Libraries that tell of every request at info level would drown our own lines.
+    for name in ("aiohttp.access", "urllib3", "docker", "pyroute2"):
+        logging.getLogger(name).setLevel(max(LEVELS[level], logging.WARNING))

@@ -1,0 +1,93 @@
+"""Peer names, and the fixed names of interfaces, containers, drivers and files. Knows no I/O.
+
+Peer names follow the specification mesh, section 2.1: 48-bit integers written like MAC addresses.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NewType
+
+from weave_cli.errors import UsageProblem
+
+PeerName = NewType("PeerName", int)
+
+#: Means "nobody" on the wire; never a router's own name.
+UNKNOWN_PEER: Final = PeerName(0)
+
+# Network devices (specification cli, section 2.3)
+BRIDGE: Final = "weave"
+VXLAN_DEVICE: Final = "weave-vxlan"
+DOCKER_BRIDGE: Final = "docker0"
+DOCKER_GATEWAY_BRIDGE: Final = "docker_gwbridge"
+
+# Containers, volume, image, labels
+ROUTER_CONTAINER: Final = "weave"
+PLUGIN_CONTAINER: Final = "weaveplugin"
+STATE_VOLUME: Final = "weavedb"
+STATE_DIRECTORY: Final = "/weavedb"
+IMAGE_REPOSITORY: Final = "weave-cli"
+LABEL: Final = "works.weave"
+COMPONENT_LABEL: Final = "works.weave.component"
+
+# Inside our containers, the host's /proc/sys/net is bound here, writable; at its own path it is not.
+SYSCTL_NET_MOUNT: Final = "/weave/sys/net"
+
+# Docker network and drivers (specification plugin, section 1)
+MESH_DRIVER: Final = "weavemesh"
+GLOBAL_DRIVER: Final = "weave"
+MESH_NETWORK: Final = "weave"
+PLUGIN_SOCKET_DIRECTORY: Final = "/run/docker/plugins"
+MULTICAST_OPTION: Final = "works.weave.multicast"
+
+# Ports and defaults
+MESH_PORT: Final = 6783
+HTTP_ADDRESS: Final = "127.0.0.1:6784"
+DEFAULT_RANGE: Final = "10.32.0.0/12"
+DEFAULT_DOMAIN: Final = "weave.local."
+
+# Owners of addresses and names that are no containers (specification ipam 1, dns 5)
+EXPOSE_OWNER: Final = "weave:expose"
+EXTERN_OWNER: Final = "weave:extern"
+ANONYMOUS_OWNER: Final = "_"
+
+_GROUP = re.compile(r"[0-9a-fA-F]{1,2}", re.ASCII)
+
+
+def parse_peer_name(text: str) -> PeerName:
+    """A peer name as a user or a peer writes it: six hex groups, or `::` for the missing ones.
+
+    Raises UsageProblem naming the text when it is no such thing.
+    """
+    problem = UsageProblem(
+        f"invalid peer name: {text!r}", hint="A peer name looks like a MAC address: 7a:42:00:00:00:01."
+    )
+    before, shortened, after = text.partition("::")
+    if not shortened:
+        groups = text.split(":")
+        if len(groups) != 6:
+            raise problem
+    else:
+        head = before.split(":") if before else []
+        tail = after.split(":") if after else []
+        if not 1 <= len(head) + len(tail) <= 4:
+            raise problem
+        groups = [*head, *["0"] * (6 - len(head) - len(tail)), *tail]
+    if not all(_GROUP.fullmatch(group) for group in groups):
+        raise problem
+    return PeerName(int.from_bytes(bytes(int(group, 16) for group in groups), "big"))
+
+
+def format_peer_name(name: int) -> str:
+    """Six lower-case two-digit hex groups."""
+    return ":".join(f"{octet:02x}" for octet in name.to_bytes(6, "big"))
+
+
+def pack_peer_name(name: int) -> bytes:
+    """The six octets of a name."""
+    return name.to_bytes(6, "big")
+
+
+def unpack_peer_name(octets: bytes) -> PeerName:
+    """A name from its six octets; the caller has checked the length."""
+    return PeerName(int.from_bytes(octets, "big"))

@@ -1,0 +1,1 @@
+"""What a command does, as plain functions over the doors."""

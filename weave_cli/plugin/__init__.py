@@ -1,0 +1,1 @@
+"""The program weaveplugin: Docker's network and address drivers."""

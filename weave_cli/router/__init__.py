@@ -1,0 +1,1 @@
+"""The program weaver: mesh, allocator, names and data path."""

@@ -1,0 +1,1 @@
+"""The address ring, sans I/O."""

@@ -1,0 +1,1 @@
+"""Membership, gossip and routes, sans I/O."""

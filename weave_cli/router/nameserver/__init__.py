@@ -1,0 +1,1 @@
+"""weaveDNS's data and answers, sans I/O."""

@@ -1,0 +1,1 @@
+"""How frames travel between routers: plans and liveness, sans I/O."""

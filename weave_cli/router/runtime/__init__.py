@@ -1,0 +1,1 @@
+"""The thin coat of I/O around the router's pure rooms."""

@@ -1,0 +1,1 @@
+"""The mesh protocol between two routers, sans I/O."""
