@@ -1,0 +1,272 @@
+"""The handlers of the HTTP API: parse, ask a role, answer (specification http-api, sections 2 to 6).
+
+Errors are WeaveErrors; the server turns them into `400 text`. Nothing here knows how the work is done.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, Final
+
+from aiohttp import web
+from multidict import MultiDict, MultiMapping
+
+from weave_cli.addresses import Address, Cidr, format_address, parse_address, parse_cidr, parse_subnet
+from weave_cli.errors import RouterProblem, UsageProblem
+from weave_cli.reports import Report
+from weave_cli.router.http import status_text
+from weave_cli.router.http.roles import AddressService, NameService, RouterService
+from weave_cli.router.http.template import TemplateRunError, render_template
+from weave_cli.router.http.template_syntax import TemplateSyntaxError
+
+#: What a waiting call answers when we ended it ourselves: the container died, or we are leaving.
+_CANCELLED: Final = "cancelled"
+_TRUE_WORDS: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+
+Pages = dict[str, Callable[[Report], str]]
+
+STATUS_PAGES: Final[Pages] = {
+    "/status": status_text.overview,
+    "/status/targets": status_text.targets,
+    "/status/connections": status_text.connections,
+    "/status/peers": status_text.peers,
+    "/status/dns": status_text.dns,
+    "/status/ipam": status_text.ipam,
+}
+
+
+class RouterCalls:
+    """Targets, status and report."""
+
+    def __init__(self, router: RouterService) -> None:
+        self._router = router
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.post("/connect", self.connect),
+            web.post("/forget", self.forget),
+            web.delete("/peer", self.leave),
+            web.get("/report", self.report, allow_head=False),
+            *(web.get(path, self.status, allow_head=False) for path in STATUS_PAGES),
+        ]
+
+    async def connect(self, request: web.Request) -> web.Response:
+        form = await _form(request)
+        problems = await self._router.connect(_all(form, "peer"), replace=_flag(form, "replace"))
+        if problems:
+            return text_answer("".join(f"{line}\n" for line in problems), status=400)
+        return web.Response()
+
+    async def forget(self, request: web.Request) -> web.Response:
+        self._router.forget(_all(await _form(request), "peer"))
+        return web.Response()
+
+    async def leave(self, _request: web.Request) -> web.Response:
+        await self._router.leave()
+        return web.Response(status=204)
+
+    async def status(self, request: web.Request) -> web.Response:
+        try:
+            text = STATUS_PAGES[request.path](self._router.report())
+        except status_text.NoSuchPage:
+            return text_answer("error during template execution\n", status=500)
+        ready = request.path != "/status" or self._router.is_ready
+        return text_answer(text, status=200 if ready else 503)
+
+    async def report(self, request: web.Request) -> web.Response:
+        report = self._router.report()
+        if _accepts_json(request):
+            text = json.dumps(report, indent=4, ensure_ascii=False)
+            return web.Response(text=text, content_type="application/json")
+        formats = request.query.getall("format", [])
+        if len(formats) != 1:
+            return text_answer("error: must supply one format parameter\n", status=400)
+        try:
+            return text_answer(render_template(formats[0], {"IPAM": None, "DNS": None, **report}))
+        except TemplateSyntaxError as problem:
+            return text_answer(f"template: format:1: {problem}\n", status=400)
+        except TemplateRunError:
+            return text_answer("error during template execution\n", status=500)
+
+
+class AddressCalls:
+    """The allocator's part."""
+
+    def __init__(self, addresses: AddressService) -> None:
+        self._addresses = addresses
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/ipinfo/defaultsubnet", self.default_subnet, allow_head=False),
+            web.get("/ipinfo/tracker", self.tracker, allow_head=False),
+            web.get("/ring", self.ring, allow_head=False),
+            web.get("/ip", self.owned, allow_head=False),
+            web.post("/ip/{id}", self.allocate),
+            web.post("/ip/{id}/{ip}/{prefix}", self.allocate),
+            web.get("/ip/{id}", self.lookup, allow_head=False),
+            web.get("/ip/{id}/{ip}/{prefix}", self.lookup, allow_head=False),
+            web.put("/ip/{id}/{ip}/{prefix}", self.claim),
+            web.delete("/ip/{id}/{ip}", self.free),
+            web.delete("/ip/{id}", self.delete),
+            web.delete("/peer/{id}", self.take_over),
+        ]
+
+    async def default_subnet(self, _request: web.Request) -> web.Response:
+        return text_answer(str(self._addresses.default_subnet))
+
+    async def tracker(self, _request: web.Request) -> web.Response:
+        return text_answer("\n")
+
+    async def ring(self, _request: web.Request) -> web.Response:
+        return web.Response() if await self._addresses.wait_for_ring() else text_answer(_CANCELLED)
+
+    async def owned(self, _request: web.Request) -> web.Response:
+        books = [
+            {"containerid": ident, "addrs": [str(cidr) for cidr in cidrs]}
+            for ident, cidrs in self._addresses.owned().items()
+        ]
+        return web.Response(text=_json({"owned": books or None}) + "\n", content_type="application/json")
+
+    async def allocate(self, request: web.Request) -> web.Response:
+        subnet = self._subnet(request)
+        check_alive = _flag(await _form(request), "check-alive")
+        cidr = await self._addresses.allocate(request.match_info["id"], subnet, is_container=check_alive)
+        return text_answer(_CANCELLED if cidr is None else str(cidr))
+
+    async def lookup(self, request: web.Request) -> web.Response:
+        cidrs = self._addresses.lookup(request.match_info["id"], self._subnet(request))
+        return text_answer(" ".join(str(cidr) for cidr in cidrs))
+
+    async def claim(self, request: web.Request) -> web.Response:
+        cidr = parse_cidr(_cidr_text(request))
+        form = await _form(request)
+        claimed = await self._addresses.claim(
+            request.match_info["id"],
+            cidr,
+            no_error_on_unknown=_flag(form, "noErrorOnUnknown"),
+            is_container=_flag(form, "check-alive"),
+        )
+        return web.Response(status=204) if claimed else text_answer(_CANCELLED)
+
+    async def free(self, request: web.Request) -> web.Response:
+        self._addresses.free(request.match_info["id"], parse_address(request.match_info["ip"]))
+        return web.Response(status=204)
+
+    async def delete(self, request: web.Request) -> web.Response:
+        self._addresses.delete(request.match_info["id"])
+        return web.Response(status=204)
+
+    async def take_over(self, request: web.Request) -> web.Response:
+        peer = request.match_info["id"]
+        return text_answer(f"{self._addresses.take_over(peer)} IPs taken over from {peer}\n")
+
+    def _subnet(self, request: web.Request) -> Cidr:
+        return (
+            parse_subnet(_cidr_text(request))
+            if "ip" in request.match_info
+            else self._addresses.default_subnet
+        )
+
+
+class NameCalls:
+    """weaveDNS's part."""
+
+    def __init__(self, names: NameService) -> None:
+        self._names = names
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/domain", self.domain, allow_head=False),
+            web.get("/dns-address", self.address, allow_head=False),
+            web.get("/dns-address-port", self.address_port, allow_head=False),
+            web.get("/name", self.records, allow_head=False),
+            web.put("/name/{container}/{ip}", self.add),
+            web.delete("/name", self.remove),
+            web.delete("/name/{container}", self.remove),
+            web.delete("/name/{container}/{ip}", self.remove),
+        ]
+
+    async def domain(self, _request: web.Request) -> web.Response:
+        return text_answer(self._names.domain)
+
+    async def address(self, _request: web.Request) -> web.Response:
+        return text_answer(self._names.listen_address)
+
+    async def address_port(self, _request: web.Request) -> web.Response:
+        return text_answer(f"{self._names.listen_address}:{self._names.listen_port}")
+
+    async def records(self, request: web.Request) -> web.Response:
+        if not _accepts_json(request):
+            return web.Response(status=405)
+        records = [
+            {
+                "ContainerID": record.container_id,
+                "Origin": record.origin,
+                "Addr": format_address(record.address),
+                "Hostname": record.hostname,
+                "Version": record.version,
+                "Tombstone": record.tombstone,
+            }
+            for record in self._names.records()
+        ]
+        return text_answer(_json(records or None) + "\n")
+
+    async def add(self, request: web.Request) -> web.Response:
+        address = parse_address(request.match_info["ip"])
+        fqdn = (await _form(request)).get("fqdn", "")
+        if not fqdn:
+            raise UsageProblem("no name given: the parameter fqdn is missing")
+        self._names.add(_absolute(fqdn), request.match_info["container"], address)
+        return web.Response(status=204)
+
+    async def remove(self, request: web.Request) -> web.Response:
+        address: Address | None = None
+        if "ip" in request.match_info:
+            address = parse_address(request.match_info["ip"])
+        fqdn = (await _form(request)).get("fqdn")
+        container = request.match_info.get("container")
+        self._names.remove(hostname=_absolute(fqdn) if fqdn else None, container=container, address=address)
+        return web.Response(status=204)
+
+
+def text_answer(text: str, status: int = 200) -> web.Response:
+    """Plain text, as everything but the JSON answers is."""
+    return web.Response(text=text, status=status) if text else web.Response(status=status)
+
+
+async def _form(request: web.Request) -> MultiMapping[Any]:
+    """The parameters of a call, from its query string and its form body alike (multi-valued)."""
+    if not request.body_exists:
+        return request.query
+    try:
+        form = await request.post()
+    except ValueError as problem:
+        raise RouterProblem(f"unable to parse form: {problem}") from problem
+    joined = MultiDict(form)
+    joined.extend(request.query)
+    return joined
+
+
+def _all(form: MultiMapping[Any], key: str) -> list[str]:
+    return [value for value in form.getall(key, []) if isinstance(value, str)]
+
+
+def _flag(form: MultiMapping[Any], key: str) -> bool:
+    return form.get(key, "") in _TRUE_WORDS
+
+
+def _cidr_text(request: web.Request) -> str:
+    return f"{request.match_info['ip']}/{request.match_info['prefix']}"
+
+
+def _accepts_json(request: web.Request) -> bool:
+    return request.headers.get("Accept", "") == "application/json"
+
+
+def _absolute(name: str) -> str:
+    return name if name.endswith(".") else f"{name}."
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)

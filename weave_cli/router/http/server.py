@@ -1,0 +1,87 @@
+"""The aiohttp application around the calls: routes, the one error mapper, and the listener.
+
+No authentication: it listens on loopback, and the firewall refuses spoofed sources (specification cli, 7.5).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from aiohttp import web
+
+from weave_cli.errors import HostProblem, WeaveError
+from weave_cli.host.listeners import find_listener
+from weave_cli.router.http.calls import AddressCalls, NameCalls, RouterCalls, text_answer
+from weave_cli.router.http.roles import RouterService
+
+log = logging.getLogger(__name__)
+
+#: On every answer: clients that registered names notice a restarted router by it.
+INSTANCE_HEADER: Final = "X-Weave-Instance"
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def make_application(router: RouterService) -> web.Application:
+    """The API of a router; parts that are switched off have no paths."""
+    application = web.Application(middlewares=[_answer_errors])
+    application.add_routes(RouterCalls(router).routes())
+    if router.addresses is not None:
+        application.add_routes(AddressCalls(router.addresses).routes())
+    if router.names is not None:
+        application.add_routes(NameCalls(router.names).routes())
+    instance = router.instance
+
+    async def stamp(_request: web.Request, response: web.StreamResponse) -> None:
+        response.headers[INSTANCE_HEADER] = instance
+
+    application.on_response_prepare.append(stamp)
+    return application
+
+
+@web.middleware
+async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every error as the status and the one line of text that the Go routers answer with."""
+    try:
+        return await handler(request)
+    except web.HTTPNotFound:
+        return text_answer("404 page not found\n", status=404)
+    except web.HTTPMethodNotAllowed:
+        return web.Response(status=405)
+    except WeaveError as problem:
+        return text_answer(f"{problem.message}\n", status=400)
+
+
+class ApiServer:
+    """Listens for the command line and the plugin."""
+
+    def __init__(self, router: RouterService, address: str) -> None:
+        """address: `ip:port`."""
+        self._application = make_application(router)
+        self._host, _, port = address.rpartition(":")
+        self._port = int(port)
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        """Listen; raises HostProblem naming whoever has the port."""
+        # A caller that goes away cancels its handler, and so its place in the allocator's queue.
+        self._runner = web.AppRunner(
+            self._application, access_log=None, handler_cancellation=True, keepalive_timeout=3600
+        )
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, self._host, self._port, shutdown_timeout=0.5).start()
+        except OSError as problem:
+            owner = find_listener("tcp", self._port)
+            raise HostProblem(
+                f"cannot listen on {self._host}:{self._port} for the HTTP API: "
+                + (f"in use by {owner}" if owner else str(problem.strerror or problem)),
+                hint="Stop that program, or choose another address with WEAVE_HTTP_ADDR.",
+            ) from problem
+        log.info("Listening for HTTP control messages on %s:%d", self._host, self._port)
+
+    async def stop(self) -> None:
+        if self._runner:
+            await self._runner.cleanup()
