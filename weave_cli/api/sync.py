@@ -1,0 +1,106 @@
+"""RouterClient: the router's HTTP API for the command line. Blocking; knows no Docker and prints nothing.
+
+It rests on http.client rather than on requests, whose import alone costs more than all of `weave dns-args`.
+"""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from weave_cli.api import endpoints
+from weave_cli.api.endpoints import Call
+from weave_cli.errors import RouterProblem
+
+_CONNECT_TIMEOUT_S: Final = 3.0
+_ANSWER_TIMEOUT_S: Final = 60.0
+
+
+class RouterUnreachable(RouterProblem):
+    """Nobody answers at the router's address: it is not running, or not yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Status and body of an answer."""
+
+    status: int
+    text: str
+
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.status < 300
+
+
+class RouterClient:
+    """One connection per call: every command makes one or two."""
+
+    def __init__(self, address: str) -> None:
+        """address: `ip:port` of the API."""
+        self._address = address
+
+    def send(self, call: Call) -> Reply:
+        """The answer, whatever its status; raises RouterUnreachable when there is none."""
+        host, _, port = self._address.rpartition(":")
+        connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=_CONNECT_TIMEOUT_S)
+        headers = {"Accept": call.accept} if call.accept else {}
+        if call.body is not None:
+            headers["Content-Type"] = endpoints.FORM_TYPE
+        try:
+            connection.connect()
+            connection.sock.settimeout(None if call.is_waiting else _ANSWER_TIMEOUT_S)
+            connection.request(call.method, call.target, body=call.body, headers=headers)
+            response = connection.getresponse()
+            return Reply(response.status, response.read().decode("utf-8", "replace"))
+        except (OSError, http.client.HTTPException) as problem:
+            raise RouterUnreachable(
+                f"the router does not answer at {self._address}: {problem or type(problem).__name__}",
+                hint="Is it running? Start it with 'weave launch'; 'docker logs weave' shows what it says.",
+            ) from problem
+        finally:
+            connection.close()
+
+    def get_status(self, topics: Sequence[str] = ()) -> Reply:
+        """The status page; the caller tells 404 (no such page) and 503 (not ready) apart."""
+        return self.send(endpoints.get_status(topics))
+
+    def is_ready(self) -> bool:
+        """Does it answer, and is all of it up?"""
+        try:
+            return self.get_status().status == 200
+        except RouterUnreachable:
+            return False
+
+    def get_report(self, template: str | None = None) -> str:
+        """The report as JSON, or through a Go template; raises RouterProblem with what the router refuses."""
+        call = endpoints.get_report() if template is None else endpoints.get_report_rendered(template)
+        return self._succeed(call).text
+
+    def connect(self, peers: Iterable[str], *, replace: bool) -> None:
+        """Add or replace targets; raises RouterProblem naming peers that cannot be resolved."""
+        self._succeed(endpoints.connect(peers, replace=replace))
+
+    def forget(self, peers: Iterable[str]) -> None:
+        """Drop targets; unknown ones are no error."""
+        self._succeed(endpoints.forget(peers))
+
+    def find_domain(self) -> str | None:
+        """weaveDNS's domain with final dot; None when weaveDNS is switched off."""
+        reply = self.send(endpoints.get_domain())
+        return None if reply.status == 404 else self._checked(reply).text
+
+    def leave(self) -> None:
+        """Make the router hand its addresses over; it allocates nothing from then on."""
+        reply = self.send(endpoints.leave())
+        if reply.status != 404:  # 404: it has no allocator, so nothing to hand over
+            self._checked(reply)
+
+    def _succeed(self, call: Call) -> Reply:
+        return self._checked(self.send(call))
+
+    def _checked(self, reply: Reply) -> Reply:
+        if not reply.is_success:
+            raise RouterProblem(reply.text.strip() or f"the router refused with status {reply.status}")
+        return reply
