@@ -1,0 +1,104 @@
+"""Every environment variable that we obey, read once. Knows no door: it only turns words into values.
+
+Names and defaults follow the specification cli, section 2.2. A variable whose feature does not exist here
+is not read, with two exceptions that would otherwise fail in silence: see `Settings.password_is_set` and
+`Settings.ignored`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from weave_cli.errors import UsageProblem
+from weave_cli.names import DOCKER_BRIDGE, HTTP_ADDRESS, MESH_PORT
+
+#: The oldest Docker Engine that we are tried with, as (major, minor).
+LOWEST_ENGINE: Final = (20, 10)
+
+DOCKER_SOCKET: Final = "/var/run/docker.sock"
+
+_IGNORED: Final = (
+    "WEAVE_DOCKER_ARGS",
+    "WEAVEPLUGIN_DOCKER_ARGS",
+    "WEAVE_CONTAINER_NAME",
+    "WEAVE_STATUS_ADDR",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the environment asks for."""
+
+    docker_host: str | None
+    """DOCKER_HOST; None when unset or empty."""
+    original_docker_host: str | None
+    """ORIG_DOCKER_HOST, which `env --restore` goes back to; empty is not the same as unset (None)."""
+    docker_bridge: str
+    """DOCKER_BRIDGE: the device of Docker's own bridge."""
+    port: int
+    """WEAVE_PORT: TCP port of the mesh; data travels on the UDP port after it."""
+    http_address: str
+    """WEAVE_HTTP_ADDR: `ip:port` of the router's HTTP API."""
+    mtu_bytes: int | None
+    """WEAVE_MTU: MTU of the bridge and the containers; None = what the underlay allows."""
+    wants_plugin: bool
+    """False when WEAVE_NO_PLUGIN is not empty: launch, stop and reset then leave the plugin alone."""
+    wants_trace: bool
+    """WEAVE_DEBUG: show the Python trace of an unexpected error."""
+    password_is_set: bool
+    """WEAVE_PASSWORD is not empty. We do not encrypt, so whoever sets it must not be left to believe so."""
+    ignored: tuple[str, ...]
+    """Variables that are set, that the original script obeys, and that have no effect here."""
+
+    @property
+    def docker_socket(self) -> str:
+        """The path on this host of Docker's unix socket, for binding it into a container."""
+        if self.docker_host and self.docker_host.startswith("unix://"):
+            return self.docker_host.removeprefix("unix://")
+        return DOCKER_SOCKET
+
+
+def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings in `environment` (default: that of this process).
+
+    Raises UsageProblem naming variable and value when a value does not parse.
+    """
+    words = os.environ if environment is None else environment
+    return Settings(
+        docker_host=words.get("DOCKER_HOST") or None,
+        original_docker_host=words.get("ORIG_DOCKER_HOST"),
+        docker_bridge=words.get("DOCKER_BRIDGE") or DOCKER_BRIDGE,
+        port=_number(words, "WEAVE_PORT", lowest=1, highest=65534) or MESH_PORT,
+        http_address=_endpoint(words, "WEAVE_HTTP_ADDR") or HTTP_ADDRESS,
+        mtu_bytes=_number(words, "WEAVE_MTU", lowest=576, highest=65535),
+        wants_plugin=not words.get("WEAVE_NO_PLUGIN"),
+        wants_trace=bool(words.get("WEAVE_DEBUG")),
+        password_is_set=bool(words.get("WEAVE_PASSWORD")),
+        ignored=tuple(name for name in _IGNORED if words.get(name)),
+    )
+
+
+def _number(words: Mapping[str, str], name: str, *, lowest: int, highest: int) -> int | None:
+    text = words.get(name)
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and lowest <= int(text) <= highest):
+        raise UsageProblem(
+            f"invalid value in {name}: {text!r}", hint=f"It takes a number from {lowest} to {highest}."
+        )
+    return int(text)
+
+
+def _endpoint(words: Mapping[str, str], name: str) -> str | None:
+    text = words.get(name)
+    if not text:
+        return None
+    host, _, port = text.rpartition(":")
+    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise UsageProblem(
+            f"invalid value in {name}: {text!r}", hint=f"It takes IP:PORT, as in {HTTP_ADDRESS}."
+        )
+    return f"{host or '127.0.0.1'}:{port}"
