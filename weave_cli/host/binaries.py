@@ -1,0 +1,38 @@
+"""The one place that runs programs of the host's: iptables in its two backends."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from weave_cli.errors import HostProblem
+
+_TIMEOUT_S: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """What a program left behind; `status` is 0 when it was content."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+def run_program(arguments: Sequence[str], *, stdin: str = "") -> Completed:
+    """Run to the end. Raises HostProblem when the program is not there or takes longer than 30 s."""
+    try:
+        done = subprocess.run(
+            arguments, input=stdin, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
+        )
+    except FileNotFoundError as error:
+        # Every program we run has the name of its package, or that name and a suffix.
+        package = arguments[0].partition("-")[0]
+        raise HostProblem(
+            f"program {arguments[0]} not found", hint=f"Install the package {package} on this host."
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise HostProblem(f"{' '.join(arguments)} did not end within {_TIMEOUT_S} s") from error
+    return Completed(done.returncode, done.stdout, done.stderr)

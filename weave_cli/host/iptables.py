@@ -1,0 +1,87 @@
+"""Brings the host's firewall to the rules asked for, in the backend that Docker's own rules use.
+
+Both backends may be installed, each with rules of its own that the other does not show; a packet must pass
+both. Ours stand beside Docker's, so that the order among them means something.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from weave_cli.errors import HostProblem
+from weave_cli.host.binaries import run_program
+from weave_cli.host.rules import FirewallFacts, plan_removal, plan_repair, wanted_chains
+
+NFT: Final = "iptables-nft"
+LEGACY: Final = "iptables-legacy"
+DEFAULT: Final = "iptables"
+
+#: Tables that the legacy backend has in this network namespace; asking the program itself would create them.
+_LEGACY_TABLES: Final = Path("/proc/net/ip_tables_names")
+_DOCKER_CHAINS: Final = ("-N DOCKER", "-N DOCKER-USER")
+
+
+def find_backend() -> str:
+    """The program to use: of the backend that has Docker's chains, else the host's default.
+
+    Raises HostProblem when no iptables is installed.
+    """
+    for backend in (NFT, LEGACY):
+        if any(chain in list_rules(backend) for chain in _DOCKER_CHAINS):
+            return backend
+    run_program([DEFAULT, "--version"])
+    return DEFAULT
+
+
+def ensure_rules(facts: FirewallFacts) -> bool:
+    """Make our chains and jumps right; True when something had to be changed. Cheap when nothing had to."""
+    backend, chains = find_backend(), wanted_chains(facts)
+    return _restore(backend, plan_repair(_list(backend), chains))
+
+
+def remove_rules() -> None:
+    """Leave nothing of ours, in any backend; a host without iptables has nothing of ours."""
+    chains = wanted_chains(FirewallFacts())
+    for backend in (NFT, LEGACY):
+        _restore(backend, plan_removal(list_rules(backend), chains))
+
+
+def list_rules(backend: str) -> list[str]:
+    """Table `filter` of that backend as `iptables -S` prints it; empty when it has none."""
+    if backend == LEGACY and not _legacy_has_filter():
+        return []
+    try:
+        return _list(backend)
+    except HostProblem:
+        return []
+
+
+def _legacy_has_filter() -> bool:
+    try:
+        return "filter" in _LEGACY_TABLES.read_text().split()
+    except OSError:
+        return False
+
+
+def _list(backend: str) -> list[str]:
+    done = run_program([backend, "-w", "-S"])
+    if done.status != 0:
+        raise HostProblem(f"cannot read the firewall rules: {done.stderr.strip()}", hint=_hint(done.stderr))
+    return done.stdout.splitlines()
+
+
+def _restore(backend: str, lines: Sequence[str]) -> bool:
+    if not lines:
+        return False
+    done = run_program([f"{backend}-restore", "-w", "--noflush"], stdin="\n".join(lines) + "\n")
+    if done.status != 0:
+        raise HostProblem(f"cannot change the firewall rules: {done.stderr.strip()}", hint=_hint(done.stderr))
+    return True
+
+
+def _hint(stderr: str) -> str | None:
+    if "ermission denied" in stderr or "not permitted" in stderr:
+        return "This needs the capability NET_ADMIN in the host's network: run it as root."
+    return None

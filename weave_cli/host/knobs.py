@@ -1,0 +1,49 @@
+"""Sysctls of our devices. Our containers see /proc/sys read-only: there a mount is written instead."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Final
+
+from weave_cli.names import BRIDGE, SYSCTL_NET_MOUNT, VXLAN_DEVICE
+
+log = logging.getLogger(__name__)
+
+_PROC_SYS_NET: Final = Path("/proc/sys/net")
+
+#: Notice quickly that an address moved to another container (specification cli, section 7.5).
+NEIGHBOUR_KNOBS: Final = {
+    "base_reachable_time": "5",
+    "delay_first_probe_time": "2",
+    "ucast_solicit": "1",
+}
+
+
+def sysctl_root() -> Path:
+    """Where this host's /proc/sys/net can be written."""
+    mounted = Path(SYSCTL_NET_MOUNT)
+    return mounted if mounted.is_dir() else _PROC_SYS_NET
+
+
+def ensure_knobs(*, bridge: str = BRIDGE, vxlan: str = VXLAN_DEVICE, root: Path | None = None) -> list[str]:
+    """Set what differs on bridge and VXLAN device; returns the refused ones, which only slow things down."""
+    base = root if root is not None else sysctl_root()
+    wanted = {f"ipv4/neigh/{bridge}/{key}": value for key, value in NEIGHBOUR_KNOBS.items()}
+    wanted[f"ipv6/conf/{bridge}/accept_ra"] = "0"
+    # The device is only a bridge port: an address of its own would talk to all containers of all hosts.
+    wanted[f"ipv6/conf/{vxlan}/disable_ipv6"] = "1"
+    return [name for name, value in wanted.items() if not _ensure(base / name, value)]
+
+
+def _ensure(path: Path, value: str) -> bool:
+    """True when the value stands there, or the kernel has no such knob (IPv6 may be off)."""
+    try:
+        if path.read_text().strip() != value:
+            path.write_text(value)
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        log.debug("cannot set %s to %s: %s", path, value, error)
+        return False
+    return True

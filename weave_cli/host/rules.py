@@ -1,0 +1,117 @@
+"""Our firewall rules as values, and the way from the rules that are there to the ones wanted. Pure.
+
+All our rules stand in chains of our own in table `filter`; each is entered by one jump, the first rule of a
+built-in chain, so that our rules speak before Docker's and a reset has little to find. Rules are written
+exactly as `iptables -S` prints them back: equality of lines is how a change is noticed.
+Source: specification cli, section 7.5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from weave_cli.names import BRIDGE, DOCKER_BRIDGE, DOCKER_GATEWAY_BRIDGE, HTTP_ADDRESS, MESH_PORT
+
+DNS_PORT: Final = 53
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirewallFacts:
+    """What the rules depend on; `control_address` is the HTTP API's `address:port`."""
+
+    mesh_port: int = MESH_PORT
+    docker_bridge: str = DOCKER_BRIDGE
+    gateway_bridge: str = DOCKER_GATEWAY_BRIDGE
+    bridge: str = BRIDGE
+    control_address: str = HTTP_ADDRESS
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A chain of ours, the built-in chain that jumps to it first of all, and its rules without `-A CHAIN`."""
+
+    name: str
+    entered_from: str
+    rules: tuple[str, ...]
+
+
+def wanted_chains(facts: FirewallFacts) -> tuple[Chain, ...]:
+    """All our chains."""
+    return (_forward_chain(facts), _input_chain(facts))
+
+
+def _forward_chain(facts: FirewallFacts) -> Chain:
+    rules = (
+        [] if facts.docker_bridge == facts.bridge else [f"-i {facts.docker_bridge} -o {facts.bridge} -j DROP"]
+    )
+    # Where br_netfilter is loaded, frames between two ports of the bridge pass here; Docker's policy is DROP.
+    rules.append(f"-i {facts.bridge} -o {facts.bridge} -j ACCEPT")
+    return Chain("WEAVE-FORWARD", "FORWARD", tuple(rules))
+
+
+def _input_chain(facts: FirewallFacts) -> Chain:
+    address, _, port = facts.control_address.rpartition(":")
+    rules: list[str] = []
+    if address.startswith("127."):
+        # Another machine on the link can send packets to 127.0.0.1 where route_localnet is on.
+        rules.append(
+            f"-d {address}/32 -p tcp -m tcp --dport {port} -m addrtype ! --src-type LOCAL "
+            "-m conntrack ! --ctstate RELATED,ESTABLISHED "
+            '-m comment --comment "weave: no outside control" -j DROP'
+        )
+    for inner in dict.fromkeys((facts.docker_bridge, facts.gateway_bridge, facts.bridge)):
+        rules += (
+            f"-i {inner} -p {protocol} -m {protocol} --dport {number} -j DROP"
+            for protocol, number in _mesh_ports(facts.mesh_port)
+        )
+    # Containers on plugin networks have their way out, and so their questions, through the gateway bridge.
+    for inner in dict.fromkeys((facts.docker_bridge, facts.gateway_bridge)):
+        rules += (
+            f"-i {inner} -p {protocol} -m {protocol} --dport {DNS_PORT} -j ACCEPT"
+            for protocol in ("udp", "tcp")
+        )
+    return Chain("WEAVE-INPUT", "INPUT", tuple(rules))
+
+
+def _mesh_ports(mesh_port: int) -> tuple[tuple[str, int], ...]:
+    """Protocol and number: control, sleeve, vxlan."""
+    return (("tcp", mesh_port), ("udp", mesh_port), ("udp", mesh_port + 1))
+
+
+def plan_repair(listing: Sequence[str], chains: Iterable[Chain]) -> list[str]:
+    """Lines for `iptables-restore --noflush` that make our chains and jumps right; none when they are.
+
+    `listing` is what `iptables -S` printed.
+    """
+    lines: list[str] = []
+    for chain in chains:
+        prefix = f"-A {chain.name} "
+        if f"-N {chain.name}" not in listing or chain.rules != tuple(
+            line.removeprefix(prefix) for line in listing if line.startswith(prefix)
+        ):
+            # Declaring a chain of ours empties it.
+            lines.insert(0, f":{chain.name} - [0:0]")
+            lines += (prefix + rule for rule in chain.rules)
+        entered = [line for line in listing if line.startswith(f"-A {chain.entered_from} ")]
+        jump = f"{chain.entered_from} -j {chain.name}"
+        if entered[:1] != [f"-A {jump}"] or entered.count(f"-A {jump}") != 1:
+            lines += [f"-D {jump}"] * entered.count(f"-A {jump}")
+            lines.append(f"-I {chain.entered_from} 1 -j {chain.name}")
+    return _as_transaction(lines)
+
+
+def plan_removal(listing: Sequence[str], chains: Iterable[Chain]) -> list[str]:
+    """Lines that leave nothing of our chains; none when nothing is there."""
+    lines: list[str] = []
+    for chain in chains:
+        jump = f"{chain.entered_from} -j {chain.name}"
+        lines += [f"-D {jump}"] * list(listing).count(f"-A {jump}")
+        if f"-N {chain.name}" in listing:
+            lines += [f"-F {chain.name}", f"-X {chain.name}"]
+    return _as_transaction(lines)
+
+
+def _as_transaction(lines: list[str]) -> list[str]:
+    return ["*filter", *lines, "COMMIT"] if lines else []

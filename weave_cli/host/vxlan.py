@@ -1,0 +1,86 @@
+"""The VXLAN device `weave-vxlan`, a port of the weave bridge. Knows no peer: entries are fdb's affair."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, Any
+
+from weave_cli.errors import HostProblem
+from weave_cli.host.bridge import get_bridge
+from weave_cli.host.netlink import Link, explained, find_link, get_link, open_netlink, remove_link
+from weave_cli.names import BRIDGE, VXLAN_DEVICE
+from weave_cli.router.overlay.vxlan import VNI
+
+if TYPE_CHECKING:
+    from pyroute2 import IPRoute
+
+
+def ensure_vxlan(
+    mac: str, mtu: int, udp_port: int, *, name: str = VXLAN_DEVICE, bridge: str = BRIDGE
+) -> Link:
+    """The device with that MAC address, MTU and UDP port, up, an isolated port of the bridge.
+
+    One with another UDP port or number is made anew. Raises HostProblem when the kernel knows no VXLAN, or
+    another program or device has the port.
+    """
+    with open_netlink() as netlink:
+        master = get_bridge(netlink, bridge)
+        old = find_link(netlink, name)
+        if old is not None and not _is_as_wanted(netlink, old, udp_port):
+            remove_link(netlink, old)
+            old = None
+        if old is None:
+            _create(netlink, name, mac, mtu, udp_port)
+        device = get_link(netlink, name)
+        with explained(f"set up the VXLAN device {name}"):
+            if device.mac != mac:
+                netlink.link("set", index=device.index, address=mac)
+            if device.mtu != mtu:
+                netlink.link("set", index=device.index, mtu=mtu)
+            if device.master != master.index:
+                netlink.link("set", index=device.index, master=master.index)
+            # Frames from one peer never leave to another by a second overlay (architecture, section 3).
+            netlink.brport("set", index=device.index, isolated=1)
+        if not device.is_up:
+            _bring_up(netlink, device, udp_port)
+        return get_link(netlink, name)
+
+
+def _is_as_wanted(netlink: IPRoute, link: Link, udp_port: int) -> bool:
+    if link.kind != "vxlan":
+        return False
+    with explained(f"read the VXLAN device {link.name}"):
+        (message,) = netlink.link("get", index=link.index)
+    data: Any = message.get_attr("IFLA_LINKINFO").get_attr("IFLA_INFO_DATA")
+    facts = tuple(data.get_attr(f"IFLA_VXLAN_{key}") for key in ("ID", "PORT", "LEARNING"))
+    return facts == (VNI, udp_port, 1)
+
+
+def _create(netlink: IPRoute, name: str, mac: str, mtu: int, udp_port: int) -> None:
+    with explained(f"create the VXLAN device {name} on UDP port {udp_port}"):
+        netlink.link(
+            "add",
+            ifname=name,
+            kind="vxlan",
+            address=mac,
+            mtu=mtu,
+            vxlan_id=VNI,
+            vxlan_port=udp_port,
+            vxlan_learning=1,
+        )
+
+
+def _bring_up(netlink: IPRoute, device: Link, udp_port: int) -> None:
+    """Up it opens its UDP port, so that a port in use shows here."""
+    from pyroute2.netlink.exceptions import NetlinkError
+
+    with explained(f"bring up the VXLAN device {device.name}"):
+        try:
+            netlink.link("set", index=device.index, state="up")
+        except NetlinkError as error:
+            if error.code != errno.EADDRINUSE:
+                raise
+            raise HostProblem(
+                f"UDP port {udp_port} is taken: the VXLAN device {device.name} cannot use it",
+                hint=f"See who has it with `ss -lunp sport = {udp_port}`; stop that, or choose another port.",
+            ) from error
