@@ -1,0 +1,102 @@
+"""What every overlay is to the rest of the router, and which overlays two peers have in common.
+
+An overlay is a way for frames to travel between two routers. A connection is tried with every overlay that
+both ends know; each proves itself, and tells so by events (specification overlay, section 1). Knows no
+socket and no device: the runtime does what the events ask for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from weave_cli.names import PeerName
+
+#: All overlay names we may ever have in common with a peer, best first. Both ends order by this one list, so
+#: that indices in control messages agree; the names that Go knows keep Go's relative order (section 1.1).
+OVERLAY_ORDER: Final = ("vxlan", "fastdp", "sleeve")
+
+
+def negotiate(ours: Iterable[str], theirs: Iterable[str]) -> tuple[str, ...]:
+    """The overlays that both announce, best first; the position is the index in control messages."""
+    known, offered = set(ours), set(theirs)
+    return tuple(name for name in OVERLAY_ORDER if name in known and name in offered)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbour:
+    """The other end of a connection as an overlay needs to know it.
+
+    `uid` is the connection UID that both ends computed; `address` the IPv4 address of the TCP connection's
+    other end; `udp_port` where its overlay listens.
+    """
+
+    conn_id: int
+    uid: int
+    name: PeerName
+    nickname: str
+    address: str
+    udp_port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Established:
+    """Frames travel both ways from now on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The overlay does not work (any more); final. The reason is for an operator's eyes."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ControlReady:
+    """A control message to send over TCP: index of the overlay, then this sub tag and body (section 1.3)."""
+
+    sub_tag: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PathMtuChanged:
+    """The path carries less than the overlay's MTU, or the whole of it again; `text` is for the log."""
+
+    text: str
+    is_narrower: bool
+
+
+class OverlayConnection(Protocol):
+    """One overlay on one connection, sans-I/O. Its further event types are its overlay's own affair."""
+
+    def start(self, now: float) -> None:
+        """All is in place for frames to be sent: begin to prove the path."""
+
+    def receive_control(self, sub_tag: int, body: bytes, now: float) -> None:
+        """A control message of this overlay from the other end; unknown ones are ignored."""
+
+    def next_event(self) -> object | None: ...
+
+    def next_wake(self) -> float | None: ...
+
+    def on_wake(self, now: float) -> None: ...
+
+    def attributes(self) -> dict[str, str | int | bool]:
+        """What status shows beside the connection, the overlay's `name` among it."""
+
+
+class Overlay(Protocol):
+    """A way for frames to travel; makes its end of each connection."""
+
+    name: str
+
+    def features(self) -> Mapping[str, str]:
+        """Keys that the overlay adds to the features we announce (section 7)."""
+
+    def connect(self, neighbour: Neighbour) -> OverlayConnection:
+        """Our end for a new connection; it sends nothing before its `start`."""
+
+    def release(self, conn_id: int) -> None:
+        """The connection ended: whatever was kept for it goes."""
