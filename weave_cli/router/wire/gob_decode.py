@@ -1,0 +1,262 @@
+"""Gob streams into Python values (specification mesh, appendix A). Pure, and strict: any octets may come in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from weave_cli.router.wire.gob_types import (
+    LOWEST_USER_ID,
+    Basic,
+    GobError,
+    GobType,
+    MapOf,
+    SliceOf,
+    StructOf,
+)
+
+#: Types nest a few levels in this protocol; deeper ones are an attack.
+_MAX_DEPTH: Final = 32
+
+_BASIC_BY_ID: Final = {kind.value: kind for kind in Basic}
+
+
+@dataclass(slots=True)
+class _SentType:
+    """A type as the sender described it: its kind, and the ids of its parts."""
+
+    kind: str
+    parts: list[int] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+
+
+class GobDecoder:
+    """Reads the values of one stream; what types mean is the sender's business until then."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+        self._end = len(data)
+        self._types: dict[int, _SentType] = {}
+
+    @property
+    def at_end(self) -> bool:
+        return self._at >= len(self._data)
+
+    def decode(self, kind: GobType) -> Any:
+        """The next value, read as `kind`; raises GobError."""
+        try:
+            while True:
+                size = self._uint()
+                end = self._at + size
+                if not size or end > len(self._data):
+                    raise GobError("gob: message longer than what came")
+                self._end = end
+                type_id = self._int()
+                if type_id < 0:
+                    self._read_definition(-type_id)
+                else:
+                    value = self._top_value(type_id, kind)
+                if self._at != end:
+                    raise GobError("gob: message does not end with its value")
+                self._end = len(self._data)
+                if type_id >= 0:
+                    return value
+        except (IndexError, RecursionError) as problem:
+            raise GobError("gob: message ends too early") from problem
+
+    def _top_value(self, type_id: int, kind: GobType) -> Any:
+        sent = self._types.get(type_id)
+        if (sent is None or sent.kind != "struct") and self._uint() != 0:
+            raise GobError("gob: value that is no struct lacks its zero octet")
+        return self._value(type_id, kind, 0)
+
+    # Numbers and octets
+
+    def _uint(self) -> int:
+        first = self._octet()
+        if first < 128:
+            return first
+        count = 256 - first
+        if count > 8:
+            raise GobError(f"gob: number of {count} octets")
+        return int.from_bytes(self._take(count), "big")
+
+    def _int(self) -> int:
+        value = self._uint()
+        return ~(value >> 1) if value & 1 else value >> 1
+
+    def _octet(self) -> int:
+        if self._at >= self._end:
+            raise GobError("gob: message ends too early")
+        self._at += 1
+        return self._data[self._at - 1]
+
+    def _take(self, count: int) -> bytes:
+        start, self._at = self._at, self._at + count
+        if self._at > self._end:
+            raise GobError("gob: message ends too early")
+        return self._data[start : self._at]
+
+    def _count(self) -> int:
+        """A number of elements, each of which takes an octet at least."""
+        count = self._uint()
+        if count > self._end - self._at:
+            raise GobError(f"gob: {count} elements announced in {self._end - self._at} octets")
+        return count
+
+    # Values
+
+    def _value(self, type_id: int, kind: GobType, depth: int) -> Any:
+        if depth > _MAX_DEPTH:
+            raise GobError("gob: types nest too deep")
+        if isinstance(kind, Basic):
+            if type_id != kind.value:
+                raise GobError(f"gob: type {type_id} came where {kind.name.lower()} is due")
+            return self._basic(kind)
+        sent = self._types.get(type_id)
+        match kind, sent:
+            case StructOf(), _SentType(kind="struct"):
+                return self._struct(sent, kind, depth)
+            case SliceOf(element), _SentType(kind="slice"):
+                inner = sent.parts[0]
+                return [self._value(inner, element, depth + 1) for _ in range(self._count())]
+            case MapOf(key, element), _SentType(kind="map"):
+                key_id, inner = sent.parts
+                pairs = [
+                    (self._value(key_id, key, depth + 1), self._value(inner, element, depth + 1))
+                    for _ in range(self._count())
+                ]
+                return pairs if isinstance(key, StructOf) else dict(pairs)
+        raise GobError(f"gob: type {type_id} came where {type(kind).__name__} is due")
+
+    def _basic(self, kind: Basic) -> Any:
+        match kind:
+            case Basic.UINT:
+                return self._uint()
+            case Basic.STRING:
+                return self._take(self._uint()).decode("utf-8", "surrogateescape")
+            case Basic.BYTES:
+                return self._take(self._uint())
+            case Basic.INT:
+                return self._int()
+            case Basic.BOOL:
+                return bool(self._uint())
+
+    def _struct(self, sent: _SentType, kind: StructOf, depth: int) -> dict[str, Any]:
+        value = {name: None if name in kind.optional else zero_of(inner) for name, inner in kind.fields}
+        known = dict(kind.fields)
+        number = -1
+        while delta := self._uint():
+            number += delta
+            if number >= len(sent.parts):
+                raise GobError(f"gob: field {number} of a struct with {len(sent.parts)} fields")
+            name = sent.names[number]
+            if name in known:
+                value[name] = self._value(sent.parts[number], known[name], depth + 1)
+            else:
+                self._skip(sent.parts[number], depth + 1)
+        return value
+
+    def _skip(self, type_id: int, depth: int) -> None:
+        """Pass over a field that we have no use for."""
+        if depth > _MAX_DEPTH:
+            raise GobError("gob: types nest too deep")
+        sent = self._types.get(type_id)
+        if sent is None:
+            if type_id in (1, 2, 3, 4):
+                self._uint()
+            elif type_id in (5, 6):
+                self._take(self._uint())
+            else:
+                raise GobError(f"gob: undefined type {type_id}")
+        elif sent.kind == "struct":
+            number = -1
+            while delta := self._uint():
+                number += delta
+                if number >= len(sent.parts):
+                    raise GobError(f"gob: field {number} of a struct with {len(sent.parts)} fields")
+                self._skip(sent.parts[number], depth + 1)
+        else:
+            for _ in range(self._count()):
+                for part in sent.parts:
+                    self._skip(part, depth + 1)
+
+    # Definitions
+
+    def _read_definition(self, type_id: int) -> None:
+        if type_id < LOWEST_USER_ID:
+            raise GobError(f"gob: definition of the reserved type {type_id}")
+        if type_id in self._types:
+            raise GobError(f"gob: type {type_id} is defined twice")
+        choice = self._uint()
+        match choice:
+            case 2:
+                sent = _SentType("slice", [self._described(("common", "int"))["1"]])
+            case 3:
+                described = self._described(("common", "fields"))
+                names, parts = described["1"] or ([], [])
+                sent = _SentType("struct", parts, names)
+            case 4:
+                described = self._described(("common", "int", "int"))
+                sent = _SentType("map", [described["1"], described["2"]])
+            case _:
+                raise GobError(f"gob: definition of an unexpected kind ({choice})")
+        if self._uint() != 0:
+            raise GobError("gob: definition of two kinds at once")
+        self._types[type_id] = sent
+
+    def _described(self, shapes: tuple[str, ...]) -> dict[str, Any]:
+        """A descriptor struct (appendix A.2); keys are field numbers, absent ones zero."""
+        found: dict[str, Any] = {str(number): 0 for number in range(len(shapes))}
+        number = -1
+        while delta := self._uint():
+            number += delta
+            if number >= len(shapes):
+                raise GobError("gob: unknown field in a definition")
+            match shapes[number]:
+                case "common":
+                    found["0"] = self._described(("string", "int"))
+                case "string":
+                    found[str(number)] = self._take(self._uint())
+                case "int":
+                    found[str(number)] = self._int()
+                case "fields":
+                    found[str(number)] = self._fields()
+        return found
+
+    def _fields(self) -> tuple[list[str], list[int]]:
+        names, parts = [], []
+        for _ in range(self._count()):
+            one = self._described(("string", "int"))
+            names.append((one["0"] or b"").decode("utf-8", "surrogateescape"))
+            parts.append(one["1"])
+        return names, parts
+
+
+def zero_of(kind: GobType) -> Any:
+    """What a field is that was not sent."""
+    match kind:
+        case Basic.BOOL:
+            return False
+        case Basic.INT | Basic.UINT:
+            return 0
+        case Basic.STRING:
+            return ""
+        case Basic.BYTES:
+            return b""
+        case SliceOf():
+            return []
+        case MapOf():
+            return {}
+        case StructOf():
+            return {name: None if name in kind.optional else zero_of(inner) for name, inner in kind.fields}
+
+
+def decode_stream(data: bytes, *kinds: GobType) -> tuple[Any, ...]:
+    """Exactly these values and nothing behind them; raises GobError."""
+    decoder = GobDecoder(data)
+    values = tuple(decoder.decode(kind) for kind in kinds)
+    if not decoder.at_end:
+        raise GobError("gob: octets left behind the last value")
+    return values
