@@ -1,0 +1,93 @@
+"""One Docker client from the settings, and the one place where the SDK's errors become advice.
+
+Knows no container of ours. `docker` takes a fifth of a second to import: import this room late.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import docker
+import requests
+from docker.errors import APIError, DockerException, TLSParameterError
+
+from weave_cli.errors import DockerProblem
+from weave_cli.settings import LOWEST_ENGINE, Settings
+
+#: A call that touches a plugin which is gone costs Docker 15 s for each of its requests to it
+#: (specification plugin, section 8.1), and there may be several of them in one call of ours.
+_ANSWER_TIMEOUT_S: Final = 180
+
+_VERSION = re.compile(r"(\d+)\.(\d+)", re.ASCII)
+
+
+def open_docker(settings: Settings) -> docker.DockerClient:
+    """A client of the engine that DOCKER_HOST names; raises DockerProblem when absent or too old."""
+    where = settings.docker_host or f"unix://{settings.docker_socket}"
+    try:
+        # The SDK reads DOCKER_HOST and the TLS variables itself, as the docker command does.
+        client = docker.from_env(timeout=_ANSWER_TIMEOUT_S, version="auto")
+        version = str(client.version().get("Version", ""))
+    except TLSParameterError as problem:
+        raise DockerProblem(
+            f"cannot talk TLS to Docker at {where}: {_first_line(problem)}",
+            hint="Check DOCKER_TLS_VERIFY and DOCKER_CERT_PATH.",
+        ) from problem
+    except (DockerException, requests.RequestException) as problem:
+        raise DockerProblem(
+            f"cannot reach Docker at {where}: {_cause(problem)}", hint=_advice(problem)
+        ) from problem
+    check_engine_version(version)
+    return client
+
+
+def check_engine_version(version: str) -> None:
+    """Raises DockerProblem for an engine older than we are tried with; passes a version that is no number."""
+    match = _VERSION.match(version)
+    if match and (int(match[1]), int(match[2])) < LOWEST_ENGINE:
+        needed = ".".join(map(str, LOWEST_ENGINE))
+        raise DockerProblem(
+            f"Docker Engine {version} is too old", hint=f"weave needs Docker Engine {needed} or newer."
+        )
+
+
+@contextmanager
+def translated(action: str) -> Iterator[None]:
+    """Turn the SDK's errors into a DockerProblem: `cannot ACTION: what Docker said`."""
+    try:
+        yield
+    except APIError as problem:
+        raise DockerProblem(f"cannot {action}: {problem.explanation or _first_line(problem)}") from problem
+    except requests.Timeout as problem:
+        raise DockerProblem(
+            f"cannot {action}: Docker did not answer within {_ANSWER_TIMEOUT_S} s",
+            hint="Docker may wait for a network plugin that is gone: see the engine's log.",
+        ) from problem
+    except (DockerException, requests.RequestException) as problem:
+        raise DockerProblem(f"cannot {action}: {_cause(problem)}", hint=_advice(problem)) from problem
+
+
+def _advice(problem: BaseException) -> str:
+    text = str(problem)
+    if "Permission denied" in text or "PermissionError" in text:
+        return "Run weave as root, or as a user who may use Docker's socket."
+    if "No such file" in text or "FileNotFoundError" in text or "Connection refused" in text:
+        return "Is the Docker daemon running? Set DOCKER_HOST if it listens elsewhere."
+    return "Check that 'docker version' works, and DOCKER_HOST."
+
+
+def _cause(problem: BaseException) -> str:
+    """The innermost reason: the SDK wraps an OSError three times over."""
+    found: BaseException | None = problem
+    while found is not None:
+        if isinstance(found, OSError) and found.strerror:
+            return found.strerror
+        found = found.__cause__ or found.__context__
+    return _first_line(problem)
+
+
+def _first_line(problem: BaseException) -> str:
+    return str(problem).strip().partition("\n")[0] or type(problem).__name__

@@ -1,0 +1,107 @@
+"""Make, start, stop and remove our containers and their volume. Every act may be repeated.
+
+Everything made here carries our labels, so that all of it can be found again.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any, Final
+
+import docker
+from docker.errors import APIError, NotFound
+from docker.types import LogConfig
+
+from weave_cli import __version__
+from weave_cli.containers.client import translated
+from weave_cli.containers.specs import LOG_LIMITS, ContainerSpec
+from weave_cli.errors import DockerProblem
+from weave_cli.names import LABEL, STATE_VOLUME
+
+#: How long a container has to end by itself, in seconds (specification cli, section 15).
+STOP_GRACE_S: Final = 10
+
+_CONFLICT: Final = 409
+
+
+class NameTaken(DockerProblem):
+    """A container that is not ours has the name of one of ours."""
+
+    exit_status = 2
+
+
+class AlreadyRunning(DockerProblem):
+    """What was to be launched is there."""
+
+
+class Restarting(DockerProblem):
+    """What was to be launched is there, and Docker restarts it."""
+
+    exit_status = 3
+
+
+def create_container(client: docker.DockerClient, spec: ContainerSpec) -> str:
+    """Create, not start; answers the full id."""
+    with translated(f"create container {spec.name}"):
+        _ensure_volume(client)
+        host_config = client.api.create_host_config(
+            network_mode="host",
+            restart_policy={"Name": "always", "MaximumRetryCount": 0},
+            cap_drop=["ALL"],
+            cap_add=list(spec.capabilities),
+            binds=[str(mount) for mount in spec.mounts],
+            log_config=LogConfig(type=LogConfig.types.JSON, config=LOG_LIMITS),
+        )
+        answer: dict[str, Any] = client.api.create_container(
+            spec.image,
+            command=list(spec.command),
+            name=spec.name,
+            labels=spec.labels,
+            environment=dict(spec.environment),
+            host_config=host_config,
+        )
+        return str(answer["Id"])
+
+
+def start_container(client: docker.DockerClient, container_id: str, *, name: str) -> None:
+    """Start; raises DockerProblem with what Docker says."""
+    with translated(f"start container {name}"):
+        client.api.start(container_id)
+
+
+def stop_container(client: docker.DockerClient, name: str) -> None:
+    """Ask it to end, kill it after the grace; no error when it is gone or stopped already."""
+    with translated(f"stop container {name}"), suppress(NotFound):
+        client.api.stop(name, timeout=STOP_GRACE_S)
+
+
+def remove_container(client: docker.DockerClient, name_or_id: str) -> None:
+    """Remove it, killing it if need be; no error when it is gone, or going."""
+    with translated(f"remove container {name_or_id}"):
+        try:
+            client.api.remove_container(name_or_id, force=True, v=True)
+        except NotFound:
+            return
+        except APIError as problem:
+            if problem.status_code != _CONFLICT or "already in progress" not in str(problem.explanation):
+                raise
+
+
+def remove_volume(client: docker.DockerClient) -> None:
+    """Forget what the router and the plugin wrote down; no error when there is nothing."""
+    with translated(f"remove volume {STATE_VOLUME}"), suppress(NotFound):
+        client.api.remove_volume(STATE_VOLUME, force=True)
+
+
+def has_volume(client: docker.DockerClient) -> bool:
+    """Is there state from an earlier launch?"""
+    with translated(f"inspect volume {STATE_VOLUME}"):
+        try:
+            client.api.inspect_volume(STATE_VOLUME)
+        except NotFound:
+            return False
+        return True
+
+
+def _ensure_volume(client: docker.DockerClient) -> None:
+    client.api.create_volume(STATE_VOLUME, labels={LABEL: __version__})

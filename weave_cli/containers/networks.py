@@ -1,0 +1,85 @@
+"""Docker networks of our drivers: which there are, who is on them, and how to take them apart.
+
+Knows no plugin process. All acts here make Docker call the plugin, so somebody must answer on its socket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import docker
+from docker.errors import APIError, NotFound
+
+from weave_cli.containers.client import translated
+from weave_cli.names import GLOBAL_DRIVER, MESH_DRIVER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OurNetwork:
+    """A network that one of our drivers serves."""
+
+    id: str
+    name: str
+    driver: str
+    attached: tuple[Attached, ...]
+    """The containers that have an endpoint on it, on this host."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attached:
+    """A container on a network. The id is not a container's when the endpoint is a left-over."""
+
+    id: str
+    name: str
+
+
+def list_our_networks(client: docker.DockerClient) -> Sequence[OurNetwork]:
+    """All networks whose driver is ours; reading them does not call the plugin."""
+    with translated("list networks"):
+        rows: list[dict[str, Any]] = client.api.networks()
+    found = (
+        find_our_network(client, row["Id"]) for row in rows if row["Driver"] in (MESH_DRIVER, GLOBAL_DRIVER)
+    )
+    return tuple(network for network in found if network is not None)
+
+
+def find_our_network(client: docker.DockerClient, name_or_id: str) -> OurNetwork | None:
+    """The network, if it exists and its driver is ours."""
+    with translated(f"inspect network {name_or_id}"):
+        try:
+            facts: dict[str, Any] = client.api.inspect_network(name_or_id)
+        except NotFound:
+            return None
+    if facts["Driver"] not in (MESH_DRIVER, GLOBAL_DRIVER):
+        return None
+    endpoints: dict[str, dict[str, Any]] = facts.get("Containers") or {}
+    attached = tuple(Attached(id=key, name=endpoint["Name"]) for key, endpoint in sorted(endpoints.items()))
+    return OurNetwork(id=facts["Id"], name=facts["Name"], driver=facts["Driver"], attached=attached)
+
+
+def remove_network(client: docker.DockerClient, network: OurNetwork) -> None:
+    """Remove it; raises DockerProblem while it has endpoints."""
+    with translated(f"remove network {network.name}"):
+        try:
+            client.api.remove_network(network.id)
+        except NotFound:
+            return
+
+
+def disconnect(client: docker.DockerClient, network: OurNetwork, attached: Attached) -> None:
+    """Cut a container off; works for endpoints whose container is gone, too."""
+    with translated(f"disconnect {attached.name} from network {network.name}"):
+        try:
+            client.api.disconnect_container_from_network(_endpoint_key(attached), network.id, force=True)
+        except NotFound:
+            return
+        except APIError as problem:
+            if "is not connected" not in str(problem.explanation):
+                raise
+
+
+def _endpoint_key(attached: Attached) -> str:
+    # Docker lists an endpoint without a container as `ep-ENDPOINT`, and then takes its name for an id.
+    return attached.name if attached.id.startswith("ep-") else attached.id

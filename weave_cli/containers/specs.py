@@ -1,0 +1,198 @@
+"""The router's and the plugin's containers as values (pure): image, command, rights, mounts. Knows no Docker.
+
+Least privilege: no `--privileged`, all capabilities dropped but the listed ones, each with its reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from weave_cli import __version__
+from weave_cli.names import (
+    COMPONENT_LABEL,
+    LABEL,
+    PLUGIN_CONTAINER,
+    PLUGIN_SOCKET_DIRECTORY,
+    ROUTER_CONTAINER,
+    STATE_DIRECTORY,
+    STATE_VOLUME,
+    SYSCTL_NET_MOUNT,
+)
+from weave_cli.settings import Settings
+
+#: Inside the router's container, the host's own files appear below this directory, with their whole paths.
+HOST_FILES: Final = "/weave/host"
+RESOLVER_DIRECTORY: Final = "/weave/host/resolv"
+
+_ROUTER_CAPABILITIES: Final = (
+    "NET_ADMIN",  # bridge, VXLAN device, forwarding entries, firewall
+    "NET_RAW",  # gratuitous ARP
+    "NET_BIND_SERVICE",  # port 53 on Docker's bridge
+)
+_PLUGIN_CAPABILITIES: Final = ("NET_ADMIN",)  # veth pairs
+
+#: Docker writes logs without bound unless told otherwise.
+LOG_LIMITS: Final = {"max-size": "10m", "max-file": "3"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """A bind of a host path; or a named volume when the source has no slash."""
+
+    source: str
+    target: str
+    is_read_only: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.target}:{'ro' if self.is_read_only else 'rw'}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerSpec:
+    """All that a container of ours is made from."""
+
+    name: str
+    component: str
+    image: str
+    command: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...]
+    capabilities: tuple[str, ...]
+    mounts: tuple[Mount, ...]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return {LABEL: __version__, COMPONENT_LABEL: self.component}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouterOptions:
+    """What the user asks of the router; None = not asked for."""
+
+    peers: tuple[str, ...] = ()
+    nickname: str | None = None
+    name: str | None = None
+    ipalloc_range: str | None = None
+    """Empty text: no address allocator."""
+    ipalloc_default_subnet: str | None = None
+    init_peer_count: int | None = None
+    connection_limit: int | None = None
+    wants_discovery: bool = True
+    wants_dns: bool = True
+    dns_domain: str | None = None
+    port: int | None = None
+    """Instead of WEAVE_PORT."""
+    log_level: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginOptions:
+    """What the user asks of the plugin; None = not asked for."""
+
+    log_level: str | None = None
+    mesh_network_name: str | None = None
+    """Empty text: make no network."""
+    wants_multicast_route: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostFacts:
+    """What a router's command line says of the host it runs on."""
+
+    hostname: str
+    docker_bridge_address: str | None
+    """Address of Docker's bridge, where weaveDNS listens; None: there is no such bridge."""
+    resolver_file: str
+    """Real path of /etc/resolv.conf."""
+    identity_files: tuple[str, ...]
+    """Those of the machine's identity files that exist (specification cli, section 7.4)."""
+
+
+def make_router_spec(
+    options: RouterOptions, settings: Settings, host: HostFacts, *, image: str
+) -> ContainerSpec:
+    """The router's container.
+
+    The directory of resolv.conf is mounted, not the file: tools replace the file by renaming, and a bind
+    would go on showing the old one.
+    """
+    resolver_directory, _, resolver_name = host.resolver_file.rpartition("/")
+    return ContainerSpec(
+        name=ROUTER_CONTAINER,
+        component="router",
+        image=image,
+        command=(
+            *("python", "-m", "weave_cli.router"),
+            *_router_arguments(options, settings, host),
+            f"--resolv-conf={RESOLVER_DIRECTORY}/{resolver_name}",
+            *options.peers,
+        ),
+        environment=(("WEAVE_CIDR", "none"),),
+        capabilities=_ROUTER_CAPABILITIES,
+        mounts=(
+            Mount(source=STATE_VOLUME, target=STATE_DIRECTORY),
+            Mount(source="/proc/sys/net", target=SYSCTL_NET_MOUNT),
+            Mount(source=resolver_directory or "/", target=RESOLVER_DIRECTORY, is_read_only=True),
+            *(
+                Mount(source=path, target=f"{HOST_FILES}{path}", is_read_only=True)
+                for path in host.identity_files
+            ),
+        ),
+    )
+
+
+def _router_arguments(options: RouterOptions, settings: Settings, host: HostFacts) -> list[str]:
+    """The router's options but for --resolv-conf, all as `--option=value`: values may be empty."""
+    listens = options.wants_dns and host.docker_bridge_address is not None
+    values: dict[str, object] = {
+        "port": settings.port if options.port is None else options.port,
+        "nickname": options.nickname or host.hostname,
+        "http-addr": settings.http_address,
+        "docker-bridge": settings.docker_bridge,
+        "name": options.name,
+        "ipalloc-range": options.ipalloc_range,
+        "ipalloc-default-subnet": options.ipalloc_default_subnet,
+        "init-peer-count": options.init_peer_count,
+        "conn-limit": options.connection_limit,
+        "dns-domain": options.dns_domain,
+        "dns-listen-address": f"{host.docker_bridge_address}:53" if listens else None,
+        "log-level": options.log_level,
+        "mtu": settings.mtu_bytes,
+    }
+    switches = {"no-discovery": not options.wants_discovery, "no-dns": not options.wants_dns}
+    return [
+        *(f"--{name}={value}" for name, value in values.items() if value is not None),
+        *(f"--{name}" for name, is_on in switches.items() if is_on),
+    ]
+
+
+def make_plugin_spec(options: PluginOptions, settings: Settings, *, image: str) -> ContainerSpec:
+    """The plugin's container: it talks to Docker, to the router's API, and makes veth pairs."""
+    command = ["python", "-m", "weave_cli.plugin"]
+    if options.log_level is not None:
+        command.append(f"--log-level={options.log_level}")
+    if options.mesh_network_name is not None:
+        command.append(f"--mesh-network-name={options.mesh_network_name}")
+    if not options.wants_multicast_route:
+        command.append("--no-multicast-route")
+    return ContainerSpec(
+        name=PLUGIN_CONTAINER,
+        component="plugin",
+        image=image,
+        command=tuple(command),
+        environment=(("WEAVE_CIDR", "none"), ("WEAVE_HTTP_ADDR", settings.http_address)),
+        capabilities=_PLUGIN_CAPABILITIES,
+        mounts=(
+            Mount(source=STATE_VOLUME, target=STATE_DIRECTORY),
+            Mount(source="/proc/sys/net", target=SYSCTL_NET_MOUNT),
+            Mount(source=PLUGIN_SOCKET_DIRECTORY, target=PLUGIN_SOCKET_DIRECTORY),
+            Mount(source=settings.docker_socket, target="/var/run/docker.sock"),
+        ),
+    )
+
+
+def find_mesh_network_name(command: Sequence[str], *, default: str) -> str:
+    """The network that a plugin with this command line makes; empty when it makes none."""
+    prefix = "--mesh-network-name="
+    return next((word.removeprefix(prefix) for word in command if word.startswith(prefix)), default)
