@@ -1,0 +1,43 @@
+"""One call to the router; when nobody answers, say why, in the words that scripts look for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from weave_cli.api.sync import RouterClient, RouterUnreachable
+from weave_cli.errors import DockerProblem, RouterProblem, WeaveError
+from weave_cli.names import ROUTER_CONTAINER
+from weave_cli.settings import Settings
+
+Answer = TypeVar("Answer")
+
+
+def ask_router(call: Callable[[RouterClient], Answer], settings: Settings) -> Answer:
+    """The answer to `call`; raises RouterProblem naming the state of the router's container."""
+    try:
+        return call(RouterClient(settings.http_address))
+    except RouterUnreachable as problem:
+        raise explain_unreachable(problem, settings) from problem
+
+
+def explain_unreachable(problem: RouterUnreachable, settings: Settings) -> WeaveError:
+    """Why the router does not answer: absent, stopped, restarting (specification cli, section 3)."""
+    # Imported here: only who gets no answer pays for Docker's SDK.
+    from weave_cli.containers import lookup
+    from weave_cli.containers.client import open_docker
+
+    try:
+        found = lookup.find_our_container(open_docker(settings), ROUTER_CONTAINER)
+    except DockerProblem:
+        return problem
+    name = f"{ROUTER_CONTAINER} container"
+    if found is None:
+        return RouterProblem(
+            f"{name} is not present. Have you launched it?", hint="Start it with 'weave launch'."
+        )
+    if found.status == "restarting":
+        return RouterProblem(f"{name} is restarting.", hint=f"See 'docker logs {ROUTER_CONTAINER}'.")
+    if not found.is_running:
+        return RouterProblem(f"{name} is not running.", hint="Start it with 'weave launch'.")
+    return problem

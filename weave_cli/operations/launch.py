@@ -1,0 +1,172 @@
+"""Start the router, then the plugin, and wait until both serve. What fails half-way is undone.
+
+The order matters: the plugin needs the router's default subnet (specification cli, section 15).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import docker
+
+from weave_cli.api.sync import RouterClient
+from weave_cli.containers import lifecycle, lookup, networks
+from weave_cli.containers.specs import (
+    ContainerSpec,
+    PluginOptions,
+    RouterOptions,
+    find_mesh_network_name,
+    make_plugin_spec,
+    make_router_spec,
+)
+from weave_cli.errors import UsageProblem
+from weave_cli.images.recipe import image_name
+from weave_cli.names import MESH_NETWORK, PLUGIN_CONTAINER, ROUTER_CONTAINER
+from weave_cli.operations import preflight
+from weave_cli.operations.host_facts import read_host_facts
+from weave_cli.operations.plugin_sockets import is_plugin_listening, remove_dead_sockets
+from weave_cli.operations.reporter import Reporter
+from weave_cli.operations.setup import setup
+from weave_cli.operations.waiting import wait_until
+from weave_cli.settings import Settings
+
+
+def launch(
+    client: docker.DockerClient,
+    settings: Settings,
+    router: RouterOptions,
+    plugin: PluginOptions,
+    reporter: Reporter,
+) -> None:
+    """Router and plugin. A plugin that runs already is left alone: it restarts by itself."""
+    has_plugin = settings.wants_plugin and _is_plugin_running(client, plugin, settings, reporter)
+    with _undone_on_failure(client, ROUTER_CONTAINER):
+        launch_router(client, settings, router, reporter)
+        if settings.wants_plugin and not has_plugin:
+            launch_plugin(client, settings, plugin, reporter)
+
+
+def launch_router(
+    client: docker.DockerClient, settings: Settings, options: RouterOptions, reporter: Reporter
+) -> str:
+    """The router alone, ready to serve; answers its container's id."""
+    _refuse_password(settings)
+    _check_not_running(client, ROUTER_CONTAINER, "router")
+    preflight.check_subnet(options.ipalloc_range, options.ipalloc_default_subnet)
+    preflight.check_range(options.ipalloc_range, reporter)
+    preflight.check_ports(settings.port if options.port is None else options.port, settings.http_address)
+    for variable in settings.ignored:
+        reporter.notice(f"WARNING: {variable} is set, but has no effect.")
+    host = read_host_facts(settings)
+    if options.wants_dns and host.docker_bridge_address is None:
+        raise UsageProblem(
+            f"the bridge {settings.docker_bridge} has no address for weaveDNS to listen on",
+            hint="Name Docker's bridge in DOCKER_BRIDGE, or launch with --no-dns.",
+        )
+    setup(client, reporter)
+    spec = make_router_spec(options, settings, host, image=image_name())
+    api = RouterClient(settings.http_address)
+    with _undone_on_failure(client, ROUTER_CONTAINER):
+        container_id = _start(client, spec, reporter)
+        wait_until(api.is_ready, client, container_id, ROUTER_CONTAINER, reporter)
+    return container_id
+
+
+def launch_plugin(
+    client: docker.DockerClient, settings: Settings, options: PluginOptions, reporter: Reporter
+) -> str:
+    """The plugin alone, its socket listening and its network made; answers its container's id.
+
+    Without a router it cannot make the network yet, and does so once there is one.
+    """
+    found = lookup.find_our_container(client, PLUGIN_CONTAINER)
+    if found is not None and found.is_ours and found.is_running:
+        return found.id
+    _check_not_running(client, PLUGIN_CONTAINER, "plugin")
+    remove_dead_sockets()
+    setup(client, reporter)
+    spec = make_plugin_spec(options, settings, image=image_name())
+    network = find_mesh_network_name(spec.command, default=MESH_NETWORK)
+    wants_network = bool(network) and RouterClient(settings.http_address).is_ready()
+
+    def is_serving() -> bool:
+        return is_plugin_listening() and (
+            not wants_network or networks.find_our_network(client, network) is not None
+        )
+
+    with _undone_on_failure(client, PLUGIN_CONTAINER):
+        container_id = _start(client, spec, reporter)
+        wait_until(is_serving, client, container_id, PLUGIN_CONTAINER, reporter)
+    return container_id
+
+
+def _start(client: docker.DockerClient, spec: ContainerSpec, reporter: Reporter) -> str:
+    reporter.progress(f"starting container {spec.name}")
+    container_id = lifecycle.create_container(client, spec)
+    lifecycle.start_container(client, container_id, name=spec.name)
+    return container_id
+
+
+def _is_plugin_running(
+    client: docker.DockerClient, options: PluginOptions, settings: Settings, reporter: Reporter
+) -> bool:
+    """Is it up already? Fails before anything is started when its name is taken or it keeps dying."""
+    found = lookup.find_our_container(client, PLUGIN_CONTAINER)
+    if found is None or not (found.is_ours and found.is_running):
+        _check_not_running(client, PLUGIN_CONTAINER, "plugin")
+        return False
+    if found.command != make_plugin_spec(options, settings, image=image_name()).command:
+        reporter.notice(
+            f"{PLUGIN_CONTAINER} is already running, with other options; they stay.\n"
+            "To change them: 'weave stop-plugin', then 'weave launch-plugin'."
+        )
+    return True
+
+
+def _check_not_running(client: docker.DockerClient, name: str, component: str) -> None:
+    """Refuse, or clear a stopped container of ours away (specification cli, section 9.4)."""
+    found = lookup.find_our_container(client, name)
+    if found is None:
+        return
+    if not found.is_ours:
+        state = "another running container" if found.is_running else "another container"
+        raise lifecycle.NameTaken(
+            f"cannot launch the {component}: there is {state} named {name} (image {found.image})",
+            hint=f"Rename or remove it: docker rm -f {name}",
+        )
+    if found.is_running:
+        raise lifecycle.AlreadyRunning(
+            f"{name} is already running", hint=f"You can stop it with 'weave stop-{component}'."
+        )
+    if found.status == "restarting":
+        raise lifecycle.Restarting(
+            f"{name} is restarting; it may fail again and again",
+            hint=f"See 'docker logs {name}'; you can stop it with 'weave stop-{component}'.",
+        )
+    lifecycle.remove_container(client, found.id)
+
+
+def _refuse_password(settings: Settings) -> None:
+    if settings.password_is_set:
+        raise UsageProblem(
+            "WEAVE_PASSWORD is set, but this weave does not encrypt",
+            hint="Unset it to launch without encryption.",
+        )
+
+
+@contextmanager
+def _undone_on_failure(client: docker.DockerClient, name: str) -> Iterator[None]:
+    """Remove the container when anything goes wrong, an interrupt included.
+
+    It is not there yet, or somebody else's, when its own launch refuses: then nothing is removed.
+    """
+    before = lookup.find_our_container(client, name)
+    try:
+        yield
+    except BaseException:
+        after = lookup.find_our_container(client, name)
+        if after is not None and (before is None or before.id != after.id):
+            lifecycle.stop_container(client, after.id)
+            lifecycle.remove_container(client, after.id)
+        raise

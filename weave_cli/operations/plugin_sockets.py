@@ -1,0 +1,106 @@
+"""The sockets on which Docker calls the plugin: is somebody there, and a stand-in that answers yes to all.
+
+A socket file without listener, and a driver without socket, cost every Docker call that touches them 15 s
+and more (specification plugin, section 8). So whoever takes the plugin away has to see to both.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from socketserver import ThreadingUnixStreamServer
+from typing import Final
+
+from weave_cli.errors import HostProblem
+from weave_cli.names import GLOBAL_DRIVER, MESH_DRIVER, PLUGIN_SOCKET_DIRECTORY
+
+DIRECTORY: Final = Path(PLUGIN_SOCKET_DIRECTORY)
+
+_CONNECT_TIMEOUT_S: Final = 2.0
+
+_REPLIES: Final = {
+    "/Plugin.Activate": b'{"Implements":["NetworkDriver","IpamDriver"]}',
+    "/NetworkDriver.GetCapabilities": b'{"Scope":"local"}',
+    "/IpamDriver.GetDefaultAddressSpaces": (
+        b'{"LocalDefaultAddressSpace":"weavelocal","GlobalDefaultAddressSpace":"weaveglobal"}'
+    ),
+}
+
+
+def is_plugin_listening(driver: str = MESH_DRIVER, *, directory: Path = DIRECTORY) -> bool:
+    """Does somebody answer /Plugin.Activate on the driver's socket?"""
+    connection = http.client.HTTPConnection("plugin", timeout=_CONNECT_TIMEOUT_S)
+    with socket.socket(socket.AF_UNIX) as opened:
+        opened.settimeout(_CONNECT_TIMEOUT_S)
+        try:
+            opened.connect(str(directory / f"{driver}.sock"))
+            connection.sock = opened
+            connection.request("POST", "/Plugin.Activate")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+
+
+def remove_dead_sockets(*, directory: Path = DIRECTORY) -> None:
+    """Unlink the sockets of our drivers that nobody listens on."""
+    for driver in (MESH_DRIVER, GLOBAL_DRIVER):
+        path = directory / f"{driver}.sock"
+        if path.is_socket() and not _accepts(path):
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def stand_in(*, directory: Path = DIRECTORY) -> Iterator[None]:
+    """Serve on both sockets for as long as the context lasts, and agree to everything.
+
+    For taking networks and endpoints apart once plugin and router are gone: Docker then finds somebody who
+    lets it delete, instead of waiting. Raises HostProblem when a real plugin listens.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        for driver in (MESH_DRIVER, GLOBAL_DRIVER):
+            path = directory / f"{driver}.sock"
+            if _accepts(path):
+                raise HostProblem(f"somebody listens on {path}", hint="Stop that plugin first.")
+            path.unlink(missing_ok=True)
+            stack.callback(path.unlink, missing_ok=True)
+            server = _StandIn(str(path), _Agreeing)
+            stack.callback(server.server_close)
+            thread = threading.Thread(target=server.serve_forever, args=(0.05,), name=f"stand-in {driver}")
+            thread.start()
+            stack.callback(thread.join)
+            stack.callback(server.shutdown)
+        yield
+
+
+def _accepts(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as opened, suppress(OSError):
+        opened.settimeout(_CONNECT_TIMEOUT_S)
+        opened.connect(str(path))
+        return True
+    return False
+
+
+class _StandIn(ThreadingUnixStreamServer):
+    daemon_threads = True  # Docker keeps its connections open
+    block_on_close = False
+
+
+class _Agreeing(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = _REPLIES.get(self.path, b"{}")
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing: nobody reads along."""

@@ -1,0 +1,162 @@
+"""Stop, and reset: in the order that makes Docker wait for nobody, saying first who is still attached.
+
+The network can be removed only while somebody serves its driver (specification cli, section 15), and
+whatever stays behind on a driver without socket costs each Docker call 15 s (specification plugin,
+section 8).
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+import docker
+
+from weave_cli.api.sync import RouterClient
+from weave_cli.containers import lifecycle, lookup, networks
+from weave_cli.containers.lookup import OurContainer
+from weave_cli.containers.networks import OurNetwork
+from weave_cli.containers.specs import find_mesh_network_name
+from weave_cli.errors import DockerProblem, RouterProblem
+from weave_cli.host.teardown import tear_down
+from weave_cli.names import MESH_NETWORK, PLUGIN_CONTAINER, ROUTER_CONTAINER
+from weave_cli.operations.plugin_sockets import remove_dead_sockets, stand_in
+from weave_cli.operations.reporter import Reporter
+from weave_cli.settings import Settings
+
+#: For the last gossip of a router that leaves to get out (specification cli, section 12).
+_FAREWELL_S: Final = 0.5
+
+
+def stop(client: docker.DockerClient, settings: Settings, reporter: Reporter) -> None:
+    """Plugin, then router. Bridge, interfaces and addresses stay: local containers go on talking."""
+    if settings.wants_plugin:
+        stop_plugin(client, reporter)
+    stop_router(client, reporter)
+
+
+def stop_plugin(client: docker.DockerClient, reporter: Reporter) -> None:
+    """Remove the automatic network if nobody is on it, while the plugin still serves; then the plugin."""
+    found = _find_ours(client, PLUGIN_CONTAINER)
+    if found is None:
+        reporter.notice("Plugin is not running.")
+        remove_dead_sockets()
+        return
+    if found.is_running:
+        _remove_automatic_network(client, found, reporter)
+    else:
+        reporter.notice("Plugin is not running.")
+    _end(client, found, reporter)
+    remove_dead_sockets()
+
+
+def stop_router(client: docker.DockerClient, reporter: Reporter) -> None:
+    """Stop and remove the router's container; what it has written down stays."""
+    found = _find_ours(client, ROUTER_CONTAINER)
+    if found is None or not found.is_running:
+        reporter.notice("Weave is not running.")
+    if found is not None:
+        _end(client, found, reporter)
+
+
+def reset(client: docker.DockerClient, settings: Settings, reporter: Reporter, *, force: bool) -> None:
+    """Leave the mesh and take everything of ours away; attached containers lose the network for good.
+
+    force: do not hand the addresses of this host over to other hosts first.
+    """
+    router = _find_ours(client, ROUTER_CONTAINER)
+    if not force:
+        _leave(client, router, settings, reporter)
+    if settings.wants_plugin:
+        plugin = _find_ours(client, PLUGIN_CONTAINER)
+        if plugin is not None:
+            _end(client, plugin, reporter)
+        _dissolve_networks(client, reporter)
+    if router is not None:
+        _end(client, router, reporter)
+    reporter.progress("removing volume, interfaces and firewall rules")
+    lifecycle.remove_volume(client)
+    tear_down()
+
+
+def _find_ours(client: docker.DockerClient, name: str) -> OurContainer | None:
+    """The container of that name; raises when somebody else made it, since we would destroy it."""
+    found = lookup.find_our_container(client, name)
+    if found is not None and not found.is_ours:
+        raise lifecycle.NameTaken(
+            f"container {name} was not made by this weave (image {found.image})",
+            hint=f"Remove it with what made it, or with 'docker rm -f {name}'.",
+        )
+    return found
+
+
+def _end(client: docker.DockerClient, found: OurContainer, reporter: Reporter) -> None:
+    reporter.progress(f"stopping {found.name}")
+    lifecycle.stop_container(client, found.id)
+    lifecycle.remove_container(client, found.id)
+
+
+def _remove_automatic_network(client: docker.DockerClient, plugin: OurContainer, reporter: Reporter) -> None:
+    name = find_mesh_network_name(plugin.command, default=MESH_NETWORK)
+    network = networks.find_our_network(client, name) if name else None
+    if network is None:
+        return
+    if network.attached:
+        reporter.notice(
+            f"WARNING: network {network.name} stays, because containers are attached: {_names(network)}.\n"
+            "Docker may be slow with them until weave is launched again."
+        )
+        return
+    reporter.progress(f"removing network {network.name}")
+    try:
+        networks.remove_network(client, network)
+    except DockerProblem as problem:
+        reporter.notice(
+            f"WARNING: {problem.message}\nDocker may be slow with it until weave is launched again."
+        )
+
+
+def _dissolve_networks(client: docker.DockerClient, reporter: Reporter) -> None:
+    """Cut every container off our networks and remove these, with a stand-in for the plugin that is gone."""
+    found = networks.list_our_networks(client)
+    if not found:
+        remove_dead_sockets()
+        return
+    with stand_in():
+        for network in found:
+            if network.attached:
+                reporter.notice(f"Cut off from network {network.name}: {_names(network)}.")
+            reporter.progress(f"removing network {network.name}")
+            try:
+                for attached in network.attached:
+                    networks.disconnect(client, network, attached)
+                networks.remove_network(client, network)
+            except DockerProblem as problem:
+                reporter.notice(f"WARNING: {problem.message}")
+
+
+def _leave(
+    client: docker.DockerClient, router: OurContainer | None, settings: Settings, reporter: Reporter
+) -> None:
+    if router is None:
+        if lifecycle.has_volume(client):
+            reporter.notice(
+                "The router is not running, so this host's addresses were not handed over to other hosts."
+            )
+        return
+    if not router.is_running:
+        raise RouterProblem(
+            "cannot leave the cluster: the router is not running",
+            hint="Launch it again and repeat, or go without handing over addresses: weave reset --force",
+        )
+    reporter.progress("handing addresses over")
+    try:
+        RouterClient(settings.http_address).leave()
+    except RouterProblem as problem:
+        reporter.notice(f"WARNING: addresses were not handed over to other hosts: {problem.message}")
+        return
+    time.sleep(_FAREWELL_S)
+
+
+def _names(network: OurNetwork) -> str:
+    return ", ".join(attached.name for attached in network.attached)

@@ -1,0 +1,109 @@
+"""What there is: status and ps, gathered from router, plugin, Docker and namespaces. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from weave_cli.addresses import Cidr
+from weave_cli.api.sync import RouterClient, RouterUnreachable
+from weave_cli.errors import RouterProblem, UsageProblem, WeaveError
+from weave_cli.names import BRIDGE, EXPOSE_OWNER
+from weave_cli.operations.asking import ask_router, explain_unreachable
+from weave_cli.operations.plugin_sockets import is_plugin_listening
+from weave_cli.settings import Settings
+
+#: Interfaces that the network plugin and `attach` give to containers begin so.
+_CONTAINER_PREFIX: Final = "ethwe"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """A status page, and what spoils it."""
+
+    text: str
+    has_plugin: bool = False
+    is_ready: bool = True
+    """False: the router serves, but not all of it is up yet."""
+    problem: WeaveError | None = None
+    """Why the router does not answer, if it does not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A line of `weave ps`: an interface of ours, with its owner as the user knows it."""
+
+    owner: str
+    mac: str
+    addresses: tuple[Cidr, ...]
+
+
+def read_status(settings: Settings) -> Status:
+    """The router's page, and whether the plugin serves; tells of the one also while the other is down."""
+    has_plugin = settings.wants_plugin and is_plugin_listening()
+    try:
+        reply = RouterClient(settings.http_address).get_status()
+    except RouterUnreachable as problem:
+        return Status(text="", has_plugin=has_plugin, problem=explain_unreachable(problem, settings))
+    return Status(text=reply.text, has_plugin=has_plugin, is_ready=reply.is_success)
+
+
+def read_status_page(topics: Sequence[str], settings: Settings) -> Status:
+    """One page of the status: targets, connections, peers, dns, ipam.
+
+    Raises UsageProblem for a page that the router does not know.
+    """
+    reply = ask_router(lambda api: api.get_status(topics), settings)
+    page = "/".join(topics)
+    if reply.status == 404:
+        raise UsageProblem(
+            f"unknown status page: {page}", hint="There are: targets, connections, peers, dns, ipam."
+        )
+    if reply.status not in (200, 503):
+        raise RouterProblem(
+            f"the router has no status page {page}: {reply.text.strip() or reply.status}",
+            hint="Is that part switched off? See 'weave status'.",
+        )
+    return Status(text=reply.text, is_ready=reply.status == 200)
+
+
+def list_attachments(wanted: Sequence[str], settings: Settings) -> Iterator[Attachment]:
+    """Exactly those of `wanted`; without any, the host's own line and those of all running containers.
+
+    Containers that are unknown, stopped, in the host's network or without interface of ours give none
+    (specification cli, section 10).
+    """
+    # Imported here: Docker's SDK is not for the commands that only ask the router.
+    from weave_cli.containers import lookup
+    from weave_cli.containers.client import open_docker
+
+    if tuple(wanted) == (EXPOSE_OWNER,):
+        yield from _list_interfaces(None, EXPOSE_OWNER)
+        return
+    client = open_docker(settings)
+    if not wanted:
+        yield from _list_interfaces(None, EXPOSE_OWNER)
+        for running in lookup.list_running(client):
+            if running.has_own_network:
+                yield from _list_interfaces(running.pid, running.id[: lookup.SHORT_ID_LENGTH])
+    for name in wanted:
+        if name == EXPOSE_OWNER:
+            yield from _list_interfaces(None, name)
+            continue
+        found = lookup.find_running(client, name)
+        if found is not None and found.has_own_network:
+            yield from _list_interfaces(found.pid, name)
+
+
+def _list_interfaces(pid: int | None, owner: str) -> Iterator[Attachment]:
+    from weave_cli.host.netns import read_interfaces
+
+    with suppress(ProcessLookupError):
+        for interface in read_interfaces(pid):
+            is_ours = (
+                interface.name == BRIDGE if pid is None else interface.name.startswith(_CONTAINER_PREFIX)
+            )
+            if is_ours:
+                yield Attachment(owner=owner, mac=interface.mac, addresses=interface.addresses)
