@@ -1,0 +1,90 @@
+"""launch, launch-router, launch-plugin: declarations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from weave_cli.commands.params import log_level_option, peers_argument, plugin_options, router_options
+from weave_cli.commands.session import changing_host
+from weave_cli.commands.usage import command
+from weave_cli.output.text import show
+
+if TYPE_CHECKING:
+    from weave_cli.containers.specs import PluginOptions, RouterOptions
+
+
+@command("launch")
+@router_options
+@plugin_options
+@log_level_option
+@peers_argument
+def launch(**words: Any) -> None:
+    """Start the router and the network plugin.
+
+    PEER is the address or name of another host, with :PORT if that is not 6783; options may stand before
+    and behind peers. Prints nothing when all is well. A plugin that runs already is left alone.
+    """
+    with changing_host() as (docker, settings, progress):
+        from weave_cli.operations.launch import launch as act
+
+        act(docker, settings, _router_options(words), _plugin_options(words), progress)
+
+
+@command("launch-router")
+@router_options
+@log_level_option
+@peers_argument
+def launch_router(**words: Any) -> None:
+    """Start the router only, and print its container's id.
+
+    PEER is the address or name of another host, with :PORT if that is not 6783.
+    """
+    with changing_host() as (docker, settings, progress):
+        from weave_cli.operations.launch import launch_router as act
+
+        container_id = act(docker, settings, _router_options(words), progress)
+    show(container_id)
+
+
+@command("launch-plugin")
+@plugin_options
+@log_level_option
+def launch_plugin(**words: Any) -> None:
+    """Start the plugin only, and print its container's id.
+
+    One that runs already is left alone, and its id is printed.
+    """
+    with changing_host() as (docker, settings, progress):
+        from weave_cli.operations.launch import launch_plugin as act
+
+        container_id = act(docker, settings, _plugin_options(words), progress)
+    show(container_id)
+
+
+def _router_options(words: dict[str, Any]) -> RouterOptions:
+    from weave_cli.containers.specs import RouterOptions
+
+    return RouterOptions(
+        peers=words["peers"],
+        nickname=words["nickname"],
+        name=words["name"],
+        ipalloc_range=words["ipalloc_range"],
+        ipalloc_default_subnet=words["ipalloc_default_subnet"],
+        init_peer_count=words["init_peer_count"],
+        connection_limit=words["conn_limit"],
+        wants_discovery=not words["no_discovery"],
+        wants_dns=not words["no_dns"],
+        dns_domain=words["dns_domain"],
+        port=words["port"],
+        log_level=words["log_level"],
+    )
+
+
+def _plugin_options(words: dict[str, Any]) -> PluginOptions:
+    from weave_cli.containers.specs import PluginOptions
+
+    return PluginOptions(
+        log_level=words["log_level"],
+        mesh_network_name=words["mesh_network_name"],
+        wants_multicast_route=not words["no_multicast_route"],
+    )

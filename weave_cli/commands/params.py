@@ -1,0 +1,97 @@
+"""Types of arguments, and stacks of options that several commands share. Parsing only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import reduce
+from typing import Any, Final, TypeVar
+
+import click
+
+from weave_cli.addresses import parse_subnet
+from weave_cli.errors import UsageProblem
+from weave_cli.names import format_peer_name, parse_peer_name
+
+_LEVELS: Final = ("debug", "info", "warning", "error")
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def _parse_peer(_: click.Context, option: click.Parameter, text: str | None) -> str | None:
+    """A peer name like 7a:42:00:00:00:01, handed on in its canonical form."""
+    return None if text is None else _named(option, lambda: format_peer_name(parse_peer_name(text)))
+
+
+def _parse_subnet(_: click.Context, option: click.Parameter, text: str | None) -> str | None:
+    """A CIDR with zero host bits, or the empty text: whether that makes sense, the operation knows."""
+    return _named(option, lambda: str(parse_subnet(text))) if text else text
+
+
+def _named(option: click.Parameter, parse: Callable[[], str]) -> str:
+    try:
+        return parse()
+    except UsageProblem as problem:
+        raise UsageProblem(f"{option.opts[0]}: {problem.message}", hint=problem.hint) from problem
+
+
+def stack(*options: Callable[[Any], Any]) -> Callable[[Function], Function]:
+    """Several options as one decorator, shown in the order given."""
+
+    def decorate(function: Function) -> Function:
+        return reduce(lambda decorated, option: option(decorated), reversed(options), function)
+
+    return decorate
+
+
+log_level_option = click.option(
+    "--log-level", type=click.Choice(_LEVELS), help="How much the daemons log; default: info."
+)
+
+router_options = stack(
+    click.option("--nickname", metavar="NAME", help="This host's name for people; default: its host name."),
+    click.option(
+        "--name",
+        metavar="MAC",
+        callback=_parse_peer,
+        help="This host's peer name; default: from the machine.",
+    ),
+    click.option(
+        "--ipalloc-range",
+        metavar="CIDR",
+        callback=_parse_subnet,
+        help="Addresses to allocate from, the same on all hosts; default: 10.32.0.0/12. Empty: none.",
+    ),
+    click.option(
+        "--ipalloc-default-subnet",
+        metavar="CIDR",
+        callback=_parse_subnet,
+        help="Subnet of those who name none; default: the whole range.",
+    ),
+    click.option(
+        "--init-peer-count",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="How many hosts there are at first; default: found out by asking around.",
+    ),
+    click.option("--no-discovery", is_flag=True, help="Connect only to the hosts given, not to theirs."),
+    click.option(
+        "--conn-limit",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="Most connections at once; 0: any number.",
+    ),
+    click.option("--no-dns", is_flag=True, help="No weaveDNS."),
+    click.option("--dns-domain", metavar="DOMAIN", help="Domain of weaveDNS; default: weave.local."),
+    click.option("--port", type=click.IntRange(1, 65534), metavar="N", help="TCP port; default: WEAVE_PORT."),
+)
+
+plugin_options = stack(
+    click.option(
+        "--mesh-network-name",
+        metavar="NAME",
+        help="Docker network to make; default: weave. Empty: none.",
+    ),
+    click.option("--no-multicast-route", is_flag=True, help="No multicast route in containers."),
+)
+
+peers_argument = click.argument("peers", nargs=-1, metavar="[PEER]...")

@@ -1,0 +1,37 @@
+"""connect, forget: declarations."""
+
+from __future__ import annotations
+
+import click
+
+from weave_cli.commands.usage import command
+from weave_cli.errors import UsageProblem
+from weave_cli.settings import read_settings
+
+
+@command("connect")
+@click.option("--replace", is_flag=True, help="Forget all other hosts; without PEER, forget all.")
+@click.argument("peers", nargs=-1, metavar="[PEER]...")
+def connect(*, replace: bool, peers: tuple[str, ...]) -> None:
+    """Add other hosts to connect to.
+
+    PEER is an address or a name, with :PORT if that is not 6783. The router goes on trying until it is told
+    to forget the peer.
+    """
+    from weave_cli.operations.asking import ask_router
+
+    if not peers and not replace:
+        raise UsageProblem("connect needs at least one peer", hint="Usage: weave connect [--replace] PEER...")
+    ask_router(lambda api: api.connect(peers, replace=replace), read_settings())
+
+
+@command("forget")
+@click.argument("peers", nargs=-1, required=True, metavar="PEER...")
+def forget(*, peers: tuple[str, ...]) -> None:
+    """Drop hosts to connect to.
+
+    PEER is spelt as it was given to launch or connect. Connections that exist are not cut.
+    """
+    from weave_cli.operations.asking import ask_router
+
+    ask_router(lambda api: api.forget(peers), read_settings())

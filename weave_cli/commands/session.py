@@ -1,0 +1,28 @@
+"""What commands are given: settings, and the way to run something that changes this host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from weave_cli.output.progress import Progress
+from weave_cli.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    import docker
+
+
+@contextmanager
+def changing_host() -> Iterator[tuple[docker.DockerClient, Settings, Progress]]:
+    """Root on Linux, alone, with Docker at hand: for commands that change this host."""
+    # Imported here: commands that only ask must start fast.
+    from weave_cli.containers.client import open_docker
+    from weave_cli.operations.lock import exclusively
+    from weave_cli.operations.preflight import check_machine
+
+    settings = read_settings()
+    with Progress() as progress:
+        check_machine(progress)
+        with exclusively(progress):
+            yield open_docker(settings), settings, progress

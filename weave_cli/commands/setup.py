@@ -1,0 +1,74 @@
+"""setup, env, version, help: declarations."""
+
+from __future__ import annotations
+
+import click
+
+from weave_cli import __version__
+from weave_cli.commands.session import changing_host
+from weave_cli.commands.usage import command
+from weave_cli.errors import UsageProblem, WeaveError
+from weave_cli.output.progress import Progress
+from weave_cli.output.text import show, tell
+from weave_cli.settings import read_settings
+
+
+@command("setup")
+def setup() -> None:
+    """Make the image that router and plugin run in.
+
+    It is made out of this very installation; nothing is downloaded. 'weave launch' does the same when the
+    image is missing or does not match.
+    """
+    with changing_host() as (docker, _, progress):
+        from weave_cli.operations.setup import setup as act
+
+        act(docker, progress)
+
+
+@command("env")
+@click.option("--restore", is_flag=True, help="Print the command that goes back to Docker itself.")
+def env(*, restore: bool) -> None:
+    """Print the shell command that points docker at the proxy.
+
+    There is no proxy yet: nothing is printed but a message on stderr.
+    """
+    if not restore:
+        tell("There is no proxy to point to: use the Docker network 'weave' instead.")
+        return
+    original = read_settings().original_docker_host
+    if original is None:
+        raise UsageProblem(
+            "cannot restore: ORIG_DOCKER_HOST is not set",
+            hint="The environment was not changed by 'weave env'.",
+        )
+    show(f"DOCKER_HOST={original}")
+
+
+@command("version")
+def version() -> None:
+    """Print the versions of script, router and plugin."""
+    show(f"weave script {__version__}")
+    from weave_cli.containers.client import open_docker
+    from weave_cli.operations.setup import list_versions
+
+    with Progress() as progress:
+        for component, number in list_versions(open_docker(read_settings()), progress):
+            show(f"weave {component} {number}")
+
+
+@command("help")
+@click.argument("name", metavar="[COMMAND]", required=False)
+@click.pass_context
+def show_help(context: click.Context, *, name: str | None) -> None:
+    """Show this text, or the help of a command."""
+    root = context.find_root()
+    if name is None:
+        tell(root.get_help())
+        return
+    if not isinstance(root.command, click.Group):
+        raise WeaveError("help belongs into the tree of commands")
+    found = root.command.get_command(root, name)
+    if found is None:
+        raise UsageProblem(f"unknown command: {name}", hint="'weave help' lists them.")
+    tell(found.get_help(click.Context(found, info_name=name, parent=root)))

@@ -1,0 +1,65 @@
+"""status, report, ps: declarations."""
+
+from __future__ import annotations
+
+import click
+
+from weave_cli.commands.usage import command
+from weave_cli.output.text import show, show_raw, tell, tell_problem
+from weave_cli.settings import read_settings
+
+_PLUGIN_SECTION = "\n        Service: plugin\n     DriverName: weave"
+
+
+@command("status")
+@click.argument("topics", nargs=-1, metavar="[targets|connections|peers|dns|ipam]")
+@click.pass_context
+def status(context: click.Context, *, topics: tuple[str, ...]) -> None:
+    """Show the state of router and plugin, or one page of it.
+
+    Exit status 1 when the router does not answer or is not ready.
+    """
+    from weave_cli.operations.survey import read_status, read_status_page
+
+    settings = read_settings()
+    if topics:
+        page = read_status_page(topics, settings)
+        (show_raw if page.is_ready else tell)(page.text)
+        context.exit(0 if page.is_ready else 1)
+    found = read_status(settings)
+    show("")
+    if found.problem is not None:
+        tell_problem(found.problem)
+    else:
+        (show if found.is_ready else tell)(found.text.rstrip("\n"))
+    if found.has_plugin:
+        show(_PLUGIN_SECTION)
+    show("")
+    context.exit(0 if found.problem is None and found.is_ready else 1)
+
+
+@command("report")
+@click.option("-f", "--format", "template", metavar="TEMPLATE", help="A Go template over the report.")
+def report(*, template: str | None) -> None:
+    """Print the router's full state as JSON, or through a template.
+
+    As in: weave report -f '{{.Router.Name}}'. Nothing is added to what the router answers.
+    """
+    from weave_cli.operations.asking import ask_router
+
+    show_raw(ask_router(lambda api: api.get_report(template), read_settings()))
+
+
+@command("ps")
+@click.argument("names", nargs=-1, metavar="[CONTAINER]...")
+def ps(*, names: tuple[str, ...]) -> None:
+    """List the weave interfaces of containers.
+
+    A line has the container, the MAC address and the IP addresses of an interface. Without arguments: the
+    bridge of this host as 'weave:expose', then all running containers. CONTAINER is an id, a name, or
+    'weave:expose'.
+    """
+    from weave_cli.operations.survey import list_attachments
+
+    for found in list_attachments(names, read_settings()):
+        show(" ".join([found.owner, found.mac, *map(str, found.addresses)]))

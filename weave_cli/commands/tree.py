@@ -1,0 +1,117 @@
+"""The root of the command line: which commands there are, loaded late, and what becomes of errors.
+
+A command's room is imported when it is run, so that `weave dns-args` does not pay for `weave launch`. The
+table below therefore repeats the first sentence of each command's help; a test holds both together.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Final
+
+import click
+
+from weave_cli.commands.usage import WeaveCommand, help_option
+from weave_cli.errors import UsageProblem, WeaveError
+from weave_cli.output.text import tell, tell_defect, tell_problem
+
+#: Name -> (room, function, first sentence of its help), in the order of `weave help`.
+COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
+    "setup": ("setup", "setup", "Make the image that router and plugin run in."),
+    "launch": ("launch", "launch", "Start the router and the network plugin."),
+    "launch-router": ("launch", "launch_router", "Start the router only, and print its container's id."),
+    "launch-plugin": ("launch", "launch_plugin", "Start the plugin only, and print its container's id."),
+    "stop": ("stop", "stop", "Stop the plugin and the router; containers keep their network."),
+    "stop-router": ("stop", "stop_router", "Stop the router only."),
+    "stop-plugin": ("stop", "stop_plugin", "Stop the plugin only."),
+    "connect": ("peers", "connect", "Add other hosts to connect to."),
+    "forget": ("peers", "forget", "Drop hosts to connect to."),
+    "dns-args": ("dns", "dns_args", "Print the options that make 'docker run' use weaveDNS."),
+    "dns-lookup": ("dns", "dns_lookup", "Print the addresses that weaveDNS knows for a name."),
+    "status": ("status", "status", "Show the state of router and plugin, or one page of it."),
+    "report": ("status", "report", "Print the router's full state as JSON, or through a template."),
+    "ps": ("status", "ps", "List the weave interfaces of containers."),
+    "reset": ("stop", "reset", "Leave the mesh and remove everything that weave made."),
+    "env": ("setup", "env", "Print the shell command that points docker at the proxy."),
+    "version": ("setup", "version", "Print the versions of script, router and plugin."),
+    "help": ("setup", "show_help", "Show this text, or the help of a command."),
+}
+
+
+class CommandTree(click.Group):
+    """The root group; its commands are imported when asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        room, function, _ = COMMANDS[cmd_name]
+        command: WeaveCommand = getattr(import_module(f"weave_cli.commands.{room}"), function)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, _, summary) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS:
+            tell(f"unknown command: {args[0]}")
+            tell(ctx.get_help())
+            ctx.exit(1)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=CommandTree, name="weave", invoke_without_command=True, add_help_option=False)
+@help_option
+@click.pass_context
+def weave(context: click.Context) -> None:
+    """One network for the containers of many Docker hosts.
+
+    'weave COMMAND --help' tells more about a command.
+    """
+    if context.invoked_subcommand is None:
+        tell(context.get_help())
+        context.exit(1)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The program: run, and leave with the exit status (specification cli, section 3)."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """One command; errors become words on stderr and an exit status, never a trace."""
+    try:
+        status = weave.main(list(arguments), prog_name="weave", standalone_mode=False)
+        sys.stdout.flush()
+        return status if isinstance(status, int) else 0
+    except click.UsageError as problem:
+        _tell_usage(problem)
+    except WeaveError as problem:
+        tell_problem(problem)
+        if isinstance(problem, UsageProblem):
+            return 1
+        return problem.exit_status
+    except (click.Abort, KeyboardInterrupt):
+        tell("interrupted")
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has had enough; stop quietly, also at the interpreter's own last flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as defect:  # the last one: a person never sees a trace unasked
+        tell_defect(defect, wants_trace=bool(os.environ.get("WEAVE_DEBUG")))
+    return 1
+
+
+def _tell_usage(problem: click.UsageError) -> None:
+    tell(problem.format_message())
+    if problem.ctx is not None:
+        tell(problem.ctx.get_usage())
+        tell(f"Try '{problem.ctx.command_path} --help'.")
