@@ -19,7 +19,7 @@ LEGACY: Final = "iptables-legacy"
 DEFAULT: Final = "iptables"
 
 #: Tables that the legacy backend has in this network namespace; asking the program itself would create them.
-_LEGACY_TABLES: Final = Path("/proc/net/ip_tables_names")
+_LEGACY_TABLES: Final = Path("/proc/thread-self/net/ip_tables_names")
 _DOCKER_CHAINS: Final = ("-N DOCKER", "-N DOCKER-USER")
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import random
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -174,7 +174,7 @@ class VxlanConnection:
 
     @property
     def _who(self) -> str:
-        return self.neighbour.nickname or str(self.neighbour.address)
+        return self.neighbour.nickname or self.neighbour.address
 
     @property
     def _deadline(self) -> float:
@@ -285,3 +285,22 @@ def remote_port(features: Mapping[str, str], *, dialled_port: int | None, own_po
     if announced.isascii() and announced.isdigit() and 0 < int(announced) < 65536:
         return int(announced)
     return dialled_port + 1 if dialled_port is not None else own_port
+
+
+def find_obstacle(
+    neighbour: Neighbour, common: Sequence[str], offered: Sequence[str], *, own_port: int
+) -> str | None:
+    """Why overlay `vxlan` can never work with this neighbour; None when it may."""
+    if VXLAN not in common:
+        return (
+            f"no overlays in common with peer (it offers {' '.join(offered) or 'sleeve'}, we offer {VXLAN})"
+        )
+    if ":" in neighbour.address:
+        return f"overlay {VXLAN} needs IPv4, and {neighbour.nickname} is at {neighbour.address}"
+    if neighbour.udp_port != own_port:
+        # To a learned address the kernel sends by the device's own port number.
+        return (
+            f"{neighbour.nickname} uses UDP port {neighbour.udp_port} for {VXLAN}, we use {own_port}: "
+            "all hosts need the same --port"
+        )
+    return None

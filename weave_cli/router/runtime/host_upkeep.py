@@ -1,0 +1,72 @@
+"""Makes the host's network at the router's start and again whenever somebody took part of it away."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Final
+
+from weave_cli.errors import HostProblem
+from weave_cli.host.network import HostNetwork, NetworkWish, ensure_network
+from weave_cli.router.overlay.vxlan import VXLAN_OVERHEAD
+
+log = logging.getLogger(__name__)
+
+#: How often devices, sysctls and firewall rules are looked after (specification cli, section 7.5).
+UPKEEP_INTERVAL_S: Final = 10.0
+
+
+class HostUpkeep:
+    """The host's network as wished; the kernel is spoken to in threads."""
+
+    def __init__(self, wish: NetworkWish) -> None:
+        self._wish = wish
+        self._network: HostNetwork | None = None
+        self._last_problem: str | None = None
+
+    @property
+    def network(self) -> HostNetwork:
+        """What the host has; prepare must have been."""
+        assert self._network is not None, "prepare comes first"
+        return self._network
+
+    async def prepare(self) -> HostNetwork:
+        """Make bridge, devices, sysctls and rules. Raises HostProblem that says what is in the way."""
+        self._network = network = await asyncio.to_thread(ensure_network, self._wish)
+        needed = network.mtu + VXLAN_OVERHEAD
+        if needed > network.underlay_mtu:
+            log.warning(
+                "an MTU of %d needs packets of %d octets between hosts, the underlay carries %d",
+                network.mtu,
+                needed,
+                network.underlay_mtu,
+            )
+        if network.refused_knobs:
+            log.warning("cannot set sysctls: %s", ", ".join(network.refused_knobs))
+        # What was chosen at the start stays: containers have it already.
+        self._wish = replace(self._wish, mtu=network.mtu)
+        return network
+
+    async def keep_up(self, on_remade: Callable[[], Awaitable[None]]) -> None:
+        """Look after it for ever; `on_remade` is awaited when a device is not the one it was."""
+        while True:
+            await asyncio.sleep(UPKEEP_INTERVAL_S)
+            try:
+                await self.look_after(on_remade)
+                self._last_problem = None
+            except HostProblem as problem:
+                if problem.message != self._last_problem:
+                    log.error("%s", problem.message)
+                self._last_problem = problem.message
+
+    async def look_after(self, on_remade: Callable[[], Awaitable[None]]) -> None:
+        """Others flush chains and delete devices: make again what is missing."""
+        before = self.network
+        self._network = after = await asyncio.to_thread(ensure_network, self._wish)
+        if after.rules_changed:
+            log.info("firewall rules were gone or not in front: made again")
+        if (before.bridge_index, before.vxlan_index) != (after.bridge_index, after.vxlan_index):
+            log.warning("the weave bridge or its VXLAN device was gone: made again")
+            await on_remade()
