@@ -1,4 +1,4 @@
-"""Gob streams into Python values (specification mesh, appendix A). Pure, and strict: any octets may come in."""
+"""Gob streams into Python values (specification mesh, appendix A). Pure and strict: anything may come in."""
 
 from __future__ import annotations
 

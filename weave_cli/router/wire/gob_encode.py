@@ -51,7 +51,7 @@ class GobEncoder:
         return self._ids[kind]
 
     def _assign(self, kind: GobType) -> int:
-        """Give ids to a type and its parts; Go numbers inner types of slices and maps before the outer one."""
+        """Give ids to a type and its parts: a struct before its fields, a slice or map after its parts."""
         if isinstance(kind, Basic):
             return kind.value
         if kind not in self._ids:

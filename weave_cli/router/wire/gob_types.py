@@ -1,7 +1,7 @@
 """The types of Go's gob encoding that the mesh protocol uses, as values. Knows no octets.
 
-Specification mesh, appendix A. Python values of these types: int, bool, str (UTF-8, undecodable octets kept by
-surrogate escapes), bytes, list, dict, and for structs a dict with the Go field names as keys.
+Specification mesh, appendix A. Python values of these types: int, bool, str (UTF-8, undecodable octets kept
+by surrogate escapes), bytes, list, dict, and for structs a dict with the Go field names as keys.
 """
 
 from __future__ import annotations

@@ -1,0 +1,51 @@
+"""Octets of a TCP stream cut into pieces: fixed sizes first, length-prefixed messages after. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from weave_cli.errors import RemoteProtocolError
+
+#: Largest message of version 2, octets (specification mesh, section 5).
+MAX_MESSAGE: Final = 10 * 1024 * 1024
+
+
+class ReceiveBuffer:
+    """What came and was not yet taken."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+        self._at = 0
+
+    def feed(self, data: bytes) -> None:
+        # Taken octets go here, in one move for many messages.
+        if self._at:
+            del self._data[: self._at]
+            self._at = 0
+        self._data += data
+
+    def take(self, count: int) -> bytes | None:
+        """Exactly `count` octets, or None while they have not all come."""
+        end = self._at + count
+        if end > len(self._data):
+            return None
+        piece = bytes(self._data[self._at : end])
+        self._at = end
+        return piece
+
+    def take_message(self) -> bytes | None:
+        """The next message without its length; raises RemoteProtocolError for one that is too long."""
+        if len(self._data) - self._at < 4:
+            return None
+        size = int.from_bytes(self._data[self._at : self._at + 4], "big")
+        if size > MAX_MESSAGE:
+            raise RemoteProtocolError(f"message of {size} octets exceeds the limit of {MAX_MESSAGE}")
+        if len(self._data) - self._at < 4 + size:
+            return None
+        self._at += 4
+        return self.take(size)
+
+
+def frame_message(message: bytes) -> bytes:
+    """A message behind its length."""
+    return len(message).to_bytes(4, "big") + message
