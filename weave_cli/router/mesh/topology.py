@@ -1,0 +1,181 @@
+"""The octets of the topology channel: descriptions of peers as one gob stream. Knows no table of peers.
+
+For each peer, in any order, two values follow each other (specification mesh, section 12.1): a struct
+`peerSummary` and a slice of struct `connectionSummary`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from typing import Any, Final
+
+from weave_cli.errors import RemoteProtocolError
+from weave_cli.names import PeerName, pack_peer_name, unpack_peer_name
+from weave_cli.router.mesh.peers import Link, Peer
+from weave_cli.router.wire.gob_decode import GobDecoder
+from weave_cli.router.wire.gob_encode import GobEncoder
+from weave_cli.router.wire.gob_types import BOOL, BYTES, STRING, UINT, SliceOf, StructOf
+
+_SUMMARY: Final = StructOf(
+    "peerSummary",
+    (
+        ("NameByte", BYTES),
+        ("NickName", STRING),
+        ("UID", UINT),
+        ("Version", UINT),
+        ("ShortID", UINT),
+        ("HasShortID", BOOL),
+    ),
+)
+_LINKS: Final = SliceOf(
+    StructOf(
+        "connectionSummary",
+        (("NameByte", BYTES), ("RemoteTCPAddr", STRING), ("Outbound", BOOL), ("Established", BOOL)),
+    )
+)
+
+#: ShortID is a 16-bit field at the Go peers, who end a connection that brings them more.
+_HIGHEST_SHORT_ID: Final = 2**16 - 1
+
+
+#: Most descriptions come again and again: from every neighbour, and every 30 s. So the octets of one peer
+#: and what they mean are remembered, for this many peers, unless there are very many octets.
+_REMEMBERED_PEERS: Final = 512
+_LONGEST_REMEMBERED: Final = 2**14
+
+
+def encode_peers(peers: Iterable[Peer]) -> bytes:
+    """An update that describes these peers; no peers make no octets, which is a valid update."""
+    parts = [part for peer in peers for part in _encode_peer(peer)]
+    if parts:
+        summary_definitions, links_definitions = _definitions()
+        parts[:1] = [summary_definitions, parts[0], links_definitions]
+    return b"".join(parts)
+
+
+def decode_peers(data: bytes) -> list[Peer]:
+    """The peers that an update describes, in its order; raises RemoteProtocolError when any part is bad."""
+    peers = []
+    definitions = b""
+    at = 0
+    while at < len(data):
+        summary_at = _skip_definitions(data, at)
+        links_after = _end_of_message(data, summary_at)
+        links_at = _skip_definitions(data, links_after)
+        end = _end_of_message(data, links_at)
+        definitions += data[at:summary_at]
+        decode = _decode_peer if end - summary_at <= _LONGEST_REMEMBERED else _decode_peer.__wrapped__
+        peers.append(decode(definitions, data[summary_at:end]))
+        definitions += data[links_after:links_at]
+        at = end
+    return peers
+
+
+@functools.cache
+def _definitions() -> tuple[bytes, bytes]:
+    """The octets that define each of the two types, in a stream where the summary's come first."""
+    encoder = GobEncoder()
+    both = []
+    for kind, zero in ((_SUMMARY, {}), (_LINKS, [])):
+        with_definitions, alone = encoder.encode(kind, zero), encoder.encode(kind, zero)
+        both.append(with_definitions.removesuffix(alone))
+    return both[0], both[1]
+
+
+@functools.lru_cache(_REMEMBERED_PEERS)
+def _encode_peer(peer: Peer) -> tuple[bytes, bytes]:
+    """Summary and links of one peer, without definitions."""
+    encoder = GobEncoder()
+    encoder.encode(_SUMMARY, {})
+    encoder.encode(_LINKS, [])
+    return encoder.encode(_SUMMARY, _summary_of(peer)), encoder.encode(_LINKS, _links_of(peer))
+
+
+@functools.lru_cache(_REMEMBERED_PEERS)
+def _decode_peer(definitions: bytes, messages: bytes) -> Peer:
+    """The peer that two values describe, between which there may be more definitions."""
+    decoder = GobDecoder(definitions + messages)
+    summary = decoder.decode(_SUMMARY)
+    return _peer_from(summary, decoder.decode(_LINKS))
+
+
+def _skip_definitions(data: bytes, at: int) -> int:
+    """Where the next value starts; definitions have a negative type id, that is an odd number."""
+    while True:
+        _, start = _read_uint(data, at)
+        number, _ = _read_uint(data, start)
+        if not number & 1:
+            return at
+        at = _end_of_message(data, at)
+
+
+def _end_of_message(data: bytes, at: int) -> int:
+    size, start = _read_uint(data, at)
+    if start + size > len(data):
+        raise RemoteProtocolError("topology update ends too early")
+    return start + size
+
+
+def _read_uint(data: bytes, at: int) -> tuple[int, int]:
+    """A gob number and where it ends (specification mesh, appendix A.1)."""
+    first = data[at : at + 1]
+    if not first:
+        raise RemoteProtocolError("topology update ends too early")
+    if first[0] < 128:
+        return first[0], at + 1
+    end = at + 1 + 256 - first[0]
+    if end > len(data) or end - at > 9:
+        raise RemoteProtocolError("topology update ends too early")
+    return int.from_bytes(data[at + 1 : end], "big"), end
+
+
+def _summary_of(peer: Peer) -> dict[str, Any]:
+    return {
+        "NameByte": pack_peer_name(peer.name),
+        "NickName": peer.nickname,
+        "UID": peer.uid,
+        "Version": peer.version,
+        "ShortID": peer.short_id or 0,
+        "HasShortID": peer.short_id is not None,
+    }
+
+
+def _links_of(peer: Peer) -> list[dict[str, Any]]:
+    return [
+        {
+            "NameByte": pack_peer_name(link.remote),
+            "RemoteTCPAddr": link.address,
+            "Outbound": link.outbound,
+            "Established": link.established,
+        }
+        for link in peer.links
+    ]
+
+
+def _peer_from(summary: dict[str, Any], links: list[dict[str, Any]]) -> Peer:
+    short_id = summary["ShortID"]
+    if short_id > _HIGHEST_SHORT_ID:
+        raise RemoteProtocolError(f"short peer id {short_id} is more than 16 bits")
+    return Peer(
+        name=_name_from(summary["NameByte"]),
+        nickname=summary["NickName"],
+        uid=summary["UID"],
+        version=summary["Version"],
+        short_id=short_id if summary["HasShortID"] else None,
+        links=tuple(
+            Link(
+                remote=_name_from(link["NameByte"]),
+                address=link["RemoteTCPAddr"],
+                outbound=link["Outbound"],
+                established=link["Established"],
+            )
+            for link in links
+        ),
+    )
+
+
+def _name_from(octets: bytes) -> PeerName:
+    if len(octets) != 6:
+        raise RemoteProtocolError(f"peer name of {len(octets)} octets in a topology update")
+    return unpack_peer_name(octets)
