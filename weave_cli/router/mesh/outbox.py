@@ -1,0 +1,74 @@
+"""What waits to be sent over one connection. Knows no connection, no route, no time.
+
+Per channel one merged gossip item and one merged broadcast item per source wait; they are encoded when
+they are pulled, so several updates may leave as one (specification mesh, section 11.4). Unicasts and
+messages of channels that we do not know keep their octets and their order.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from weave_cli.names import PeerName
+from weave_cli.router.mesh.gossip import GossipData
+from weave_cli.router.wire.messages import Gossip, Tag, encode_gossip
+
+
+class _Waiting:
+    """The merged items of one channel."""
+
+    def __init__(self) -> None:
+        self.gossip: GossipData | None = None
+        self.broadcasts: dict[PeerName, GossipData] = {}
+
+
+class Outbox:
+    """The queues of one connection, between us, who put in, and the runtime, which pulls.
+
+    `on_pending` is called once when the empty outbox gets something, and again only after a `take`.
+    """
+
+    def __init__(self, us: PeerName, on_pending: Callable[[], None]) -> None:
+        self._us = us
+        self._on_pending = on_pending
+        self._announced = False
+        self._raw: deque[tuple[int, bytes]] = deque()
+        self._channels: dict[str, _Waiting] = {}
+
+    def add_raw(self, tag: int, payload: bytes) -> None:
+        """Queue a finished message; it is neither merged nor reordered."""
+        self._raw.append((tag, payload))
+        self._announce()
+
+    def add_gossip(self, channel: str, data: GossipData) -> None:
+        """Queue data for the neighbour itself (tag 4)."""
+        waiting = self._channels.setdefault(channel, _Waiting())
+        waiting.gossip = data if waiting.gossip is None else waiting.gossip.merge(data)
+        self._announce()
+
+    def add_broadcast(self, channel: str, source: PeerName, data: GossipData) -> None:
+        """Queue data that `source` broadcasts (tag 6)."""
+        broadcasts = self._channels.setdefault(channel, _Waiting()).broadcasts
+        broadcasts[source] = broadcasts[source].merge(data) if source in broadcasts else data
+        self._announce()
+
+    def take(self, now: float) -> list[tuple[int, bytes]]:
+        """Everything that waits, as (tag, payload); the outbox is empty afterwards."""
+        self._announced = False
+        messages = list(self._raw)
+        self._raw.clear()
+        channels, self._channels = self._channels, {}
+        for channel, waiting in channels.items():
+            if waiting.gossip is not None:
+                gossip = Gossip(channel=channel, source=self._us, data=waiting.gossip.encode(now))
+                messages.append((Tag.GOSSIP, encode_gossip(gossip)))
+            for source, data in waiting.broadcasts.items():
+                broadcast = Gossip(channel=channel, source=source, data=data.encode(now))
+                messages.append((Tag.BROADCAST, encode_gossip(broadcast)))
+        return messages
+
+    def _announce(self) -> None:
+        if not self._announced:
+            self._announced = True
+            self._on_pending()
