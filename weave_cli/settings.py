@@ -46,8 +46,6 @@ class Settings:
     """WEAVE_MTU: MTU of the bridge and the containers; None = what the underlay allows."""
     wants_plugin: bool
     """False when WEAVE_NO_PLUGIN is not empty: launch, stop and reset then leave the plugin alone."""
-    wants_trace: bool
-    """WEAVE_DEBUG: show the Python trace of an unexpected error."""
     password_is_set: bool
     """WEAVE_PASSWORD is not empty. We do not encrypt, so whoever sets it must not be left to believe so."""
     ignored: tuple[str, ...]
@@ -75,10 +73,14 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         http_address=_endpoint(words, "WEAVE_HTTP_ADDR") or HTTP_ADDRESS,
         mtu_bytes=_number(words, "WEAVE_MTU", lowest=576, highest=65535),
         wants_plugin=not words.get("WEAVE_NO_PLUGIN"),
-        wants_trace=bool(words.get("WEAVE_DEBUG")),
         password_is_set=bool(words.get("WEAVE_PASSWORD")),
         ignored=tuple(name for name in _IGNORED if words.get(name)),
     )
+
+
+def wants_trace() -> bool:
+    """WEAVE_DEBUG: show the trace of an unexpected error. Answers even if other variables are wrong."""
+    return bool(os.environ.get("WEAVE_DEBUG"))
 
 
 def _number(words: Mapping[str, str], name: str, *, lowest: int, highest: int) -> int | None:

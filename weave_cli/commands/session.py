@@ -10,11 +10,11 @@ from weave_cli.output.progress import Progress
 from weave_cli.settings import Settings, read_settings
 
 if TYPE_CHECKING:
-    import docker
+    from weave_cli.containers.client import Docker
 
 
 @contextmanager
-def changing_host() -> Iterator[tuple[docker.DockerClient, Settings, Progress]]:
+def changing_host() -> Iterator[tuple[Docker, Settings, Progress]]:
     """Root on Linux, alone, with Docker at hand: for commands that change this host."""
     # Imported here: commands that only ask must start fast.
     from weave_cli.containers.client import open_docker

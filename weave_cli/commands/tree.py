@@ -17,6 +17,7 @@ import click
 from weave_cli.commands.usage import WeaveCommand, help_option
 from weave_cli.errors import UsageProblem, WeaveError
 from weave_cli.output.text import tell, tell_defect, tell_problem
+from weave_cli.settings import wants_trace
 
 #: Name -> (room, function, first sentence of its help), in the order of `weave help`.
 COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
@@ -106,7 +107,7 @@ def run(arguments: Sequence[str]) -> int:
         # Whoever read our output has had enough; stop quietly, also at the interpreter's own last flush.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as defect:  # the last one: a person never sees a trace unasked
-        tell_defect(defect, wants_trace=bool(os.environ.get("WEAVE_DEBUG")))
+        tell_defect(defect, wants_trace=wants_trace())
     return 1
 
 

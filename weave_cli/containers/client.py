@@ -21,10 +21,13 @@ from weave_cli.settings import LOWEST_ENGINE, Settings
 #: (specification plugin, section 8.1), and there may be several of them in one call of ours.
 _ANSWER_TIMEOUT_S: Final = 180
 
+#: What the rooms above hand around without knowing the SDK.
+Docker = docker.DockerClient
+
 _VERSION = re.compile(r"(\d+)\.(\d+)", re.ASCII)
 
 
-def open_docker(settings: Settings) -> docker.DockerClient:
+def open_docker(settings: Settings) -> Docker:
     """A client of the engine that DOCKER_HOST names; raises DockerProblem when absent or too old."""
     where = settings.docker_host or f"unix://{settings.docker_socket}"
     try:

@@ -8,12 +8,11 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any, Final
 
-import docker
 from docker.errors import APIError, NotFound
 from docker.types import LogConfig
 
 from weave_cli import __version__
-from weave_cli.containers.client import translated
+from weave_cli.containers.client import Docker, translated
 from weave_cli.containers.specs import LOG_LIMITS, ContainerSpec
 from weave_cli.errors import DockerProblem
 from weave_cli.names import LABEL, STATE_VOLUME
@@ -40,7 +39,7 @@ class Restarting(DockerProblem):
     exit_status = 3
 
 
-def create_container(client: docker.DockerClient, spec: ContainerSpec) -> str:
+def create_container(client: Docker, spec: ContainerSpec) -> str:
     """Create, not start; answers the full id."""
     with translated(f"create container {spec.name}"):
         _ensure_volume(client)
@@ -63,19 +62,19 @@ def create_container(client: docker.DockerClient, spec: ContainerSpec) -> str:
         return str(answer["Id"])
 
 
-def start_container(client: docker.DockerClient, container_id: str, *, name: str) -> None:
+def start_container(client: Docker, container_id: str, *, name: str) -> None:
     """Start; raises DockerProblem with what Docker says."""
     with translated(f"start container {name}"):
         client.api.start(container_id)
 
 
-def stop_container(client: docker.DockerClient, name: str) -> None:
+def stop_container(client: Docker, name: str) -> None:
     """Ask it to end, kill it after the grace; no error when it is gone or stopped already."""
     with translated(f"stop container {name}"), suppress(NotFound):
         client.api.stop(name, timeout=STOP_GRACE_S)
 
 
-def remove_container(client: docker.DockerClient, name_or_id: str) -> None:
+def remove_container(client: Docker, name_or_id: str) -> None:
     """Remove it, killing it if need be; no error when it is gone, or going."""
     with translated(f"remove container {name_or_id}"):
         try:
@@ -87,13 +86,13 @@ def remove_container(client: docker.DockerClient, name_or_id: str) -> None:
                 raise
 
 
-def remove_volume(client: docker.DockerClient) -> None:
+def remove_volume(client: Docker) -> None:
     """Forget what the router and the plugin wrote down; no error when there is nothing."""
     with translated(f"remove volume {STATE_VOLUME}"), suppress(NotFound):
         client.api.remove_volume(STATE_VOLUME, force=True)
 
 
-def has_volume(client: docker.DockerClient) -> bool:
+def has_volume(client: Docker) -> bool:
     """Is there state from an earlier launch?"""
     with translated(f"inspect volume {STATE_VOLUME}"):
         try:
@@ -103,5 +102,5 @@ def has_volume(client: docker.DockerClient) -> bool:
         return True
 
 
-def _ensure_volume(client: docker.DockerClient) -> None:
+def _ensure_volume(client: Docker) -> None:
     client.api.create_volume(STATE_VOLUME, labels={LABEL: __version__})

@@ -9,10 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import docker
 from docker.errors import NotFound
 
-from weave_cli.containers.client import translated
+from weave_cli.containers.client import Docker, translated
 from weave_cli.names import LABEL
 
 SHORT_ID_LENGTH: Final = 12
@@ -57,7 +56,7 @@ class RunningContainer:
         return self.network_mode != "host" and not self.network_mode.startswith("container:")
 
 
-def find_our_container(client: docker.DockerClient, name: str) -> OurContainer | None:
+def find_our_container(client: Docker, name: str) -> OurContainer | None:
     """The container called `name`, or None."""
     facts = _find_facts(client, name)
     if facts is None:
@@ -75,7 +74,7 @@ def find_our_container(client: docker.DockerClient, name: str) -> OurContainer |
     )
 
 
-def list_running(client: docker.DockerClient) -> Iterator[RunningContainer]:
+def list_running(client: Docker) -> Iterator[RunningContainer]:
     """All running containers, newest first; those that end while we look are left out."""
     with translated("list containers"):
         rows: list[dict[str, Any]] = client.api.containers()
@@ -85,7 +84,7 @@ def list_running(client: docker.DockerClient) -> Iterator[RunningContainer]:
             yield found
 
 
-def find_running(client: docker.DockerClient, name_or_id: str) -> RunningContainer | None:
+def find_running(client: Docker, name_or_id: str) -> RunningContainer | None:
     """The container with this name or (beginning of an) id; None when unknown or not running."""
     facts = _find_facts(client, name_or_id)
     if facts is None or not facts["State"].get("Pid"):
@@ -98,7 +97,7 @@ def find_running(client: docker.DockerClient, name_or_id: str) -> RunningContain
     )
 
 
-def read_last_log_lines(client: docker.DockerClient, container_id: str, *, count: int) -> Sequence[str]:
+def read_last_log_lines(client: Docker, container_id: str, *, count: int) -> Sequence[str]:
     """The newest lines of a container's log, oldest first; empty when it is gone."""
     try:
         with translated(f"read the log of container {container_id}"):
@@ -108,7 +107,7 @@ def read_last_log_lines(client: docker.DockerClient, container_id: str, *, count
     return text.decode("utf-8", "replace").splitlines()
 
 
-def _find_facts(client: docker.DockerClient, name_or_id: str) -> dict[str, Any] | None:
+def _find_facts(client: Docker, name_or_id: str) -> dict[str, Any] | None:
     with translated(f"inspect container {name_or_id}"):
         try:
             facts: dict[str, Any] = client.api.inspect_container(name_or_id)

@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import docker
 from docker.errors import APIError, NotFound
 
-from weave_cli.containers.client import translated
+from weave_cli.containers.client import Docker, translated
 from weave_cli.names import GLOBAL_DRIVER, MESH_DRIVER
 
 
@@ -35,7 +34,7 @@ class Attached:
     name: str
 
 
-def list_our_networks(client: docker.DockerClient) -> Sequence[OurNetwork]:
+def list_our_networks(client: Docker) -> Sequence[OurNetwork]:
     """All networks whose driver is ours; reading them does not call the plugin."""
     with translated("list networks"):
         rows: list[dict[str, Any]] = client.api.networks()
@@ -45,7 +44,7 @@ def list_our_networks(client: docker.DockerClient) -> Sequence[OurNetwork]:
     return tuple(network for network in found if network is not None)
 
 
-def find_our_network(client: docker.DockerClient, name_or_id: str) -> OurNetwork | None:
+def find_our_network(client: Docker, name_or_id: str) -> OurNetwork | None:
     """The network, if it exists and its driver is ours."""
     with translated(f"inspect network {name_or_id}"):
         try:
@@ -59,7 +58,7 @@ def find_our_network(client: docker.DockerClient, name_or_id: str) -> OurNetwork
     return OurNetwork(id=facts["Id"], name=facts["Name"], driver=facts["Driver"], attached=attached)
 
 
-def remove_network(client: docker.DockerClient, network: OurNetwork) -> None:
+def remove_network(client: Docker, network: OurNetwork) -> None:
     """Remove it; raises DockerProblem while it has endpoints."""
     with translated(f"remove network {network.name}"):
         try:
@@ -68,7 +67,7 @@ def remove_network(client: docker.DockerClient, network: OurNetwork) -> None:
             return
 
 
-def disconnect(client: docker.DockerClient, network: OurNetwork, attached: Attached) -> None:
+def disconnect(client: Docker, network: OurNetwork, attached: Attached) -> None:
     """Cut a container off; works for endpoints whose container is gone, too."""
     with translated(f"disconnect {attached.name} from network {network.name}"):
         try:

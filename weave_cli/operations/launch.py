@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import docker
-
 from weave_cli.api.sync import RouterClient
 from weave_cli.containers import lifecycle, lookup, networks
+from weave_cli.containers.client import Docker
 from weave_cli.containers.specs import (
     ContainerSpec,
     PluginOptions,
@@ -33,7 +32,7 @@ from weave_cli.settings import Settings
 
 
 def launch(
-    client: docker.DockerClient,
+    client: Docker,
     settings: Settings,
     router: RouterOptions,
     plugin: PluginOptions,
@@ -47,9 +46,7 @@ def launch(
             launch_plugin(client, settings, plugin, reporter)
 
 
-def launch_router(
-    client: docker.DockerClient, settings: Settings, options: RouterOptions, reporter: Reporter
-) -> str:
+def launch_router(client: Docker, settings: Settings, options: RouterOptions, reporter: Reporter) -> str:
     """The router alone, ready to serve; answers its container's id."""
     _refuse_password(settings)
     _check_not_running(client, ROUTER_CONTAINER, "router")
@@ -73,9 +70,7 @@ def launch_router(
     return container_id
 
 
-def launch_plugin(
-    client: docker.DockerClient, settings: Settings, options: PluginOptions, reporter: Reporter
-) -> str:
+def launch_plugin(client: Docker, settings: Settings, options: PluginOptions, reporter: Reporter) -> str:
     """The plugin alone, its socket listening and its network made; answers its container's id.
 
     Without a router it cannot make the network yet, and does so once there is one.
@@ -101,7 +96,7 @@ def launch_plugin(
     return container_id
 
 
-def _start(client: docker.DockerClient, spec: ContainerSpec, reporter: Reporter) -> str:
+def _start(client: Docker, spec: ContainerSpec, reporter: Reporter) -> str:
     reporter.progress(f"starting container {spec.name}")
     container_id = lifecycle.create_container(client, spec)
     lifecycle.start_container(client, container_id, name=spec.name)
@@ -109,7 +104,7 @@ def _start(client: docker.DockerClient, spec: ContainerSpec, reporter: Reporter)
 
 
 def _is_plugin_running(
-    client: docker.DockerClient, options: PluginOptions, settings: Settings, reporter: Reporter
+    client: Docker, options: PluginOptions, settings: Settings, reporter: Reporter
 ) -> bool:
     """Is it up already? Fails before anything is started when its name is taken or it keeps dying."""
     found = lookup.find_our_container(client, PLUGIN_CONTAINER)
@@ -124,7 +119,7 @@ def _is_plugin_running(
     return True
 
 
-def _check_not_running(client: docker.DockerClient, name: str, component: str) -> None:
+def _check_not_running(client: Docker, name: str, component: str) -> None:
     """Refuse, or clear a stopped container of ours away (specification cli, section 9.4)."""
     found = lookup.find_our_container(client, name)
     if found is None:
@@ -156,7 +151,7 @@ def _refuse_password(settings: Settings) -> None:
 
 
 @contextmanager
-def _undone_on_failure(client: docker.DockerClient, name: str) -> Iterator[None]:
+def _undone_on_failure(client: Docker, name: str) -> Iterator[None]:
     """Remove the container when anything goes wrong, an interrupt included.
 
     It is not there yet, or somebody else's, when its own launch refuses: then nothing is removed.

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import docker
-
 from weave_cli import __version__
 from weave_cli.containers import lookup
+from weave_cli.containers.client import Docker
 from weave_cli.images.builder import build_image, find_image
 from weave_cli.names import PLUGIN_CONTAINER, ROUTER_CONTAINER
 from weave_cli.operations.reporter import Reporter
 
 
-def setup(client: docker.DockerClient, reporter: Reporter) -> None:
+def setup(client: Docker, reporter: Reporter) -> None:
     """Build the image unless Docker has it, made from this very installation."""
     if find_image(client) != "current":
         build_image(client, reporter.progress)
 
 
-def list_versions(client: docker.DockerClient, reporter: Reporter) -> Iterator[tuple[str, str]]:
+def list_versions(client: Docker, reporter: Reporter) -> Iterator[tuple[str, str]]:
     """Component and version: of its running container, else of the image that a launch would take."""
     has_image = find_image(client) != "missing"
     for component, name in (("router", ROUTER_CONTAINER), ("plugin", PLUGIN_CONTAINER)):

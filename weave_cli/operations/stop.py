@@ -10,10 +10,9 @@ from __future__ import annotations
 import time
 from typing import Final
 
-import docker
-
 from weave_cli.api.sync import RouterClient
 from weave_cli.containers import lifecycle, lookup, networks
+from weave_cli.containers.client import Docker
 from weave_cli.containers.lookup import OurContainer
 from weave_cli.containers.networks import OurNetwork
 from weave_cli.containers.specs import find_mesh_network_name
@@ -28,14 +27,14 @@ from weave_cli.settings import Settings
 _FAREWELL_S: Final = 0.5
 
 
-def stop(client: docker.DockerClient, settings: Settings, reporter: Reporter) -> None:
+def stop(client: Docker, settings: Settings, reporter: Reporter) -> None:
     """Plugin, then router. Bridge, interfaces and addresses stay: local containers go on talking."""
     if settings.wants_plugin:
         stop_plugin(client, reporter)
     stop_router(client, reporter)
 
 
-def stop_plugin(client: docker.DockerClient, reporter: Reporter) -> None:
+def stop_plugin(client: Docker, reporter: Reporter) -> None:
     """Remove the automatic network if nobody is on it, while the plugin still serves; then the plugin."""
     found = _find_ours(client, PLUGIN_CONTAINER)
     if found is None:
@@ -50,7 +49,7 @@ def stop_plugin(client: docker.DockerClient, reporter: Reporter) -> None:
     remove_dead_sockets()
 
 
-def stop_router(client: docker.DockerClient, reporter: Reporter) -> None:
+def stop_router(client: Docker, reporter: Reporter) -> None:
     """Stop and remove the router's container; what it has written down stays."""
     found = _find_ours(client, ROUTER_CONTAINER)
     if found is None or not found.is_running:
@@ -59,7 +58,7 @@ def stop_router(client: docker.DockerClient, reporter: Reporter) -> None:
         _end(client, found, reporter)
 
 
-def reset(client: docker.DockerClient, settings: Settings, reporter: Reporter, *, force: bool) -> None:
+def reset(client: Docker, settings: Settings, reporter: Reporter, *, force: bool) -> None:
     """Leave the mesh and take everything of ours away; attached containers lose the network for good.
 
     force: do not hand the addresses of this host over to other hosts first.
@@ -79,7 +78,7 @@ def reset(client: docker.DockerClient, settings: Settings, reporter: Reporter, *
     tear_down()
 
 
-def _find_ours(client: docker.DockerClient, name: str) -> OurContainer | None:
+def _find_ours(client: Docker, name: str) -> OurContainer | None:
     """The container of that name; raises when somebody else made it, since we would destroy it."""
     found = lookup.find_our_container(client, name)
     if found is not None and not found.is_ours:
@@ -90,13 +89,13 @@ def _find_ours(client: docker.DockerClient, name: str) -> OurContainer | None:
     return found
 
 
-def _end(client: docker.DockerClient, found: OurContainer, reporter: Reporter) -> None:
+def _end(client: Docker, found: OurContainer, reporter: Reporter) -> None:
     reporter.progress(f"stopping {found.name}")
     lifecycle.stop_container(client, found.id)
     lifecycle.remove_container(client, found.id)
 
 
-def _remove_automatic_network(client: docker.DockerClient, plugin: OurContainer, reporter: Reporter) -> None:
+def _remove_automatic_network(client: Docker, plugin: OurContainer, reporter: Reporter) -> None:
     name = find_mesh_network_name(plugin.command, default=MESH_NETWORK)
     network = networks.find_our_network(client, name) if name else None
     if network is None:
@@ -116,7 +115,7 @@ def _remove_automatic_network(client: docker.DockerClient, plugin: OurContainer,
         )
 
 
-def _dissolve_networks(client: docker.DockerClient, reporter: Reporter) -> None:
+def _dissolve_networks(client: Docker, reporter: Reporter) -> None:
     """Cut every container off our networks and remove these, with a stand-in for the plugin that is gone."""
     found = networks.list_our_networks(client)
     if not found:
@@ -135,9 +134,7 @@ def _dissolve_networks(client: docker.DockerClient, reporter: Reporter) -> None:
                 reporter.notice(f"WARNING: {problem.message}")
 
 
-def _leave(
-    client: docker.DockerClient, router: OurContainer | None, settings: Settings, reporter: Reporter
-) -> None:
+def _leave(client: Docker, router: OurContainer | None, settings: Settings, reporter: Reporter) -> None:
     if router is None:
         if lifecycle.has_volume(client):
             reporter.notice(

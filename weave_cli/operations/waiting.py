@@ -6,9 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-import docker
-
 from weave_cli.containers import lookup
+from weave_cli.containers.client import Docker
 from weave_cli.errors import DockerProblem
 from weave_cli.operations.reporter import Reporter
 
@@ -20,7 +19,7 @@ _LOG_LINES: Final = 10
 
 def wait_until(
     is_ready: Callable[[], bool],
-    client: docker.DockerClient,
+    client: Docker,
     container_id: str,
     name: str,
     reporter: Reporter,
@@ -48,7 +47,7 @@ def wait_until(
         rounds += 1
 
 
-def _check_alive(client: docker.DockerClient, container_id: str, name: str) -> None:
+def _check_alive(client: Docker, container_id: str, name: str) -> None:
     found = lookup.find_our_container(client, container_id)
     if found is None:
         raise DockerProblem(f"{name} was removed while it started", hint="Somebody else did that; try again.")
@@ -59,6 +58,6 @@ def _check_alive(client: docker.DockerClient, container_id: str, name: str) -> N
         )
 
 
-def _last_words(client: docker.DockerClient, container_id: str) -> str:
+def _last_words(client: Docker, container_id: str) -> str:
     lines = lookup.read_last_log_lines(client, container_id, count=_LOG_LINES)
     return "\n".join(f"  {line}" for line in lines) or "  (nothing)"

@@ -1,0 +1,75 @@
+"""The commands as a user meets them: all there, all with help, quick to start, completions current."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from weave_cli.commands.completion import SHELLS, render
+from weave_cli.commands.tree import COMMANDS, weave
+
+pytestmark = pytest.mark.surface
+
+_ROOT = Path(__file__).parents[2]
+
+_EXPECTED = """
+    setup launch launch-router launch-plugin stop stop-router stop-plugin connect forget dns-args dns-lookup
+    status report ps reset env version help
+""".split()
+
+#: Each costs more to import than `weave --help` may take in all.
+_HEAVY = ("docker", "requests", "rich", "pyroute2", "aiohttp", "dns", "asyncio", "urllib3")
+
+
+def _commands() -> list[click.Command]:
+    context = click.Context(weave)
+    found = [weave.get_command(context, name) for name in COMMANDS]
+    return [command for command in found if command is not None]
+
+
+def test_tree_has_the_commands_of_the_specification() -> None:
+    assert list(COMMANDS) == _EXPECTED
+
+
+def test_commands_carry_the_names_of_the_table() -> None:
+    assert [command.name for command in _commands()] == list(COMMANDS)
+
+
+@pytest.mark.parametrize("command", _commands(), ids=lambda command: str(command.name))
+def test_table_repeats_the_first_sentence_of_the_help(command: click.Command) -> None:
+    assert command.name is not None
+    assert (command.help or "").splitlines()[0] == COMMANDS[command.name][2]
+
+
+@pytest.mark.parametrize("command", _commands(), ids=lambda command: str(command.name))
+def test_every_option_is_explained(command: click.Command) -> None:
+    options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+    assert "--help" in [name for option in options for name in option.opts]
+    assert [option.opts for option in options if not option.help] == []
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_completions_are_current(shell: str) -> None:
+    written = (_ROOT / "completions" / f"weave.{shell}").read_text()
+    assert written == render(shell), "run: python -m weave_cli.commands.completion"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["dns-args"], ["connect", "--help"], ["bogus"]])
+def test_quick_commands_import_nothing_heavy(arguments: list[str]) -> None:
+    code = (
+        "import sys\n"
+        "from weave_cli.commands.tree import run\n"
+        f"run({arguments!r})\n"
+        f"print([name for name in {_HEAVY!r} if name in sys.modules])\n"
+    )
+    # Port 9 of loopback: nobody listens there, so dns-args goes the way of a router that is down.
+    environment = {**os.environ, "WEAVE_HTTP_ADDR": "127.0.0.1:9", "DOCKER_BRIDGE": "lo"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
+    )
+    assert done.stdout.endswith("[]\n")
