@@ -40,5 +40,5 @@ def start_logging(level: str) -> None:
     handler.setFormatter(_Formatter())
     logging.basicConfig(level=LEVELS[level], handlers=[handler], force=True)
     # Libraries that tell of every request at info level would drown our own lines.
-    for name in ("aiohttp.access", "urllib3", "docker", "pyroute2"):
+    for name in ("aiohttp.access", "asyncio", "urllib3", "docker", "pyroute2"):
         logging.getLogger(name).setLevel(max(LEVELS[level], logging.WARNING))

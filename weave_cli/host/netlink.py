@@ -7,6 +7,7 @@ loop: it is imported when first used, and daemons call this room through a threa
 from __future__ import annotations
 
 import errno
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,6 +46,8 @@ def open_netlink() -> Iterator[IPRoute]:
     """A netlink socket in the namespace of the calling thread."""
     from pyroute2 import IPRoute
 
+    # Its import resets the level that was chosen for it, and at debug level it tells of every attribute.
+    logging.getLogger("pyroute2").setLevel(logging.WARNING)
     with IPRoute() as netlink:
         yield netlink
 

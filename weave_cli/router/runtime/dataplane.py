@@ -81,6 +81,7 @@ class DataPlane:
         self._overlay: VxlanOverlay | None = None
         self._socket: HeartbeatSocket | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._keeper: asyncio.Task[None] | None = None
         # One thread: entries are brought to what was wanted last.
         self._entries_thread = ThreadPoolExecutor(1, thread_name_prefix="entries")
         self._on_established: Callable[[int], None] = lambda conn_id: None
@@ -120,16 +121,17 @@ class DataPlane:
         """Forget an earlier run's neighbours, begin to listen, and look after the host's network."""
         await self._apply_entries()
         self._open_socket()
-        self._begin(self._upkeep.keep_up(self._resume))
+        self._keeper = self._begin(self._upkeep.keep_up(self._resume))
 
     async def close(self) -> None:
         """Let go of sockets and timers; devices, entries and rules stay, containers go on talking."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._keeper is not None:
+            self._keeper.cancel()
         for connection in self._connections.values():
             self._drop(connection)
         self._connections.clear()
+        # The entries of connections that ended a moment ago still go.
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         self._close_socket()
         self._entries_thread.shutdown()
 
@@ -143,7 +145,7 @@ class DataPlane:
         outbound: bool,
         address: str,
     ) -> None:
-        """A connection was introduced: prove an overlay to it. `address` is host:port, as dialled if outbound."""
+        """A connection was introduced: prove an overlay to it. `address` is host:port, as dialled."""
         offered = features.overlays or ()
         common = negotiate(self.overlays, offered)
         dialled = address.rpartition(":")[2]
@@ -294,10 +296,11 @@ class DataPlane:
         if connection.timer is not None:
             connection.timer.cancel()
 
-    def _begin(self, work: Coroutine[object, object, None]) -> None:
+    def _begin(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._finished)
+        return task
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

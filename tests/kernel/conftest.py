@@ -1,0 +1,32 @@
+"""Fixtures of the kernel tier: an underlay of namespaces, and data planes that are surely ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.kernel.namespaces import Host, Underlay
+from tests.kernel.planes import Plane
+
+
+@pytest.fixture
+def underlay() -> Iterator[Underlay]:
+    made = Underlay()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def launch(underlay: Underlay) -> Iterator[Callable[[Host], Plane]]:
+    """Starts a data plane on a host and waits until it is ready; ended before the namespaces go."""
+    planes: list[Plane] = []
+
+    def start(host: Host) -> Plane:
+        planes.append(Plane(host, 0x7A0000000000 + host.number))
+        planes[-1].wait_for("ready")
+        return planes[-1]
+
+    yield start
+    for plane in planes:
+        plane.stop()

@@ -1,0 +1,85 @@
+"""A process that runs one DataPlane: lines of JSON on stdin say what to do, those on stdout what happened.
+
+The test stands in for the mesh: it carries control messages from one process to another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import sys
+from typing import Any
+
+from weave_cli.errors import HostProblem
+from weave_cli.logs import start_logging
+from weave_cli.names import PeerName
+from weave_cli.router.runtime.dataplane import DataPlane, DataPlaneSettings
+from weave_cli.router.wire.intro import Features
+
+
+def tell(event: str, **facts: Any) -> None:
+    sys.stdout.write(json.dumps({"event": event, **facts}) + "\n")
+    sys.stdout.flush()
+
+
+def start(plane: DataPlane, order: dict[str, Any]) -> None:
+    features = Features(
+        name=PeerName(order["peer"]),
+        nickname=order["nickname"],
+        uid=1,
+        conn_id=1,
+        short_id=None,
+        trusted=False,
+        overlays=tuple(order.get("overlays", ("vxlan",))),
+        extra=order.get("extra", {"VxlanPort": "6784"}),
+    )
+    plane.start_connection(
+        order["conn"],
+        features,
+        connection_uid=order["uid"],
+        remote_ip=order["ip"],
+        outbound=True,
+        address=f"{order['ip']}:6783",
+    )
+
+
+def obey(plane: DataPlane, order: dict[str, Any]) -> None:
+    match order["do"]:
+        case "start":
+            start(plane, order)
+        case "control":
+            payload = bytes.fromhex(order["payload"])
+            plane.receive_control(order["conn"], payload[0], payload[1], payload[2:])
+        case "end":
+            plane.end_connection(order["conn"])
+        case "attributes":
+            tell("attributes", conn=order["conn"], **plane.attributes(order["conn"]))
+
+
+async def run(name: int) -> None:
+    plane = DataPlane(DataPlaneSettings(name=PeerName(name), mesh_port=6783), rng=random.Random(name))
+    plane.report_to(
+        on_established=lambda conn_id: tell("established", conn=conn_id),
+        on_failed=lambda conn_id, reason: tell("failed", conn=conn_id, reason=reason),
+        send_control=lambda conn_id, payload: tell("control", conn=conn_id, payload=payload.hex()),
+    )
+    try:
+        await plane.prepare()
+        await plane.open()
+    except HostProblem as problem:
+        tell("problem", text=problem.message)
+        return
+    tell("ready", mtu=plane.mtu)
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
+    )
+    while line := await reader.readline():
+        obey(plane, json.loads(line))
+    await plane.close()
+
+
+if __name__ == "__main__":
+    start_logging("debug")
+    asyncio.run(run(int(sys.argv[1], 16)))

@@ -1,0 +1,217 @@
+"""Two and more routers' data planes in namespaces: frames of containers travel, and what does not is told."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable
+
+from tests.kernel.namespaces import Host, Underlay, call_in, udp_socket
+from tests.kernel.planes import Plane, join
+from weave_cli.router.overlay.heartbeat import ETHERTYPE
+
+Launch = Callable[[Host], Plane]
+
+FLOOD = "00:00:00:00:00:00"
+_ETH_P_ALL = 3
+_IP_MTU_DISCOVER, _IP_PMTUDISC_DONT, _IP_PMTUDISC_DO, _IP_MTU = 10, 0, 2, 14
+
+
+def establish(one: Plane, other: Plane, conn: int = 1) -> None:
+    join(one, other, conn)
+    assert one.wait_for("established")["conn"] == conn
+    assert other.wait_for("established")["conn"] == conn
+
+
+def entries(host: Host) -> set[tuple[str, str]]:
+    """MAC and destination of all entries of the VXLAN device, learned ones too."""
+    listed = json.loads(host.run("bridge -j fdb show dev weave-vxlan"))
+    return {(entry["mac"], entry["dst"]) for entry in listed if "dst" in entry}
+
+
+def addresses(host: Host) -> set[str]:
+    return {address for _, address in entries(host)}
+
+
+def test_containers_of_two_hosts_reach_each_other(underlay: Underlay, launch: Launch) -> None:
+    one, two = underlay.host(), underlay.host()
+    establish(launch(one), launch(two))
+    sender, receiver = udp_socket(one.container()), udp_socket(two.container(), port=5000)
+    with sender, receiver:
+        for size in (100, 60_000):
+            sender.sendto(bytes(size), ("10.32.2.1", 5000))
+            data, source = receiver.recvfrom(65_536)
+            assert len(data) == size
+            receiver.sendto(b"answer", source)
+            assert sender.recv(100) == b"answer"
+
+
+def test_frames_of_the_largest_size_travel_unfragmented(underlay: Underlay, launch: Launch) -> None:
+    one, two = underlay.host(), underlay.host()
+    here = launch(one)
+    establish(here, launch(two))
+    with udp_socket(one.container()) as sender, udp_socket(two.container(), port=5000) as receiver:
+        sender.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _IP_PMTUDISC_DO)
+        sender.sendto(bytes(1450 - 28), ("10.32.2.1", 5000))
+        assert len(receiver.recv(2000)) == 1450 - 28
+    assert here.attributes(1) == {"event": "attributes", "conn": 1, "name": "vxlan", "mtu": 1450}
+
+
+def test_a_broadcast_arrives_exactly_once_at_every_container(underlay: Underlay, launch: Launch) -> None:
+    hosts = [underlay.host() for _ in range(3)]
+    planes = [launch(host) for host in hosts]
+    for conn, (one, other) in enumerate(((0, 1), (0, 2), (1, 2)), start=1):
+        establish(planes[one], planes[other], conn)
+    receivers = [udp_socket(host.container(), port=5000) for host in hosts for _ in range(2)]
+    with udp_socket(hosts[0].container()) as sender:
+        for text in (b"first", b"last"):
+            sender.sendto(text, ("10.32.255.255", 5000))
+    for receiver in receivers:
+        with receiver:
+            assert [receiver.recv(100), receiver.recv(100)] == [b"first", b"last"]
+            receiver.settimeout(0.3)
+            try:
+                assert receiver.recv(100) == b"nothing more"
+            except TimeoutError:
+                pass
+
+
+def test_containers_never_see_a_heartbeat(underlay: Underlay, launch: Launch) -> None:
+    hosts = [underlay.host() for _ in range(3)]
+    planes = [launch(host) for host in hosts]
+    taps = [call_in(host.container(), _tap) for host in hosts]
+    for conn, (one, other) in enumerate(((0, 1), (0, 2), (1, 2)), start=1):
+        establish(planes[one], planes[other], conn)
+    for tap in taps:
+        with tap:
+            assert ETHERTYPE not in _types_seen(tap)
+
+
+def _tap() -> socket.socket:
+    tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
+    tap.bind(("eth0", _ETH_P_ALL))
+    tap.setblocking(False)
+    return tap
+
+
+def _types_seen(tap: socket.socket) -> set[int]:
+    seen = set()
+    try:
+        while True:
+            seen.add(int.from_bytes(tap.recv(2000)[12:14], "big"))
+    except BlockingIOError:
+        return seen
+
+
+def test_blocked_udp_fails_both_ends_with_the_reason(underlay: Underlay, launch: Launch) -> None:
+    one, two = underlay.host(), underlay.host()
+    two.block_udp(6784)
+    here, there = launch(one), launch(two)
+    join(here, there, 1)
+    assert here.wait_for("failed")["reason"] == (
+        "our heartbeats to UDP port 6784 of host2 did not arrive for 10 s: is the port blocked at 10.205.2.1?"
+    )
+    assert there.wait_for("failed")["reason"] == (
+        "no heartbeats through UDP port 6784 from host1 for 10 s: is the port blocked?"
+    )
+    assert FLOOD not in {mac for mac, _ in entries(one) | entries(two)}
+
+
+def test_a_path_blocked_later_fails_after_twenty_seconds(underlay: Underlay, launch: Launch) -> None:
+    one, two = underlay.host(), underlay.host()
+    here, there = launch(one), launch(two)
+    establish(here, there)
+    two.block_udp(6784)
+    one.block_udp(6784)
+    assert here.wait_for("failed")["reason"].startswith(
+        "no heartbeats through UDP port 6784 from host2 for 20 s"
+    )
+
+
+def test_a_port_without_a_listener_is_named(underlay: Underlay, launch: Launch) -> None:
+    one, two = underlay.host(), underlay.host()
+    here = launch(one)
+    here.order("start", conn=1, uid=1, peer=2, nickname="host2", ip=two.address)
+    reason = here.wait_for("failed")["reason"]
+    assert "(10.205.2.1 answered: Connection refused)" in reason
+
+
+def test_a_peer_on_another_port_is_refused_at_once(underlay: Underlay, launch: Launch) -> None:
+    one = underlay.host()
+    here = launch(one)
+    here.order("start", conn=1, uid=1, peer=2, nickname="host2", ip="10.205.2.1", extra={"VxlanPort": "7784"})
+    assert "host2 uses UDP port 7784 for vxlan, we use 6784" in here.wait_for("failed")["reason"]
+
+
+def test_a_peer_without_our_overlay_is_refused_at_once(underlay: Underlay, launch: Launch) -> None:
+    here = launch(underlay.host())
+    here.order(
+        "start", conn=1, uid=1, peer=2, nickname="host2", ip="10.205.2.1", overlays=["fastdp", "sleeve"]
+    )
+    assert here.wait_for("failed")["reason"] == (
+        "no overlays in common with peer (it offers fastdp sleeve, we offer vxlan)"
+    )
+
+
+def test_a_narrower_path_is_noticed_and_containers_learn_it(underlay: Underlay, launch: Launch) -> None:
+    one, two = underlay.host(), underlay.host()
+    here, there = launch(one), launch(two)
+    two.narrow(1400)
+    establish(here, there)
+    assert here.attributes(1)["path_mtu"] == 1350
+    with udp_socket(one.container()) as sender, udp_socket(two.container(), port=5000) as receiver:
+        sender.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _IP_PMTUDISC_DONT)
+        sender.sendto(bytes(1450 - 28), ("10.32.2.1", 5000))
+        assert len(receiver.recv(2000)) == 1450 - 28, "what may be fragmented arrives"
+        sender.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _IP_PMTUDISC_DO)
+        sender.connect(("10.32.2.1", 5000))
+        sender.send(bytes(1450 - 28))
+        receiver.settimeout(0.3)
+        try:
+            assert receiver.recv(2000) == b"nothing"
+        except TimeoutError:
+            pass
+        assert sender.getsockopt(socket.IPPROTO_IP, _IP_MTU) == 1350
+
+
+def test_nothing_about_a_neighbour_stays_after_its_connection(underlay: Underlay, launch: Launch) -> None:
+    one, two = underlay.host(), underlay.host()
+    here, there = launch(one), launch(two)
+    establish(here, there)
+    with udp_socket(two.container()) as sender, udp_socket(one.container(), port=5000) as receiver:
+        sender.sendto(b"learn me", ("10.32.1.1", 5000))
+        receiver.recv(100)
+    assert len(entries(one)) > 2, "flooding, heartbeats, and what was learned"
+    for plane in (there, here):
+        plane.order("end", conn=1)
+        plane.stop()
+    assert entries(one) == entries(two) == set()
+
+
+def test_entries_stay_while_another_connection_needs_them(underlay: Underlay, launch: Launch) -> None:
+    one, two = underlay.host(), underlay.host()
+    here, there = launch(one), launch(two)
+    establish(here, there, 1)
+    establish(here, there, 2)
+    before = {entry for entry in entries(one) if entry[0] == FLOOD}
+    here.order("end", conn=1)
+    here.stop()
+    assert {entry for entry in entries(one) if entry[0] == FLOOD} == before == {(FLOOD, two.address)}
+
+
+def test_a_restart_finds_and_removes_what_a_crash_left(underlay: Underlay, launch: Launch) -> None:
+    one, two = underlay.host(), underlay.host()
+    here, there = launch(one), launch(two)
+    establish(here, there)
+    here.kill()
+    assert addresses(one) == {two.address}
+    launch(one)
+    assert entries(one) == set()
+
+
+def test_containers_go_on_talking_while_the_router_is_away(underlay: Underlay, launch: Launch) -> None:
+    one = underlay.host()
+    launch(one).stop()
+    with udp_socket(one.container()) as sender, udp_socket(one.container(), port=5000) as receiver:
+        sender.sendto(b"hello", ("10.32.1.2", 5000))
+        assert receiver.recv(100) == b"hello"
