@@ -1,0 +1,249 @@
+"""All names of the mesh: ours to change, those of the others to learn (specification dns, sections 1 to 3).
+
+The channel `nameserver` of the mesh. Sans-I/O: the caller gives the time. One thread changes the registry;
+`lookup`, `reverse` and `generation` may be read from others.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable
+from operator import attrgetter
+from typing import Final
+
+from weave_cli.errors import RemoteProtocolError
+from weave_cli.names import PeerName
+from weave_cli.router.mesh.gossip import Channel, PeerDirectory
+from weave_cli.router.nameserver.entries import (
+    Entry,
+    Identity,
+    find_news,
+    fold_name,
+    is_in_domain,
+    merge_entries,
+    storage_order,
+)
+from weave_cli.router.nameserver.gossip import NameGossip
+from weave_cli.router.nameserver.index import LivingIndex
+from weave_cli.router.nameserver.shapes import decode_message
+
+_log = logging.getLogger(__name__)
+
+#: The name of the channel in the mesh.
+CHANNEL: Final = "nameserver"
+
+#: Clocks of hosts must agree to this many seconds; mesh connections of others end.
+CLOCK_SKEW_LIMIT_S: Final = 900
+
+#: Tombstones live for this long, and the sweep that deletes older ones comes this often.
+TOMBSTONE_LIFE_S: Final = 30 * 60.0
+
+#: Changes are announced a second time after this: a peer that did not know us yet dropped the first one
+#: (specification dns, section 7.2), and the periodic gossip may be 30 s away.
+REPEAT_AFTER_S: Final = 3.0
+
+
+class NameRegistry:
+    """Entries of all peers by identity; fulfils the role Gossiper."""
+
+    def __init__(self, *, name: PeerName, domain: str, directory: PeerDirectory) -> None:
+        self._us = name
+        self.domain = domain if domain.endswith(".") else f"{domain}."
+        #: Counts changes of living entries. It moves after the change, so who reads it first and looks up
+        #: then holds nothing that is older than the number says.
+        self.generation = 0
+        self._directory = directory
+        self._channel: Channel | None = None
+        self._entries: dict[Identity, Entry] = {}
+        self._by_name: LivingIndex[str] = LivingIndex(lambda entry: fold_name(entry.hostname))
+        self._by_address: LivingIndex[int] = LivingIndex(attrgetter("address"))
+        #: Our own entries by what is left of their identity when case is left out.
+        self._ours: dict[tuple[str, int, str], Identity] = {}
+        self._unrepeated: set[Identity] = set()
+        self._repeat_at: float | None = None
+        self._sweep_at: float | None = None
+
+    def attach(self, channel: Channel) -> None:
+        """Speak through `channel` from now on."""
+        self._channel = channel
+
+    # Readers
+
+    def entries(self) -> list[Entry]:
+        """All entries, tombstones included, in the order of storage."""
+        return sorted(self._entries.values(), key=storage_order)
+
+    def lookup(self, name: str) -> list[int]:
+        """The addresses of an absolute name, whatever its case; one stands twice if two entries say so."""
+        return [entry.address for entry in self._by_name.find(fold_name(name))]
+
+    def reverse(self, address: int) -> str | None:
+        """The host name of the first entry with an address, in the case it was registered in."""
+        living = self._by_address.find(address)
+        return living[0].hostname if living else None
+
+    # Changes of our own entries
+
+    def add(self, hostname: str, container: str, address: int, now: float) -> None:
+        """Announce that a name of ours has an address; names outside the domain are passed over."""
+        hostname = hostname if hostname.endswith(".") else f"{hostname}."
+        if not is_in_domain(hostname, self.domain):
+            _log.info("not adding %s: not in the domain %s", hostname, self.domain)
+            return
+        fresh = Entry(container_id=container, origin=self._us, address=address, hostname=hostname)
+        entry = (self._find_twin(fresh) or fresh).revived()
+        _log.debug("adding %s", entry)
+        self._store([entry], now)
+        self._announce([entry], now)
+
+    def remove(
+        self,
+        *,
+        hostname: str | None = None,
+        container: str | None = None,
+        address: int | None = None,
+        now: float,
+    ) -> None:
+        """Announce the end of our entries that match every filter; None matches all."""
+        wanted = None if hostname is None else fold_name(hostname.removesuffix(".") + ".")
+        buried = [
+            entry.buried(now)
+            for entry in self._entries.values()
+            if entry.origin == self._us
+            and entry.is_alive
+            and (container is None or entry.container_id == container)
+            and (address is None or entry.address == address)
+            and (wanted is None or fold_name(entry.hostname) == wanted)
+        ]
+        _log.debug("removing %s", buried)
+        self._store(buried, now)
+        self._announce(buried, now)
+
+    # The role Gossiper
+
+    def on_unicast(self, source: PeerName, data: bytes, now: float) -> None:
+        """Nobody sends any; whoever does is not answered."""
+
+    def on_broadcast(self, source: PeerName, data: bytes, now: float) -> NameGossip | None:
+        """What a peer announced; all of it that is left goes on to others, at the time it was sent."""
+        timestamp, received, _ = self._receive(data, now)
+        return NameGossip(received, timestamp) if received else None
+
+    def on_gossip(self, data: bytes, now: float) -> NameGossip | None:
+        """A neighbour's state; only what was new goes on."""
+        _, _, news = self._receive(data, now)
+        return NameGossip(news) if news else None
+
+    def complete_state(self, now: float) -> NameGossip | None:
+        """All entries of all peers, tombstones included."""
+        return NameGossip(self._entries.values()) if self._entries else None
+
+    # What the mesh and the clock bring
+
+    def peers_forgotten(self, names: Collection[PeerName]) -> None:
+        """Drop the entries of peers that left the topology; they gossip them again when they return."""
+        self._delete(
+            [entry for entry in self._entries.values() if entry.origin in names and entry.origin != self._us]
+        )
+
+    def next_wake(self) -> float | None:
+        """When on_wake is due, as Unix seconds; None when nothing is."""
+        return min((due for due in (self._repeat_at, self._sweep_at) if due is not None), default=None)
+
+    def on_wake(self, now: float) -> None:
+        """Repeat fresh announcements and delete old tombstones, whichever is due."""
+        if self._repeat_at is not None and now >= self._repeat_at:
+            repeated = [self._entries[identity] for identity in self._unrepeated if identity in self._entries]
+            self._unrepeated.clear()
+            self._repeat_at = None
+            self._broadcast(repeated)
+        if self._sweep_at is not None and now >= self._sweep_at:
+            self._sweep(now)
+
+    def _sweep(self, now: float) -> None:
+        tombstones = [entry for entry in self._entries.values() if not entry.is_alive]
+        old = [entry for entry in tombstones if entry.tombstone < now - TOMBSTONE_LIFE_S]
+        self._delete(old)
+        self._sweep_at = now + TOMBSTONE_LIFE_S if len(old) < len(tombstones) else None
+
+    def _receive(self, data: bytes, now: float) -> tuple[int, list[Entry], list[Entry]]:
+        """Take a message in: its timestamp, its entries with ours set right, and those that were new."""
+        timestamp, sent = decode_message(data)
+        skew_s = abs(timestamp - int(now))
+        if skew_s > CLOCK_SKEW_LIMIT_S:
+            raise RemoteProtocolError(f"host clock skew of {skew_s}s exceeds {CLOCK_SKEW_LIMIT_S}s limit")
+        origins = {origin for origin in {e.origin for e in sent} if self._directory.is_known(origin)}
+        received, corrected = [], []
+        for entry in merge_entries(e for e in sent if e.origin in origins).values():
+            right = self._set_right(entry, now) if entry.origin == self._us else entry
+            received.append(right)
+            if right is not entry:
+                corrected.append(right)
+        news = find_news(self._entries, received)
+        self._store(news, now)
+        self._announce(corrected, now)
+        return timestamp, received, news
+
+    def _set_right(self, claimed: Entry, now: float) -> Entry:
+        """What others believe of an entry of ours, corrected where it is wrong (section 3, step 4).
+
+        It stems from an earlier life of ours, or is an echo: the very entry that came in then.
+        """
+        ours = self._entries.get(claimed.identity)
+        if ours is None:
+            return claimed.buried(now) if claimed.is_alive else claimed
+        is_behind = claimed.version > ours.version
+        is_other = claimed.version == ours.version and claimed.tombstone != ours.tombstone
+        return ours.asserted_over(claimed) if is_behind or is_other else claimed
+
+    def _find_twin(self, fresh: Entry) -> Entry | None:
+        """Our entry of the same identity, or of one that differs only in the case of the host name.
+
+        Two that differ only in case stop Go routers (section 1), so the first spelling stays.
+        """
+        exact = self._entries.get(fresh.identity)
+        if exact is not None:
+            return exact
+        twin = self._ours.get(_caseless(fresh))
+        return None if twin is None else self._entries[twin]
+
+    def _store(self, changed: Iterable[Entry], now: float) -> None:
+        changed = [entry for entry in changed if self._entries.get(entry.identity) != entry]
+        if not changed:
+            return
+        for entry in changed:
+            self._entries[entry.identity] = entry
+            if entry.origin == self._us:
+                self._ours.setdefault(_caseless(entry), entry.identity)
+            if self._sweep_at is None and not entry.is_alive:
+                self._sweep_at = now + TOMBSTONE_LIFE_S
+        self._by_name.update(changed)
+        self._by_address.update(changed)
+        self.generation += 1
+
+    def _delete(self, gone: Collection[Entry]) -> None:
+        if not gone:
+            return
+        for entry in gone:
+            del self._entries[entry.identity]
+            if self._ours.get(_caseless(entry)) == entry.identity:
+                del self._ours[_caseless(entry)]
+        self._by_name.discard(gone)
+        self._by_address.discard(gone)
+        self.generation += 1
+
+    def _announce(self, changed: Collection[Entry], now: float) -> None:
+        """Tell everybody of changes of our own entries, now and once more in a moment."""
+        if changed:
+            self._broadcast(changed)
+            self._unrepeated.update(entry.identity for entry in changed)
+            if self._repeat_at is None:
+                self._repeat_at = now + REPEAT_AFTER_S
+
+    def _broadcast(self, entries: Collection[Entry]) -> None:
+        if entries and self._channel is not None:
+            self._channel.broadcast(NameGossip(entries))
+
+
+def _caseless(entry: Entry) -> tuple[str, int, str]:
+    return (entry.container_id, entry.address, fold_name(entry.hostname))
