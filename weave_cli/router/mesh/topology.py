@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from weave_cli.errors import RemoteProtocolError
@@ -41,15 +42,15 @@ _HIGHEST_SHORT_ID: Final = 2**16 - 1
 
 #: Most descriptions come again and again: from every neighbour, and every 30 s. So the octets of one peer
 #: and what they mean are remembered, for this many peers, unless there are very many octets.
-_REMEMBERED_PEERS: Final = 512
+_REMEMBERED_PEERS: Final = 1024
 _LONGEST_REMEMBERED: Final = 2**14
 
 
 def encode_peers(peers: Iterable[Peer]) -> bytes:
     """An update that describes these peers; no peers make no octets, which is a valid update."""
-    parts = [part for peer in peers for part in _encode_peer(peer)]
+    parts = [part for peer in peers for part in _encode_peer(_ThisPeer(peer))]
     if parts:
-        summary_definitions, links_definitions = _definitions()
+        _, summary_definitions, links_definitions = _encoder()
         parts[:1] = [summary_definitions, parts[0], links_definitions]
     return b"".join(parts)
 
@@ -65,36 +66,51 @@ def decode_peers(data: bytes) -> list[Peer]:
         links_at = _skip_definitions(data, links_after)
         end = _end_of_message(data, links_at)
         definitions += data[at:summary_at]
+        summary = data[summary_at:links_after]
+        if links_at > links_after:
+            # What is defined between the two values must not serve the first.
+            GobDecoder(definitions + summary).decode(_SUMMARY)
+            definitions += data[links_after:links_at]
         decode = _decode_peer if end - summary_at <= _LONGEST_REMEMBERED else _decode_peer.__wrapped__
-        peers.append(decode(definitions, data[summary_at:end]))
-        definitions += data[links_after:links_at]
+        peers.append(decode(definitions, summary + data[links_at:end]))
         at = end
     return peers
 
 
 @functools.cache
-def _definitions() -> tuple[bytes, bytes]:
-    """The octets that define each of the two types, in a stream where the summary's come first."""
+def _encoder() -> tuple[GobEncoder, bytes, bytes]:
+    """An encoder that has defined both types, and the octets that define each, the summary's first."""
     encoder = GobEncoder()
-    both = []
+    definitions = []
     for kind, zero in ((_SUMMARY, {}), (_LINKS, [])):
         with_definitions, alone = encoder.encode(kind, zero), encoder.encode(kind, zero)
-        both.append(with_definitions.removesuffix(alone))
-    return both[0], both[1]
+        definitions.append(with_definitions.removesuffix(alone))
+    return encoder, definitions[0], definitions[1]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _ThisPeer:
+    """A peer as a key that equals only itself: comparing long lists of links costs more than it saves."""
+
+    peer: Peer
+
+    def __hash__(self) -> int:
+        return id(self.peer)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _ThisPeer) and other.peer is self.peer
 
 
 @functools.lru_cache(_REMEMBERED_PEERS)
-def _encode_peer(peer: Peer) -> tuple[bytes, bytes]:
+def _encode_peer(this: _ThisPeer) -> tuple[bytes, bytes]:
     """Summary and links of one peer, without definitions."""
-    encoder = GobEncoder()
-    encoder.encode(_SUMMARY, {})
-    encoder.encode(_LINKS, [])
-    return encoder.encode(_SUMMARY, _summary_of(peer)), encoder.encode(_LINKS, _links_of(peer))
+    encoder, _, _ = _encoder()
+    return encoder.encode(_SUMMARY, _summary_of(this.peer)), encoder.encode(_LINKS, _links_of(this.peer))
 
 
 @functools.lru_cache(_REMEMBERED_PEERS)
 def _decode_peer(definitions: bytes, messages: bytes) -> Peer:
-    """The peer that two values describe, between which there may be more definitions."""
+    """The peer that two values describe."""
     decoder = GobDecoder(definitions + messages)
     summary = decoder.decode(_SUMMARY)
     return _peer_from(summary, decoder.decode(_LINKS))
