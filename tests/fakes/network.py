@@ -69,6 +69,7 @@ class Station:
     uid: int
     words: FakeWordChannel
     channel: Channel
+    channel_name: str
     is_up: bool = True
     wake_at: float = float("inf")
     ends: dict[int, End] = field(default_factory=dict)
@@ -96,6 +97,7 @@ class FakeNetwork:
         self.overlay_s = overlay_s
         self.discovery = discovery
         self.connection_limit = 0
+        self.short_ids = 4096
         self.stations: dict[int, Station] = {}
         self.messages = 0
         self._group: dict[int, int] = {}
@@ -105,13 +107,13 @@ class FakeNetwork:
 
     # What tests do
 
-    def add(self, count: int) -> list[Station]:
-        """Start stations with the next numbers, from 1."""
+    def add(self, count: int, *, channel_name: str = "words") -> list[Station]:
+        """Start stations with the next numbers, from 1; each opens one channel."""
         added = []
         for number in range(len(self.stations) + 1, len(self.stations) + count + 1):
-            uid, node, words, channel = self._new_node(number)
+            uid, node, words, channel = self._new_node(number, channel_name)
             ip = f"10.0.{number // 250}.{number % 250 + 1}"
-            self.stations[number] = Station(number, ip, node, uid, words, channel)
+            self.stations[number] = Station(number, ip, node, uid, words, channel, channel_name)
             added.append(self.stations[number])
             self.drain(added[-1])
         return added
@@ -131,15 +133,17 @@ class FakeNetwork:
                 self._later(self.rng.uniform(0, 1), self._lose(end, "read timed out"))
 
     def heal(self) -> None:
+        """Everybody can reach everybody again; routers notice when they dial."""
         self._group = {}
 
     def cut(self, first: int, second: int) -> None:
-        """End the connection between two stations, seen by both at once."""
+        """End the connection between two stations; the first sees it at once, the second a little later."""
         for end in self._open_ends():
             if (end.station.number, end.other.station.number) == (first, second):
                 self._close(end, "cut", tell_node=True)
 
     def stop(self, number: int) -> None:
+        """The router of a station dies; its connections end."""
         station = self.stations[number]
         station.is_up = False
         for end in list(station.ends.values()):
@@ -150,7 +154,9 @@ class FakeNetwork:
         if self.stations[number].is_up:
             self.stop(number)
         station = self.stations[number]
-        station.uid, station.node, station.words, station.channel = self._new_node(number)
+        station.uid, station.node, station.words, station.channel = self._new_node(
+            number, station.channel_name
+        )
         station.is_up = True
         station.wake_at = float("inf")
         self.drain(station)
@@ -168,6 +174,7 @@ class FakeNetwork:
         return True
 
     def is_full_mesh(self) -> bool:
+        """True when every running station has an established connection to every other."""
         up = {number for number, station in self.stations.items() if station.is_up}
         return all(self.stations[number].neighbours == up - {number} for number in up)
 
@@ -200,13 +207,13 @@ class FakeNetwork:
 
     # How it works
 
-    def _new_node(self, number: int) -> tuple[int, MeshNode, FakeWordChannel, Channel]:
+    def _new_node(self, number: int, channel_name: str) -> tuple[int, MeshNode, FakeWordChannel, Channel]:
         uid = self.rng.getrandbits(64)
         node = MeshNode(
             name=peer_name(number),
             nickname=f"host{number}",
             uid=uid,
-            short_id=self.rng.randrange(4096),
+            short_id=self.rng.randrange(self.short_ids),
             port=PORT,
             discovery=self.discovery,
             connection_limit=self.connection_limit,
@@ -214,7 +221,7 @@ class FakeNetwork:
             now=self.now,
         )
         words = FakeWordChannel()
-        return uid, node, words, node.open_channel("words", words)
+        return uid, node, words, node.open_channel(channel_name, words)
 
     def _run_to(self, moment: float) -> None:
         while self._queue and self._queue[0][0] <= moment:

@@ -110,6 +110,51 @@ def test_two_that_dial_each_other_at_once_keep_one_connection(seed: int) -> None
     assert [view.conn_id for view in network.stations[1].node.connections()] == [before]
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_colliding_short_ids_become_unique(seed: int) -> None:
+    network = FakeNetwork(seed)
+    network.short_ids = 3
+    star_of_strangers(network, 10)
+    assert network.run_until(network.is_full_mesh, 5)
+    assert network.run_until(network.agrees_on_topology, 35)
+    assert len({peer.short_id for peer in network.stations[1].node.peers()}) == 10
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_router_that_is_gone_is_forgotten_by_all_and_only_it(seed: int) -> None:
+    network = FakeNetwork(seed)
+    star_of_strangers(network, 8)
+    assert network.run_until(network.is_full_mesh, 5)
+    network.run_for(20)
+    network.stop(3)
+    network.run_for(20)
+    for station in network.stations.values():
+        if station.number != 3:
+            assert set(station.forgotten) == {peer_name(3)}
+            assert not station.node.is_known(peer_name(3))
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_gossip_gets_through_routers_that_do_not_know_the_channel(seed: int) -> None:
+    network = FakeNetwork(seed, discovery=False)
+    network.add(1)
+    network.add(3, channel_name="other")
+    network.add(1)
+    for number in range(2, 6):
+        network.connect(number, number - 1)
+    first, last = network.stations[1], network.stations[5]
+    assert network.run_until(lambda: len(first.node.unicast_routes()) == 5, 35)
+    first.words.known.add("state")
+    network.run_for(2)
+    first.channel.gossip(words("news"))
+    first.channel.broadcast(words("cast"))
+    network.drain(first)
+    network.run_for(1)
+    assert last.words.broadcasts == [(first.name, frozenset({"cast"}))]
+    assert "news" in last.words.known
+    assert network.run_until(lambda: "state" in last.words.known, 35)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_lost_connections_come_back(seed: int) -> None:
     network = FakeNetwork(seed)
