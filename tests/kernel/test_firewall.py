@@ -1,0 +1,167 @@
+"""Our firewall rules on both backends of iptables: made once, repaired, and removed without a trace."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from tests.kernel.namespaces import Host, Underlay, call_in, udp_socket
+from weave_cli.host.iptables import DEFAULT, LEGACY, NFT, ensure_rules, find_backend, list_rules, remove_rules
+from weave_cli.host.network import NetworkWish, ensure_network
+from weave_cli.host.rules import FirewallFacts
+
+WISH = NetworkWish(
+    bridge_mac="7a:00:00:00:00:01",
+    vxlan_mac="0a:00:00:00:00:01",
+    udp_port=6784,
+    mtu=None,
+    firewall=FirewallFacts(),
+)
+BACKENDS = [NFT, LEGACY]
+
+
+@pytest.fixture
+def host(underlay: Underlay) -> Host:
+    return underlay.host()
+
+
+def add_docker_rules(host: Host, backend: str, chains: tuple[str, ...] = ("DOCKER-USER",)) -> None:
+    """What Docker puts at the top of FORWARD, the last name topmost; a second time as after its restart."""
+    for chain in chains:
+        host.run(f"{backend} -w -N {chain}")
+        host.run(f"{backend} -w -I FORWARD -j {chain}")
+    host.run(f"{backend} -w -P FORWARD DROP")
+
+
+def ensure(host: Host) -> bool:
+    return call_in(host.namespace, lambda: ensure_rules(FirewallFacts()))
+
+
+def forward_rules(host: Host, backend: str) -> list[str]:
+    listed = host.run(f"{backend} -w -S FORWARD").splitlines()
+    return [line.removeprefix("-A FORWARD -j ") for line in listed if line.startswith("-A")]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_backend_is_the_one_with_dockers_rules(host: Host, backend: str) -> None:
+    assert call_in(host.namespace, find_backend) == DEFAULT
+    add_docker_rules(host, backend)
+    assert call_in(host.namespace, find_backend) == backend
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_rules_are_made_once(host: Host, backend: str) -> None:
+    add_docker_rules(host, backend)
+    assert [ensure(host), ensure(host)] == [True, False]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    "harm", ["-F WEAVE-FORWARD", "-F WEAVE-INPUT", "-D INPUT 1", "-F FORWARD", "-A WEAVE-INPUT -j ACCEPT"]
+)
+def test_what_others_broke_is_repaired(host: Host, backend: str, harm: str) -> None:
+    add_docker_rules(host, backend)
+    ensure(host)
+    whole = call_in(host.namespace, lambda: list_rules(backend))
+    host.run(f"{backend} -w {harm}")
+    assert [ensure(host), ensure(host)] == [True, False]
+    repaired = call_in(host.namespace, lambda: list_rules(backend))
+    if harm != "-F FORWARD":  # that one took Docker's rule as well
+        assert repaired == whole
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_ours_come_first_again_after_docker_restarted(host: Host, backend: str) -> None:
+    add_docker_rules(host, backend, ("DOCKER-FORWARD", "DOCKER-USER"))
+    ensure(host)
+    assert forward_rules(host, backend) == ["WEAVE-FORWARD", "DOCKER-USER", "DOCKER-FORWARD"]
+    host.run(f"{backend} -w -I FORWARD -j DOCKER-USER")
+    assert ensure(host)
+    assert forward_rules(host, backend) == ["WEAVE-FORWARD", "DOCKER-USER", "DOCKER-USER", "DOCKER-FORWARD"]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_removal_leaves_the_rest_as_it_was(host: Host, backend: str) -> None:
+    add_docker_rules(host, backend)
+    before = call_in(host.namespace, lambda: list_rules(backend))
+    ensure(host)
+    for _ in range(2):
+        call_in(host.namespace, remove_rules)
+        assert call_in(host.namespace, lambda: list_rules(backend)) == before
+
+
+def test_removal_without_any_rules_creates_no_tables(host: Host) -> None:
+    call_in(host.namespace, remove_rules)
+    assert host.run("cat /proc/thread-self/net/ip_tables_names") == ""
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_container_may_ask_dns_and_not_the_mesh(host: Host, backend: str) -> None:
+    """The host refuses everything else, as one with a firewall of its own does."""
+    add_docker_rules(host, backend)
+    guest = host.underlay.namespace("guest")
+    host.run("ip link add docker_gwbridge type bridge")
+    host.run("ip addr add 172.18.0.1/16 dev docker_gwbridge")
+    host.run(f"ip link add port0 type veth peer name eth0 netns {guest}")
+    host.run("ip link set port0 master docker_gwbridge")
+    for name in ("port0", "docker_gwbridge"):
+        host.run(f"ip link set {name} up")
+    host.underlay.run_in(guest, "ip addr add 172.18.0.2/16 dev eth0")
+    host.underlay.run_in(guest, "ip link set eth0 up")
+    ensure(host)
+    host.run(f"{backend} -w -A INPUT -p udp --dport 53 -j DROP")
+    with (
+        udp_socket(host.namespace, port=53) as dns,
+        udp_socket(host.namespace, port=6783) as mesh,
+        udp_socket(guest) as client,
+    ):
+        client.sendto(b"to the mesh", ("172.18.0.1", 6783))
+        client.sendto(b"question", ("172.18.0.1", 53))
+        assert dns.recv(100) == b"question"
+        mesh.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            mesh.recv(100)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_containers_of_one_host_talk_under_dockers_drop_policy(host: Host, backend: str) -> None:
+    add_docker_rules(host, backend, ("DOCKER-FORWARD", "DOCKER-USER"))
+    host.run("sysctl -qw net.bridge.bridge-nf-call-iptables=1")
+    call_in(host.namespace, lambda: ensure_network(WISH))
+    with udp_socket(host.container()) as sender, udp_socket(host.container(), port=5000) as receiver:
+        sender.sendto(b"hello", ("10.32.1.2", 5000))
+        assert receiver.recv(100) == b"hello"
+        call_in(host.namespace, remove_rules)
+        sender.sendto(b"lost", ("10.32.1.2", 5000))
+        receiver.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            receiver.recv(100)
+
+
+def test_the_control_port_is_closed_to_packets_from_the_link(host: Host) -> None:
+    """route_localnet lets a machine on the link send to 127.0.0.1; curl on this host still gets through."""
+    ensure(host)
+    host.run("sysctl -qw net.ipv4.conf.all.route_localnet=1")
+    router = host.underlay.router
+    host.underlay.run_in(router, "ip addr del 127.0.0.1/8 dev lo")
+    host.underlay.run_in(router, f"ip route add 127.0.0.1/32 via {host.address} dev h1")
+    host.underlay.run_in(router, "sysctl -qw net.ipv4.conf.all.route_localnet=1")
+
+    def listen() -> socket.socket:
+        return socket.create_server(("127.0.0.1", 6784))
+
+    def connect() -> str:
+        with socket.socket() as client:
+            client.settimeout(0.5)
+            try:
+                client.connect(("127.0.0.1", 6784))
+            except TimeoutError:
+                return "no answer"
+            return "connected"
+
+    with call_in(host.namespace, listen):
+        assert call_in(host.namespace, connect) == "connected"
+        assert call_in(router, connect) == "no answer"
+        call_in(host.namespace, remove_rules)
+        assert call_in(router, connect) == "connected"
