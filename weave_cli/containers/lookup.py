@@ -99,11 +99,11 @@ def find_running(client: Docker, name_or_id: str) -> RunningContainer | None:
 
 def read_last_log_lines(client: Docker, container_id: str, *, count: int) -> Sequence[str]:
     """The newest lines of a container's log, oldest first; empty when it is gone."""
-    try:
-        with translated(f"read the log of container {container_id}"):
+    with translated(f"read the log of container {container_id}"):
+        try:
             text: bytes = client.api.logs(container_id, tail=count)
-    except NotFound:
-        return ()
+        except NotFound:
+            return ()
     return text.decode("utf-8", "replace").splitlines()
 
 

@@ -52,7 +52,6 @@ def launch_router(client: Docker, settings: Settings, options: RouterOptions, re
     _check_not_running(client, ROUTER_CONTAINER, "router")
     preflight.check_subnet(options.ipalloc_range, options.ipalloc_default_subnet)
     preflight.check_range(options.ipalloc_range, reporter)
-    preflight.check_ports(settings.port if options.port is None else options.port, settings.http_address)
     for variable in settings.ignored:
         reporter.notice(f"WARNING: {variable} is set, but has no effect.")
     host = read_host_facts(settings)
@@ -61,6 +60,11 @@ def launch_router(client: Docker, settings: Settings, options: RouterOptions, re
             f"the bridge {settings.docker_bridge} has no address for weaveDNS to listen on",
             hint="Name Docker's bridge in DOCKER_BRIDGE, or launch with --no-dns.",
         )
+    preflight.check_ports(
+        settings.port if options.port is None else options.port,
+        settings.http_address,
+        host.docker_bridge_address if options.wants_dns else None,
+    )
     setup(client, reporter)
     spec = make_router_spec(options, settings, host, image=image_name())
     api = RouterClient(settings.http_address)

@@ -41,7 +41,9 @@ def is_plugin_listening(driver: str = MESH_DRIVER, *, directory: Path = DIRECTOR
             opened.connect(str(directory / f"{driver}.sock"))
             connection.sock = opened
             connection.request("POST", "/Plugin.Activate")
-            return connection.getresponse().status == 200
+            response = connection.getresponse()
+            response.read()
+            return response.status == 200
         except (OSError, http.client.HTTPException):
             return False
 
@@ -89,6 +91,9 @@ def _accepts(path: Path) -> bool:
 class _StandIn(ThreadingUnixStreamServer):
     daemon_threads = True  # Docker keeps its connections open
     block_on_close = False
+
+    def handle_error(self, *_: object) -> None:
+        """Nothing: whoever hangs up on us does not want an answer."""
 
 
 class _Agreeing(BaseHTTPRequestHandler):

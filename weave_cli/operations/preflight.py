@@ -11,7 +11,7 @@ import re
 import socket
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from weave_cli.addresses import Cidr, parse_cidr
 from weave_cli.errors import HostProblem, UsageProblem
@@ -21,6 +21,8 @@ from weave_cli.operations.reporter import Reporter
 
 _LOWEST_KERNEL: Final = (4, 3)  # forwarding entries of VXLAN devices per destination, bridge port isolation
 _ROUTES: Final = Path("/proc/net/route")
+
+_PROTOCOLS: Final[tuple[Literal["tcp"], Literal["udp"]]] = ("tcp", "udp")
 
 # Columns of /proc/net/route
 _DEVICE, _DESTINATION, _MASK = 0, 1, 7
@@ -40,20 +42,29 @@ def check_machine(reporter: Reporter) -> None:
         reporter.notice(f"WARNING: kernel {platform.release()} is older than {needed}; things may not work.")
 
 
-def check_ports(port: int, http_address: str) -> None:
-    """Raises HostProblem naming whoever listens where the router is going to."""
-    http_port = int(http_address.rpartition(":")[2])
-    wanted = (
-        ("tcp", port, "the mesh", "WEAVE_PORT"),
-        ("tcp", http_port, "the router's HTTP API", "WEAVE_HTTP_ADDR"),
-    )
-    for protocol, number, purpose, variable in wanted:
-        owner = find_listener(protocol, number)
-        if owner is not None:
-            raise HostProblem(
-                f"port {number}/{protocol}, wanted for {purpose}, is in use by {owner}",
-                hint=f"Stop that program, or choose another port with {variable}.",
-            )
+def check_ports(port: int, http_address: str, dns_address: str | None) -> None:
+    """Raises HostProblem naming whoever listens where the router is going to.
+
+    dns_address: where weaveDNS will listen on port 53; None when it is switched off.
+    """
+    http_host, _, http_port = http_address.rpartition(":")
+    _check_port("tcp", port, None, "the mesh", "choose another port with WEAVE_PORT")
+    _check_port("udp", port + 1, None, "VXLAN", "choose another port with WEAVE_PORT")
+    _check_port("tcp", int(http_port), http_host, "the HTTP API", "choose another with WEAVE_HTTP_ADDR")
+    if dns_address is not None:
+        for protocol in _PROTOCOLS:
+            _check_port(protocol, 53, dns_address, "weaveDNS", "launch with --no-dns")
+
+
+def _check_port(
+    protocol: Literal["tcp", "udp"], port: int, address: str | None, purpose: str, instead: str
+) -> None:
+    owner = find_listener(protocol, port, address)
+    if owner is not None:
+        place = f"port {port}/{protocol}" if address is None else f"{address}:{port}/{protocol}"
+        raise HostProblem(
+            f"cannot use {place} for {purpose}: in use by {owner}", hint=f"Stop that program, or {instead}."
+        )
 
 
 def check_range(given: str | None, reporter: Reporter) -> None:

@@ -1,0 +1,203 @@
+"""A Docker engine in memory, as far as our containers and networks need one: the SDK's low-level calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import requests
+from docker.errors import APIError, NotFound
+
+from weave_cli.containers.client import Docker
+from weave_cli.names import LABEL
+
+
+def refusal(explanation: str, status: int = 500) -> APIError:
+    """What the SDK raises when the engine says no."""
+    response = requests.Response()
+    response.status_code = status
+    return APIError(explanation, response=response, explanation=explanation)
+
+
+@dataclass
+class FakeContainer:
+    """As the engine keeps it."""
+
+    id: str
+    name: str
+    image: str
+    command: list[str]
+    labels: dict[str, str]
+    host_config: dict[str, Any] = field(default_factory=dict)
+    status: str = "created"
+    pid: int = 0
+    restart_count: int = 0
+    log: str = ""
+    networks: list[str] = field(default_factory=list)
+
+
+@dataclass
+class FakeNetwork:
+    """As the engine keeps it; `attached` maps an endpoint's key to its name."""
+
+    id: str
+    name: str
+    driver: str
+    attached: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class FakeEngine:
+    """The engine's state, and what was asked of it in order (`calls`)."""
+
+    containers: dict[str, FakeContainer] = field(default_factory=dict)
+    networks: dict[str, FakeNetwork] = field(default_factory=dict)
+    volumes: set[str] = field(default_factory=set)
+    calls: list[str] = field(default_factory=list)
+    on_start: Callable[[FakeContainer], None] | None = None
+    """What happens to a container that is started, beyond running."""
+
+    @property
+    def client(self) -> Docker:
+        """What operations take for the SDK's client."""
+        return cast(Docker, _Client(_Api(self)))
+
+    def add_container(self, name: str, **facts: Any) -> FakeContainer:
+        """A container made by somebody; with `labels`, perhaps by us."""
+        made = FakeContainer(
+            id=f"{len(self.containers) + 1:064x}",
+            name=name,
+            image=facts.pop("image", "busybox"),
+            command=facts.pop("command", []),
+            labels=facts.pop("labels", {}),
+            **facts,
+        )
+        self.containers[name] = made
+        return made
+
+    def add_ours(self, name: str, **facts: Any) -> FakeContainer:
+        """A container that an earlier launch made."""
+        return self.add_container(name, labels={LABEL: "0.1.0"}, **{"status": "running", **facts})
+
+    def add_network(self, name: str, driver: str, attached: Mapping[str, str] | None = None) -> FakeNetwork:
+        made = FakeNetwork(id=f"network-{name}", name=name, driver=driver, attached=dict(attached or {}))
+        self.networks[made.id] = made
+        return made
+
+
+@dataclass
+class _Client:
+    api: _Api
+
+
+@dataclass
+class _Api:
+    engine: FakeEngine
+
+    def inspect_container(self, key: str) -> dict[str, Any]:
+        found = self._container(key)
+        return {
+            "Id": found.id,
+            "Name": f"/{found.name}",
+            "Image": "sha256:0",
+            "RestartCount": found.restart_count,
+            "State": {"Status": found.status, "Pid": found.pid},
+            "Config": {
+                "Image": found.image,
+                "Labels": found.labels,
+                "Cmd": found.command,
+                "Entrypoint": None,
+            },
+            "HostConfig": {"NetworkMode": found.host_config.get("NetworkMode", "default")},
+        }
+
+    def containers(self) -> list[dict[str, Any]]:
+        return [{"Id": each.id} for each in self.engine.containers.values() if each.status == "running"]
+
+    def logs(self, key: str, *, tail: int) -> bytes:
+        return "\n".join(self._container(key).log.splitlines()[-tail:]).encode()
+
+    def create_host_config(self, **words: Any) -> dict[str, Any]:
+        return words
+
+    def create_container(self, image: str, **words: Any) -> dict[str, Any]:
+        if words["name"] in self.engine.containers:
+            raise refusal(f'Conflict. The container name "/{words["name"]}" is already in use', 409)
+        made = self.engine.add_container(
+            words["name"],
+            image=image,
+            command=words["command"],
+            labels=words["labels"],
+            host_config=words["host_config"],
+        )
+        self.engine.calls.append(f"create {made.name}")
+        return {"Id": made.id}
+
+    def start(self, key: str) -> None:
+        found = self._container(key)
+        found.status, found.pid = "running", 4242
+        self.engine.calls.append(f"start {found.name}")
+        if self.engine.on_start:
+            self.engine.on_start(found)
+
+    def stop(self, key: str, *, timeout: int) -> None:
+        found = self._container(key)
+        found.status, found.pid = "exited", 0
+        self.engine.calls.append(f"stop {found.name}")
+
+    def remove_container(self, key: str, *, force: bool, v: bool) -> None:
+        found = self._container(key)
+        del self.engine.containers[found.name]
+        self.engine.calls.append(f"remove {found.name}")
+
+    def create_volume(self, name: str, *, labels: Mapping[str, str]) -> None:
+        self.engine.volumes.add(name)
+
+    def inspect_volume(self, name: str) -> dict[str, Any]:
+        if name not in self.engine.volumes:
+            raise NotFound(f"no such volume: {name}")
+        return {"Name": name}
+
+    def remove_volume(self, name: str, *, force: bool) -> None:
+        self.engine.volumes.discard(name)
+        self.engine.calls.append(f"remove volume {name}")
+
+    def networks(self) -> Sequence[dict[str, Any]]:
+        return [{"Id": each.id, "Driver": each.driver} for each in self.engine.networks.values()]
+
+    def inspect_network(self, key: str) -> dict[str, Any]:
+        found = self._network(key)
+        return {
+            "Id": found.id,
+            "Name": found.name,
+            "Driver": found.driver,
+            "Containers": {endpoint: {"Name": name} for endpoint, name in found.attached.items()},
+        }
+
+    def remove_network(self, key: str) -> None:
+        found = self._network(key)
+        if found.attached:
+            raise refusal(f"error while removing network: network {found.name} has active endpoints", 403)
+        del self.engine.networks[found.id]
+        self.engine.calls.append(f"remove network {found.name}")
+
+    def disconnect_container_from_network(self, container: str, key: str, *, force: bool) -> None:
+        found = self._network(key)
+        keys = [endpoint for endpoint, name in found.attached.items() if container in (endpoint, name)]
+        if not keys:
+            raise refusal(f"container {container} is not connected to network {found.name}", 403)
+        del found.attached[keys[0]]
+        self.engine.calls.append(f"disconnect {container}")
+
+    def _container(self, key: str) -> FakeContainer:
+        for each in self.engine.containers.values():
+            if each.name == key or each.id.startswith(key):
+                return each
+        raise NotFound(f"No such container: {key}")
+
+    def _network(self, key: str) -> FakeNetwork:
+        for each in self.engine.networks.values():
+            if key in (each.id, each.name):
+                return each
+        raise NotFound(f"network {key} not found")

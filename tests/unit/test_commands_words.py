@@ -1,0 +1,313 @@
+"""Words in, words and exit status out: usage, options, errors, the pages of status."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from tests.fakes.router_api import FakeRouterApi, serving
+from weave_cli.addresses import parse_cidr
+from weave_cli.api.sync import RouterUnreachable
+from weave_cli.commands import launch, tree
+from weave_cli.containers.specs import PluginOptions, RouterOptions
+from weave_cli.errors import RouterProblem
+from weave_cli.operations import asking, survey
+from weave_cli.operations import launch as operation
+from weave_cli.operations.survey import Attachment
+
+pytestmark = pytest.mark.unit
+
+Output = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRouterApi]:
+    with serving({}) as served:
+        monkeypatch.setenv("WEAVE_HTTP_ADDR", served.address)
+        yield served
+
+
+@pytest.mark.parametrize(
+    "words", [["help"], ["--help"], ["launch", "--help"], ["dns-args", "--help"], ["help", "ps"]]
+)
+def test_help_is_usage_on_stderr_with_status_0(words: Sequence[str], capsys: Output) -> None:
+    assert tree.run(words) == 0
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith("Usage: weave")
+
+
+def test_no_command_is_usage_with_status_1(capsys: Output) -> None:
+    assert tree.run([]) == 1
+    output = capsys.readouterr()
+    assert (output.out, output.err.partition(" ")[0]) == ("", "Usage:")
+
+
+def test_unknown_command_is_named_before_the_usage(capsys: Output) -> None:
+    assert tree.run(["lunch"]) == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith("unknown command: lunch\nUsage: weave")
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["launch", "--password", "x"], "--password"),
+        (["launch", "--ipalloc-range", "10.3.4.5/8"], "10.3.4.5/8"),
+        (["launch", "--name", "host1"], "host1"),
+        (["launch", "--log-level", "loud"], "loud"),
+        (["launch-plugin", "host1"], "host1"),
+        (["launch-router", "--no-multicast-route"], "--no-multicast-route"),
+        (["connect"], "at least one peer"),
+        (["forget"], "PEER"),
+        (["version", "x"], "x"),
+        (["stop", "now"], "now"),
+        (["dns-lookup"], "NAME"),
+        (["help", "lunch"], "lunch"),
+    ],
+)
+def test_wrong_words_are_named_with_status_1(words: Sequence[str], named: str, capsys: Output) -> None:
+    assert tree.run(words) == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    first, *rest = output.err.splitlines()
+    assert named in first
+    assert rest or named in ("10.3.4.5/8",)
+
+
+class Launched:
+    """What the operation was given instead of launching."""
+
+    router: RouterOptions
+    plugin: PluginOptions
+
+
+@pytest.fixture
+def launched(monkeypatch: pytest.MonkeyPatch) -> Launched:
+    given = Launched()
+
+    @contextmanager
+    def changing_host() -> Iterator[tuple[Any, Any, Any]]:
+        yield None, None, None
+
+    def act(_docker: Any, _settings: Any, router: RouterOptions, plugin: PluginOptions, _: Any) -> None:
+        given.router, given.plugin = router, plugin
+
+    monkeypatch.setattr(launch, "changing_host", changing_host)
+    monkeypatch.setattr(operation, "launch", act)
+    return given
+
+
+def test_options_are_taken_in_both_spellings_and_behind_peers(launched: Launched) -> None:
+    words = "launch --nickname=a host2 --port 7000 --no-dns host3:99 --ipalloc-range= --log-level debug"
+    assert tree.run(words.split()) == 0
+    assert launched.router == RouterOptions(
+        peers=("host2", "host3:99"),
+        nickname="a",
+        port=7000,
+        wants_dns=False,
+        ipalloc_range="",
+        log_level="debug",
+    )
+
+
+def test_launch_hands_the_plugins_options_to_the_plugin(launched: Launched) -> None:
+    assert tree.run(["launch", "--no-multicast-route", "--mesh-network-name=foo", "--log-level=error"]) == 0
+    assert launched.plugin == PluginOptions(
+        log_level="error", mesh_network_name="foo", wants_multicast_route=False
+    )
+    assert launched.router == RouterOptions(log_level="error")
+
+
+@pytest.mark.parametrize("words", [["--mesh-network-name", ""], ["--mesh-network-name="]])
+def test_blank_network_name_differs_from_none(launched: Launched, words: list[str]) -> None:
+    assert tree.run(["launch", *words]) == 0
+    assert launched.plugin.mesh_network_name == ""
+    assert tree.run(["launch"]) == 0
+    assert launched.plugin.mesh_network_name is None
+
+
+def test_unexpected_error_is_one_line_unless_the_trace_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError("one\ntwo")
+
+    monkeypatch.setattr(tree.weave, "main", fail)
+    monkeypatch.delenv("WEAVE_DEBUG", raising=False)
+    assert tree.run([]) == 1
+    assert capsys.readouterr().err.splitlines()[0] == "unexpected ZeroDivisionError: one"
+    monkeypatch.setenv("WEAVE_DEBUG", "1")
+    assert tree.run([]) == 1
+    assert capsys.readouterr().err.startswith("Traceback")
+
+
+def test_interrupt_is_status_130(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
+    def interrupt(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tree.weave, "main", interrupt)
+    assert tree.run([]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_connect_and_forget_are_silent(api: FakeRouterApi, capsys: Output) -> None:
+    api.answers |= {"POST /connect": (200, ""), "POST /forget": (200, "")}
+    assert tree.run(["connect", "--replace", "host2"]) == 0
+    assert tree.run(["connect", "--replace"]) == 0
+    assert tree.run(["forget", "host2", "host3"]) == 0
+    assert [body for _, body in api.asked] == [
+        "replace=true&peer=host2",
+        "replace=true",
+        "peer=host2&peer=host3",
+    ]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_refused_peer_is_told_on_stderr(api: FakeRouterApi, capsys: Output) -> None:
+    api.answers["POST /connect"] = (400, "cannot resolve nowhere\n")
+    assert tree.run(["connect", "nowhere"]) == 1
+    assert capsys.readouterr() == ("", "cannot resolve nowhere\n")
+
+
+def test_report_adds_nothing(api: FakeRouterApi, capsys: Output) -> None:
+    api.answers["GET /report"] = (200, "{}")
+    api.answers["GET /report?format=%7B%7B.Version%7D%7D"] = (200, "0.1.0")
+    assert tree.run(["report"]) == 0
+    assert tree.run(["report", "-f", "{{.Version}}"]) == 0
+    assert capsys.readouterr() == ("{}0.1.0", "")
+
+
+def test_bad_template_is_told_on_stderr(api: FakeRouterApi, capsys: Output) -> None:
+    api.answers["GET /report?format=%7B%7B"] = (400, "template: format:1: unclosed action\n")
+    assert tree.run(["report", "-f", "{{"]) == 1
+    assert capsys.readouterr() == ("", "template: format:1: unclosed action\n")
+
+
+@pytest.mark.parametrize(
+    ("has_plugin", "expected"),
+    [
+        (False, "\n        Version: 1\n\n"),
+        (True, "\n        Version: 1\n\n        Service: plugin\n     DriverName: weave\n\n"),
+    ],
+)
+def test_status_shows_router_then_plugin(
+    api: FakeRouterApi, monkeypatch: pytest.MonkeyPatch, capsys: Output, has_plugin: bool, expected: str
+) -> None:
+    monkeypatch.setattr(survey, "is_plugin_listening", lambda: has_plugin)
+    api.answers["GET /status"] = (200, "        Version: 1\n")
+    assert tree.run(["status"]) == 0
+    assert capsys.readouterr() == (expected, "")
+
+
+def test_status_of_a_router_that_is_not_ready_goes_to_stderr(
+    api: FakeRouterApi, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    monkeypatch.setattr(survey, "is_plugin_listening", lambda: False)
+    api.answers["GET /status"] = (503, "        Version: 1\n")
+    assert tree.run(["status"]) == 1
+    assert capsys.readouterr() == ("\n\n", "        Version: 1\n")
+
+
+def test_status_without_router_still_tells_of_the_plugin(
+    monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    monkeypatch.setenv("WEAVE_HTTP_ADDR", "127.0.0.1:9")
+    monkeypatch.setattr(survey, "is_plugin_listening", lambda: True)
+    monkeypatch.setattr(
+        survey, "explain_unreachable", lambda *_: RouterProblem("weave container is not present.")
+    )
+    assert tree.run(["status"]) == 1
+    assert capsys.readouterr() == (
+        "\n\n        Service: plugin\n     DriverName: weave\n\n",
+        "weave container is not present.\n",
+    )
+
+
+def test_status_page_is_only_the_page(api: FakeRouterApi, capsys: Output) -> None:
+    api.answers["GET /status/targets"] = (200, "host2\n")
+    assert tree.run(["status", "targets"]) == 0
+    assert capsys.readouterr() == ("host2\n", "")
+
+
+def test_unknown_status_page_is_named(api: FakeRouterApi, capsys: Output) -> None:
+    assert tree.run(["status", "weather"]) == 1
+    output = capsys.readouterr()
+    assert (output.out, output.err.splitlines()[0]) == ("", "unknown status page: weather")
+
+
+def test_status_page_of_a_part_switched_off_fails_with_advice(api: FakeRouterApi, capsys: Output) -> None:
+    api.answers["GET /status/dns"] = (500, "error during template execution\n")
+    assert tree.run(["status", "dns"]) == 1
+    assert "switched off" in capsys.readouterr().err
+
+
+def test_calls_to_an_absent_router_ask_whether_it_was_launched(
+    monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    monkeypatch.setenv("WEAVE_HTTP_ADDR", "127.0.0.1:9")
+
+    def explain(_: RouterUnreachable, __: Any) -> RouterProblem:
+        return RouterProblem("weave container is not present. Have you launched it?")
+
+    monkeypatch.setattr(asking, "explain_unreachable", explain)
+    assert tree.run(["connect", "host2"]) == 1
+    assert capsys.readouterr() == ("", "weave container is not present. Have you launched it?\n")
+
+
+def test_ps_prints_owner_mac_and_addresses(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
+    found = [
+        Attachment(owner="weave:expose", mac="7a:00:00:00:00:01", addresses=()),
+        Attachment(
+            owner="abc",
+            mac="7a:00:00:00:00:02",
+            addresses=(parse_cidr("10.32.0.1/12"), parse_cidr("10.2.0.1/16")),
+        ),
+    ]
+    monkeypatch.setattr(survey, "list_attachments", lambda names, _: found)
+    assert tree.run(["ps"]) == 0
+    assert capsys.readouterr().out == (
+        "weave:expose 7a:00:00:00:00:01\nabc 7a:00:00:00:00:02 10.32.0.1/12 10.2.0.1/16\n"
+    )
+
+
+def test_env_prints_nothing_without_a_proxy(capsys: Output) -> None:
+    assert tree.run(["env"]) == 0
+    output = capsys.readouterr()
+    assert (output.out, "proxy" in output.err) == ("", True)
+
+
+@pytest.mark.parametrize(
+    ("original", "shown"), [("tcp://h:1", "DOCKER_HOST=tcp://h:1\n"), ("", "DOCKER_HOST=\n")]
+)
+def test_env_restore_goes_back(
+    monkeypatch: pytest.MonkeyPatch, capsys: Output, original: str, shown: str
+) -> None:
+    monkeypatch.setenv("ORIG_DOCKER_HOST", original)
+    assert tree.run(["env", "--restore"]) == 0
+    assert capsys.readouterr() == (shown, "")
+
+
+def test_env_restore_without_anything_to_restore_fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    monkeypatch.delenv("ORIG_DOCKER_HOST", raising=False)
+    assert tree.run(["env", "--restore"]) == 1
+    assert capsys.readouterr().out == ""
+
+
+def test_dns_args_end_without_a_newline(
+    api: FakeRouterApi, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    monkeypatch.setenv("DOCKER_BRIDGE", "lo")
+    api.answers["GET /domain"] = (200, "weave.local.")
+    assert tree.run(["dns-args"]) == 0
+    assert tree.run(["dns-args", "-d", "--name", "web", "-h", "web.weave.local", "image", "--help"]) == 0
+    assert capsys.readouterr() == (
+        "--dns=127.0.0.1 --dns-search=weave.local.--dns=127.0.0.1 --dns-search=.",
+        "",
+    )

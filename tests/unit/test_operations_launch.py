@@ -1,0 +1,213 @@
+"""Launch: what it refuses, what it makes, and that nothing is left when it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from tests.fakes.docker_client import FakeContainer, FakeEngine
+from tests.fakes.reporter import FakeReporter
+from tests.fakes.router_api import FakeRouterApi, serving
+from weave_cli.containers.lifecycle import AlreadyRunning, NameTaken, Restarting
+from weave_cli.containers.specs import PluginOptions, RouterOptions
+from weave_cli.errors import DockerProblem, UsageProblem
+from weave_cli.operations import launch as room
+from weave_cli.operations import preflight, setup, waiting
+from weave_cli.settings import Settings, read_settings
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
+    """An engine on a host where all ports are free, the image is there, and plugins listen when started."""
+    made = FakeEngine()
+
+    def is_listening() -> bool:
+        return "weaveplugin" in made.containers and made.containers["weaveplugin"].status == "running"
+
+    monkeypatch.setattr(preflight, "find_listener", lambda *_: None)
+    monkeypatch.setattr(preflight, "check_range", lambda *_: None)
+    monkeypatch.setattr(setup, "find_image", lambda _: "current")
+    monkeypatch.setattr(room, "is_plugin_listening", is_listening)
+    monkeypatch.setattr(room, "remove_dead_sockets", lambda: None)
+    monkeypatch.setattr(waiting, "_POLL_S", 0.001)
+    made.on_start = lambda container: _make_network(made, container)
+    return made
+
+
+@pytest.fixture
+def api() -> Iterator[FakeRouterApi]:
+    with serving({"GET /status": (200, "up")}) as served:
+        yield served
+
+
+@pytest.fixture
+def settings(api: FakeRouterApi) -> Settings:
+    return read_settings({"WEAVE_HTTP_ADDR": api.address, "DOCKER_BRIDGE": "lo"})
+
+
+def _make_network(engine: FakeEngine, container: FakeContainer) -> None:
+    if container.name == "weaveplugin":
+        engine.add_network("weave", "weavemesh")
+
+
+def _launch(engine: FakeEngine, settings: Settings, plugin: PluginOptions | None = None) -> FakeReporter:
+    reporter = FakeReporter()
+    room.launch(engine.client, settings, RouterOptions(), plugin or PluginOptions(), reporter)
+    return reporter
+
+
+def test_launch_starts_router_then_plugin(engine: FakeEngine, settings: Settings) -> None:
+    reporter = _launch(engine, settings)
+    assert engine.calls == ["create weave", "start weave", "create weaveplugin", "start weaveplugin"]
+    assert reporter.notices == []
+
+
+def test_launch_without_plugin_when_told_so(engine: FakeEngine, settings: Settings) -> None:
+    _launch(engine, replace(settings, wants_plugin=False))
+    assert list(engine.containers) == ["weave"]
+
+
+def test_second_launch_fails_and_leaves_the_first_alone(engine: FakeEngine, settings: Settings) -> None:
+    _launch(engine, settings)
+    before = dict(engine.containers)
+    with pytest.raises(AlreadyRunning, match="weave is already running") as caught:
+        _launch(engine, settings)
+    assert caught.value.exit_status == 1
+    assert engine.containers == before
+
+
+def test_stopped_container_of_ours_is_replaced(engine: FakeEngine, settings: Settings) -> None:
+    engine.add_ours("weave", status="exited")
+    _launch(engine, settings)
+    assert engine.calls[:2] == ["remove weave", "create weave"]
+
+
+def test_restarting_router_is_refused_with_status_3(engine: FakeEngine, settings: Settings) -> None:
+    engine.add_ours("weave", status="restarting")
+    with pytest.raises(Restarting) as caught:
+        _launch(engine, settings)
+    assert caught.value.exit_status == 3
+
+
+@pytest.mark.parametrize("name", ["weave", "weaveplugin"])
+@pytest.mark.parametrize("status", ["running", "exited"])
+def test_foreign_container_of_our_name_is_refused_with_status_2_before_anything_starts(
+    engine: FakeEngine, settings: Settings, name: str, status: str
+) -> None:
+    engine.add_container(name, status=status)
+    with pytest.raises(NameTaken) as caught:
+        _launch(engine, settings)
+    assert caught.value.exit_status == 2
+    assert engine.calls == []
+
+
+def test_running_plugin_is_left_alone(engine: FakeEngine, settings: Settings) -> None:
+    command = ["python", "-m", "weave_cli.plugin"]
+    engine.add_ours("weaveplugin", command=command)
+    assert _launch(engine, settings).notices == []
+    assert engine.calls == ["create weave", "start weave"]
+
+
+def test_running_plugin_with_other_options_is_said(engine: FakeEngine, settings: Settings) -> None:
+    engine.add_ours("weaveplugin", command=["python", "-m", "weave_cli.plugin"])
+    reporter = _launch(engine, settings, PluginOptions(wants_multicast_route=False))
+    assert "other options" in reporter.notices[0]
+    assert engine.calls == ["create weave", "start weave"]
+
+
+def test_router_that_dies_is_told_with_its_last_words_and_removed(
+    engine: FakeEngine, settings: Settings, api: FakeRouterApi
+) -> None:
+    api.answers.clear()
+
+    def die(container: FakeContainer) -> None:
+        container.restart_count, container.log = 1, "one\nERRO: no such device"
+
+    engine.on_start = die
+    with pytest.raises(DockerProblem, match="no such device"):
+        _launch(engine, settings)
+    assert engine.containers == {}
+
+
+def test_plugin_that_dies_takes_the_router_of_this_launch_with_it(
+    engine: FakeEngine, settings: Settings
+) -> None:
+    def die(container: FakeContainer) -> None:
+        if container.name == "weaveplugin":
+            container.status = "exited"
+
+    engine.on_start = die
+    with pytest.raises(DockerProblem, match="weaveplugin died"):
+        _launch(engine, settings)
+    assert engine.containers == {}
+
+
+def test_interrupt_undoes_what_was_begun(engine: FakeEngine, settings: Settings) -> None:
+    def interrupt(_: FakeContainer) -> None:
+        raise KeyboardInterrupt
+
+    engine.on_start = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        _launch(engine, settings)
+    assert engine.containers == {}
+
+
+def test_router_that_is_never_ready_is_given_up(
+    engine: FakeEngine, settings: Settings, api: FakeRouterApi
+) -> None:
+    api.answers["GET /status"] = (503, "not yet")
+    made = engine.add_ours("weave", log="INFO: waiting")
+    with pytest.raises(DockerProblem, match="waiting"):
+        waiting.wait_until(lambda: False, engine.client, made.id, "weave", FakeReporter(), limit_s=0)
+
+
+def test_plugin_alone_needs_no_network_while_there_is_no_router(
+    engine: FakeEngine, settings: Settings, api: FakeRouterApi
+) -> None:
+    api.answers.clear()
+    engine.on_start = None
+    container_id = room.launch_plugin(engine.client, settings, PluginOptions(), FakeReporter())
+    assert container_id == engine.containers["weaveplugin"].id
+
+
+def test_launching_a_running_plugin_again_answers_its_id(engine: FakeEngine, settings: Settings) -> None:
+    made = engine.add_ours("weaveplugin")
+    assert room.launch_plugin(engine.client, settings, PluginOptions(), FakeReporter()) == made.id
+
+
+def test_password_is_refused_rather_than_ignored(engine: FakeEngine, settings: Settings) -> None:
+    with pytest.raises(UsageProblem, match="WEAVE_PASSWORD"):
+        _launch(engine, replace(settings, password_is_set=True))
+    assert engine.containers == {}
+
+
+def test_bridge_without_address_is_refused_unless_dns_is_off(engine: FakeEngine, settings: Settings) -> None:
+    elsewhere = replace(settings, docker_bridge="no-such-device")
+    with pytest.raises(UsageProblem, match="no-such-device"):
+        room.launch_router(engine.client, elsewhere, RouterOptions(), FakeReporter())
+    room.launch_router(engine.client, elsewhere, RouterOptions(wants_dns=False), FakeReporter())
+    assert "weave" in engine.containers
+
+
+def test_missing_image_is_built_first(
+    engine: FakeEngine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(setup, "find_image", lambda _: "stale")
+    monkeypatch.setattr(setup, "build_image", lambda *_: engine.calls.append("build"))
+    room.launch_router(engine.client, settings, RouterOptions(), FakeReporter())
+    assert engine.calls[0] == "build"
+
+
+def test_busy_port_is_told_with_its_owner(
+    engine: FakeEngine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        preflight, "find_listener", lambda protocol, port, _: "nc (pid 7)" if port == 6783 else None
+    )
+    with pytest.raises(Exception, match=r"6783/tcp for the mesh: in use by nc \(pid 7\)"):
+        _launch(engine, settings)
+    assert engine.containers == {}

@@ -1,0 +1,194 @@
+"""Stop and reset: order, who is told what, and that foreign things are left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from tests.fakes.docker_client import FakeEngine
+from tests.fakes.reporter import FakeReporter
+from tests.fakes.router_api import FakeRouterApi, serving
+from weave_cli.containers.lifecycle import NameTaken
+from weave_cli.errors import RouterProblem
+from weave_cli.operations import stop as room
+from weave_cli.settings import Settings, read_settings
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
+    """An engine; taking down the host and standing in for the plugin show up among its calls."""
+    made = FakeEngine()
+
+    @contextmanager
+    def stand_in() -> Iterator[None]:
+        made.calls.append("stand in")
+        yield
+        made.calls.append("stand down")
+
+    monkeypatch.setattr(room, "stand_in", stand_in)
+    monkeypatch.setattr(room, "remove_dead_sockets", lambda: made.calls.append("remove sockets"))
+    monkeypatch.setattr(room, "tear_down", lambda: made.calls.append("tear down"))
+    monkeypatch.setattr(room, "_FAREWELL_S", 0)
+    return made
+
+
+@pytest.fixture
+def api() -> Iterator[FakeRouterApi]:
+    with serving({"DELETE /peer": (204, "")}) as served:
+        yield served
+
+
+@pytest.fixture
+def settings(api: FakeRouterApi) -> Settings:
+    return read_settings({"WEAVE_HTTP_ADDR": api.address})
+
+
+def test_stop_removes_the_network_while_the_plugin_serves(engine: FakeEngine, settings: Settings) -> None:
+    engine.add_ours("weave")
+    engine.add_ours("weaveplugin")
+    engine.add_network("weave", "weavemesh")
+    reporter = FakeReporter()
+    room.stop(engine.client, settings, reporter)
+    assert engine.calls == [
+        "remove network weave",
+        "stop weaveplugin",
+        "remove weaveplugin",
+        "remove sockets",
+        "stop weave",
+        "remove weave",
+    ]
+    assert reporter.notices == []
+
+
+def test_stop_removes_the_network_that_this_plugin_was_told_to_make(engine: FakeEngine) -> None:
+    engine.add_ours("weaveplugin", command=["x", "--mesh-network-name=foo"])
+    engine.add_network("weave", "weavemesh")
+    engine.add_network("foo", "weavemesh")
+    room.stop_plugin(engine.client, FakeReporter())
+    assert [network.name for network in engine.networks.values()] == ["weave"]
+
+
+def test_stop_keeps_a_network_in_use_and_names_the_containers(engine: FakeEngine) -> None:
+    engine.add_ours("weaveplugin")
+    engine.add_network("weave", "weavemesh", {"abc": "web", "def": "db"})
+    reporter = FakeReporter()
+    room.stop_plugin(engine.client, reporter)
+    assert "web, db" in reporter.notices[0]
+    assert len(engine.networks) == 1
+    assert engine.containers == {}
+
+
+def test_stop_leaves_a_bridge_network_called_weave_alone(engine: FakeEngine) -> None:
+    engine.add_ours("weaveplugin")
+    engine.add_network("weave", "bridge")
+    room.stop_plugin(engine.client, FakeReporter())
+    assert len(engine.networks) == 1
+
+
+def test_stopping_what_does_not_run_is_said_but_no_error(engine: FakeEngine, settings: Settings) -> None:
+    reporter = FakeReporter()
+    room.stop(engine.client, settings, reporter)
+    assert reporter.notices == ["Plugin is not running.", "Weave is not running."]
+
+
+def test_stopped_router_is_cleared_away(engine: FakeEngine) -> None:
+    engine.add_ours("weave", status="exited")
+    reporter = FakeReporter()
+    room.stop_router(engine.client, reporter)
+    assert reporter.notices == ["Weave is not running."]
+    assert engine.containers == {}
+
+
+@pytest.mark.parametrize("name", ["weave", "weaveplugin"])
+def test_foreign_container_of_our_name_is_never_stopped(
+    engine: FakeEngine, settings: Settings, name: str
+) -> None:
+    engine.add_container(name, status="running")
+    with pytest.raises(NameTaken):
+        room.stop(engine.client, settings, FakeReporter())
+    with pytest.raises(NameTaken):
+        room.reset(engine.client, settings, FakeReporter(), force=True)
+    assert name in engine.containers
+
+
+def test_reset_leaves_first_and_takes_networks_apart_with_a_stand_in(
+    engine: FakeEngine, settings: Settings, api: FakeRouterApi
+) -> None:
+    engine.add_ours("weave")
+    engine.add_ours("weaveplugin")
+    engine.add_network("weave", "weavemesh", {"abc": "web"})
+    engine.add_network("bridge", "bridge")
+    engine.volumes.add("weavedb")
+    reporter = FakeReporter()
+    room.reset(engine.client, settings, reporter, force=False)
+    assert api.asked == [("DELETE /peer", "")]
+    assert engine.calls == [
+        "stop weaveplugin",
+        "remove weaveplugin",
+        "stand in",
+        "disconnect abc",
+        "remove network weave",
+        "stand down",
+        "stop weave",
+        "remove weave",
+        "remove volume weavedb",
+        "tear down",
+    ]
+    assert reporter.notices == ["Cut off from network weave: web."]
+    assert [network.name for network in engine.networks.values()] == ["bridge"]
+    assert engine.volumes == set()
+
+
+def test_reset_of_nothing_is_silent(engine: FakeEngine, settings: Settings, api: FakeRouterApi) -> None:
+    reporter = FakeReporter()
+    room.reset(engine.client, settings, reporter, force=False)
+    assert reporter.notices == []
+    assert engine.calls == ["remove sockets", "remove volume weavedb", "tear down"]
+    assert api.asked == []
+
+
+def test_reset_of_a_dead_router_is_refused_unless_forced(engine: FakeEngine, settings: Settings) -> None:
+    engine.add_ours("weave", status="exited")
+    with pytest.raises(RouterProblem, match="cannot leave"):
+        room.reset(engine.client, settings, FakeReporter(), force=False)
+    assert engine.calls == []
+    room.reset(engine.client, settings, FakeReporter(), force=True)
+    assert engine.containers == {}
+
+
+def test_forced_reset_hands_nothing_over(engine: FakeEngine, settings: Settings, api: FakeRouterApi) -> None:
+    engine.add_ours("weave")
+    room.reset(engine.client, settings, FakeReporter(), force=True)
+    assert api.asked == []
+    assert engine.containers == {}
+
+
+def test_reset_goes_on_when_the_router_refuses_to_leave(
+    engine: FakeEngine, settings: Settings, api: FakeRouterApi
+) -> None:
+    engine.add_ours("weave")
+    api.answers["DELETE /peer"] = (500, "no")
+    reporter = FakeReporter()
+    room.reset(engine.client, settings, reporter, force=False)
+    assert "no" in reporter.notices[0]
+    assert engine.containers == {}
+
+
+def test_reset_after_stop_says_that_addresses_stay_reserved(engine: FakeEngine, settings: Settings) -> None:
+    engine.volumes.add("weavedb")
+    reporter = FakeReporter()
+    room.reset(engine.client, settings, reporter, force=False)
+    assert "not handed over" in reporter.notices[0]
+
+
+def test_plugin_is_left_alone_when_the_environment_says_so(engine: FakeEngine, settings: Settings) -> None:
+    engine.add_ours("weaveplugin")
+    engine.add_network("weave", "weavemesh")
+    room.reset(engine.client, replace(settings, wants_plugin=False), FakeReporter(), force=True)
+    assert list(engine.containers) == ["weaveplugin"]
+    assert len(engine.networks) == 1
