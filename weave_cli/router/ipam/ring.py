@@ -150,6 +150,11 @@ class Ring:
                     changed = True
         return changed
 
+    def count_use(self, address: int, change: int) -> None:
+        """One address of ours is free now (+1) or no longer (-1): what report_free does, for that alone."""
+        index = self._index_at(address)
+        self._change(index, free=self.entries[index].free + change)
+
     # Checking
 
     def check(self) -> None:

@@ -7,7 +7,7 @@ Free addresses are kept as stretches, since a part may hold a million of them. S
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from weave_cli.addresses import Range
 from weave_cli.router.ipam.ring import join_ranges
@@ -26,16 +26,14 @@ class Space:
         """How many addresses of a range are free."""
         return sum(cut.size for cut in self.free_in(part))
 
-    def free_in(self, part: Range) -> list[Range]:
-        """The free stretches cut down to a range."""
-        found = []
+    def free_in(self, part: Range) -> Iterator[Range]:
+        """The free stretches cut down to a range, ascending."""
         at = max(0, self._at(part.start))
         while at < len(self._free) and self._free[at].start < part.end:
             start, end = max(self._free[at].start, part.start), min(self._free[at].end, part.end)
             if start < end:
-                found.append(Range(start, end))
+                yield Range(start, end)
             at += 1
-        return found
 
     def is_free(self, address: int) -> bool:
         at = self._at(address)
@@ -43,8 +41,7 @@ class Space:
 
     def lowest_free(self, part: Range) -> int | None:
         """The lowest free address of a range."""
-        found = self.free_in(part)
-        return found[0].start if found else None
+        return next((stretch.start for stretch in self.free_in(part)), None)
 
     def take(self, part: Range) -> None:
         """Make a stretch that is all free no longer so."""
@@ -67,7 +64,7 @@ class Space:
 
     def choose_donation(self, wanted: Range) -> Range | None:
         """What to give of a range: its biggest aligned free block, or half of it when it is most of it."""
-        free = self.free_in(wanted)
+        free = list(self.free_in(wanted))
         if not free:
             return None
         biggest = biggest_block(free[0])
@@ -92,3 +89,16 @@ def biggest_block(stretch: Range) -> Range:
         if start + size <= stretch.end:
             return Range(start, start + size)
         size //= 2
+
+
+def subtract_ranges(whole: Iterable[Range], taken: Iterable[Range]) -> list[Range]:
+    """What is in the first and not in the second; both ascending."""
+    left = list(whole)
+    for cut in taken:
+        left = [
+            piece
+            for one in left
+            for piece in (Range(one.start, min(one.end, cut.start)), Range(max(one.start, cut.end), one.end))
+            if piece.start < piece.end
+        ]
+    return left
