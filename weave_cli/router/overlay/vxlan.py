@@ -54,6 +54,8 @@ SUB_TAG_ACKNOWLEDGED: Final = 0
 FIRST_INTERVAL_S: Final = 0.05
 LONGEST_FIRST_INTERVAL_S: Final = 1.0
 INTERVAL_S: Final = 5.0
+#: While the last heartbeat is not acknowledged: some loss shall not look like death.
+RETRY_INTERVAL_S: Final = 1.0
 PROOF_TIMEOUT_S: Final = 10.0
 SILENCE_TIMEOUT_S: Final = 20.0
 #: Large heartbeats unacknowledged for so long, while small ones are, mean a narrower path.
@@ -121,7 +123,10 @@ class VxlanConnection:
         if acknowledgement[0] == HeartbeatKind.PLAIN:
             self._acknowledged_at = now
             self._refusal = None
+            if self._is_established and acknowledgement[1] == self._number:
+                self._rest(now)
             self._settle(now)
+            self._check_width(now)
         elif acknowledgement[0] == HeartbeatKind.FULL_SIZE:
             self._full_size_at = now
             self._say_wide()
@@ -158,7 +163,6 @@ class VxlanConnection:
             self._has_failed = True
             self._events.append(Failed(self._reason(now)))
         elif now >= self._next_beat:
-            self._check_width(now)
             self._beat(now)
 
     def attributes(self) -> dict[str, str | int | bool]:
@@ -199,8 +203,7 @@ class VxlanConnection:
             )
             self._events.append(HeartbeatReady(kind, encode_heartbeat(heartbeat, size)))
         if self._is_established:
-            # Spread, so that a hundred connections made at once do not beat at once for ever.
-            self._next_beat = now + INTERVAL_S * self._rng.uniform(0.9, 1.1)
+            self._next_beat = now + RETRY_INTERVAL_S
         else:
             self._next_beat = now + self._interval_s
             self._interval_s = min(2 * self._interval_s, LONGEST_FIRST_INTERVAL_S)
@@ -209,12 +212,17 @@ class VxlanConnection:
         if self._is_established or self._heard_at is None or self._acknowledged_at is None:
             return
         self._established_at = now
-        self._next_beat = now + INTERVAL_S * self._rng.uniform(0.9, 1.1)
+        self._rest(now)
         self._events.append(Established())
 
+    def _rest(self, now: float) -> None:
+        """The path is fine, the next beat may wait; spread, lest a hundred connections beat at once."""
+        self._next_beat = now + INTERVAL_S * self._rng.uniform(0.9, 1.1)
+
     def _check_width(self, now: float) -> None:
+        """A small heartbeat arrived: it should not be long since a large one did."""
         since = self._established_at if self._full_size_at is None else self._full_size_at
-        if self._established_at is not None and since is not None and now - since > NARROW_AFTER_S:
+        if since is not None and now - since > NARROW_AFTER_S:
             self._say_narrower()
 
     def _say_narrower(self) -> None:

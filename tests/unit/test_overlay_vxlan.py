@@ -1,0 +1,325 @@
+"""The liveness of a vxlan path: two ends joined by hand, so that loss and silence are one line each."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+
+from weave_cli.names import PeerName
+from weave_cli.router.overlay.heartbeat import HeartbeatKind, decode_heartbeat
+from weave_cli.router.overlay.roles import ControlReady, Established, Failed, Neighbour, PathMtuChanged
+from weave_cli.router.overlay.vxlan import (
+    HeartbeatReady,
+    VxlanConnection,
+    VxlanOverlay,
+    find_obstacle,
+    remote_port,
+)
+
+MTU = 1450
+START = 1000.0
+PLAIN, FULL_SIZE = HeartbeatKind.PLAIN, HeartbeatKind.FULL_SIZE
+
+Loss = Callable[[float, str, HeartbeatKind], bool]
+
+
+def neighbour(number: int, **changes: object) -> Neighbour:
+    facts: dict[str, object] = {
+        "conn_id": 7,
+        "uid": 0x1122334455667788,
+        "name": PeerName(0x7A0000000000 + number),
+        "nickname": f"host{number}",
+        "address": f"10.0.0.{number}",
+        "udp_port": 6784,
+    }
+    return Neighbour(**{**facts, **changes})  # type: ignore[arg-type]
+
+
+def connection(us: int, other: Neighbour) -> VxlanConnection:
+    return VxlanConnection(other, us=PeerName(0x7A0000000000 + us), mtu=MTU, rng=random.Random(us))
+
+
+class Pair:
+    """Two ends; `loses(now, sender, kind)` decides about each heartbeat, control messages always arrive."""
+
+    def __init__(self) -> None:
+        self.now = START
+        self.ends = {"a": connection(1, neighbour(2)), "b": connection(2, neighbour(1))}
+        self.told: dict[str, list[object]] = {"a": [], "b": []}
+        self.beats: dict[str, list[tuple[float, HeartbeatKind]]] = {"a": [], "b": []}
+        self.loses: Loss = lambda now, sender, kind: False
+
+    def start(self, *names: str) -> None:
+        for name in names:
+            self.ends[name].start(self.now)
+        self.settle()
+
+    def settle(self) -> None:
+        """Carry everything there is to carry, until both are quiet."""
+        busy = True
+        while busy:
+            busy = False
+            for name, other in (("a", "b"), ("b", "a")):
+                while (event := self.ends[name].next_event()) is not None:
+                    busy = True
+                    self._carry(name, other, event)
+
+    def _carry(self, name: str, other: str, event: object) -> None:
+        match event:
+            case HeartbeatReady(kind=kind, frame=frame):
+                self.beats[name].append((self.now - START, kind))
+                if not self.loses(self.now, name, kind):
+                    heartbeat = decode_heartbeat(frame)
+                    assert heartbeat is not None and heartbeat.kind is kind
+                    self.ends[other].receive_heartbeat(heartbeat, self.now)
+            case ControlReady(sub_tag=sub_tag, body=body):
+                self.ends[other].receive_control(sub_tag, body, self.now)
+            case _:
+                self.told[name].append(event)
+
+    def run_until(self, end: float) -> None:
+        while True:
+            wakes = [wake for one in self.ends.values() if (wake := one.next_wake()) is not None]
+            if not wakes or min(wakes) > START + end:
+                self.now = START + end
+                return
+            self.now = min(wakes)
+            for one in self.ends.values():
+                wake = one.next_wake()
+                if wake is not None and wake <= self.now:
+                    one.on_wake(self.now)
+            self.settle()
+
+
+@pytest.fixture
+def pair() -> Pair:
+    return Pair()
+
+
+def test_a_good_path_is_established_at_once(pair: Pair) -> None:
+    pair.start("a", "b")
+    assert pair.told == {"a": [Established()], "b": [Established()]}
+    assert pair.now == START
+
+
+def test_an_end_that_starts_later_is_not_waited_for_long(pair: Pair) -> None:
+    pair.loses = lambda now, sender, kind: sender == "a" and now < START + 0.03
+    pair.start("a")
+    pair.now += 0.03
+    pair.start("b")
+    assert pair.told == {"a": [Established()], "b": [Established()]}
+
+
+def test_first_heartbeats_come_fast_then_slower(pair: Pair) -> None:
+    pair.loses = lambda now, sender, kind: True
+    pair.start("a")
+    pair.run_until(4)
+    times = [round(when, 3) for when, kind in pair.beats["a"] if kind is PLAIN]
+    assert times == [0, 0.05, 0.15, 0.35, 0.75, 1.55, 2.55, 3.55]
+
+
+def test_heartbeats_of_a_living_path_come_about_every_five_seconds(pair: Pair) -> None:
+    pair.start("a", "b")
+    pair.run_until(300)
+    times = [when for when, kind in pair.beats["a"] if kind is PLAIN and when > 0]
+    steps = [later - earlier for earlier, later in pairwise(times)]
+    assert all(4.5 <= step <= 5.5 for step in steps) and len(set(steps)) > 10
+    assert pair.told == {"a": [Established()], "b": [Established()]}
+
+
+def test_an_unacknowledged_heartbeat_is_soon_followed_by_another(pair: Pair) -> None:
+    pair.start("a", "b")
+    pair.loses = lambda now, sender, kind: sender == "a" and now < START + 8
+    pair.run_until(20)
+    times = [when for when, kind in pair.beats["a"] if kind is PLAIN and when > 0]
+    assert [round(later - earlier) for earlier, later in pairwise(times)][:4] == [1, 1, 1, 5]
+
+
+def test_a_path_dead_both_ways_fails_after_ten_seconds(pair: Pair) -> None:
+    pair.loses = lambda now, sender, kind: True
+    pair.start("a", "b")
+    pair.run_until(9.9)
+    assert pair.told["a"] == []
+    pair.run_until(30)
+    assert pair.told["a"] == [
+        Failed("no heartbeats through UDP port 6784 from host2 for 10 s: is the port blocked?")
+    ]
+    assert pair.ends["a"].next_wake() is None
+
+
+def test_a_path_dead_one_way_tells_each_end_what_it_sees(pair: Pair) -> None:
+    pair.loses = lambda now, sender, kind: sender == "a"
+    pair.start("a", "b")
+    pair.run_until(30)
+    assert pair.told["a"] == [
+        Failed(
+            "our heartbeats to UDP port 6784 of host2 did not arrive for 10 s: "
+            "is the port blocked at 10.0.0.2?"
+        )
+    ]
+    assert pair.told["b"] == [
+        Failed("no heartbeats through UDP port 6784 from host1 for 10 s: is the port blocked?")
+    ]
+
+
+@pytest.mark.parametrize("lossy", ["a", "b", "ab"])
+def test_a_path_that_dies_later_fails_after_twenty_seconds(pair: Pair, lossy: str) -> None:
+    pair.start("a", "b")
+    pair.run_until(100)
+    pair.loses = lambda now, sender, kind: sender in lossy
+    pair.run_until(114)
+    assert pair.told == {"a": [Established()], "b": [Established()]}
+    pair.run_until(121)
+    for name in "ab":
+        (failed,) = pair.told[name][1:]
+        assert isinstance(failed, Failed) and " for 20 s" in failed.reason
+        assert ("did not arrive" in failed.reason) == (lossy == name)
+
+
+def test_a_few_lost_heartbeats_do_no_harm(pair: Pair) -> None:
+    chance = random.Random(3)
+    pair.start("a", "b")
+    pair.loses = lambda now, sender, kind: chance.random() < 0.2
+    pair.run_until(600)
+    assert not any(isinstance(event, Failed) for event in pair.told["a"] + pair.told["b"])
+
+
+def test_what_the_network_answered_is_in_the_reason(pair: Pair) -> None:
+    pair.loses = lambda now, sender, kind: True
+    pair.start("a")
+    pair.ends["a"].on_refusal("Connection refused")
+    pair.run_until(30)
+    assert pair.told["a"] == [
+        Failed(
+            "no heartbeats through UDP port 6784 from host2 for 10 s "
+            "(10.0.0.2 answered: Connection refused): is the port blocked?"
+        )
+    ]
+
+
+def test_large_heartbeats_fill_the_mtu(pair: Pair) -> None:
+    pair.ends["a"].start(START)
+    plain, full = pair.ends["a"].next_event(), pair.ends["a"].next_event()
+    assert isinstance(plain, HeartbeatReady) and isinstance(full, HeartbeatReady)
+    assert (plain.kind, full.kind) == (PLAIN, FULL_SIZE)
+    assert len(full.frame) == 14 + MTU and len(plain.frame) < 60
+
+
+def test_large_ones_alone_do_not_establish(pair: Pair) -> None:
+    pair.loses = lambda now, sender, kind: kind is PLAIN
+    pair.start("a", "b")
+    pair.run_until(30)
+    assert all(isinstance(event, Failed) for event in pair.told["a"] + pair.told["b"])
+
+
+def test_a_path_that_swallows_large_ones_is_called_narrower(pair: Pair) -> None:
+    pair.loses = lambda now, sender, kind: kind is FULL_SIZE
+    pair.start("a", "b")
+    pair.run_until(60)
+    established, changed = pair.told["a"]
+    assert established == Established()
+    assert isinstance(changed, PathMtuChanged) and changed.is_narrower
+    assert changed.text.startswith("the path to host2 is narrower than our MTU 1450")
+    assert pair.ends["a"].attributes() == {"name": "vxlan", "mtu": 1450, "path_mtu": "narrower"}
+
+
+def test_a_known_path_mtu_is_told_at_once_and_taken_back_when_wide_again(pair: Pair) -> None:
+    end = pair.ends["a"]
+    pair.loses = lambda now, sender, kind: kind is FULL_SIZE
+    end.on_path_mtu(1400, START)
+    pair.start("a", "b")
+    assert end.attributes() == {"name": "vxlan", "mtu": 1450, "path_mtu": 1350}
+    pair.loses = lambda now, sender, kind: False
+    pair.run_until(6)
+    # The kernel goes on believing what it learned; what arrives is stronger.
+    end.on_path_mtu(1400, pair.now)
+    assert end.attributes() == {"name": "vxlan", "mtu": 1450}
+    narrower, _, wider = pair.told["a"]
+    assert isinstance(narrower, PathMtuChanged) and "WEAVE_MTU=1350" in narrower.text
+    assert isinstance(wider, PathMtuChanged) and not wider.is_narrower
+
+
+def test_a_wide_path_is_not_remarked_upon(pair: Pair) -> None:
+    pair.ends["a"].on_path_mtu(1500, START)
+    pair.start("a", "b")
+    pair.run_until(100)
+    assert pair.told["a"] == [Established()]
+    assert pair.ends["a"].attributes() == {"name": "vxlan", "mtu": 1450}
+
+
+@pytest.mark.parametrize(
+    ("sub_tag", "body"),
+    [
+        (0, b""),
+        (0, b"\0\0\0\0"),
+        (0, b"\0\0\0\0\0"),
+        (0, b"\0\0\0\0\x09"),
+        (1, b"\0\0\0\0\1"),
+        (0, b"\7\0\0\0\1"),
+    ],
+)
+def test_nonsense_from_a_peer_acknowledges_nothing(pair: Pair, sub_tag: int, body: bytes) -> None:
+    end = pair.ends["a"]
+    end.start(START)
+    end.receive_control(sub_tag, body, START + 1)
+    end.on_wake(START + 10)
+    events = list(iter(end.next_event, None))
+    assert isinstance(events[-1], Failed)
+
+
+def test_a_heartbeat_between_other_peers_is_ignored(pair: Pair) -> None:
+    stranger = connection(3, neighbour(1))
+    stranger.start(START)
+    event = stranger.next_event()
+    assert isinstance(event, HeartbeatReady)
+    heartbeat = decode_heartbeat(event.frame)
+    assert heartbeat is not None
+    pair.ends["a"].receive_heartbeat(heartbeat, START)
+    assert pair.ends["a"].next_event() is None
+
+
+def test_an_overlay_plans_what_its_connections_need() -> None:
+    overlay = VxlanOverlay(us=PeerName(1), udp_port=6784, mtu=MTU, rng=random.Random(1))
+    overlay.connect(neighbour(2))
+    assert {entry.address for entry in overlay.plan.wanted()} == {"10.0.0.2"}
+    overlay.release(7)
+    assert overlay.plan.wanted() == frozenset()
+    assert overlay.features() == {"VxlanPort": "6784"}
+
+
+@pytest.mark.parametrize(
+    ("features", "dialled", "port"),
+    [
+        ({"VxlanPort": "7000"}, 6783, 7000),
+        ({}, 7783, 7784),
+        ({}, None, 6784),
+        ({"VxlanPort": "0"}, None, 6784),
+        ({"VxlanPort": "99999"}, None, 6784),
+        ({"VxlanPort": "²"}, None, 6784),
+    ],
+)
+def test_the_other_ends_port(features: dict[str, str], dialled: int | None, port: int) -> None:
+    assert remote_port(features, dialled_port=dialled, own_port=6784) == port
+
+
+@pytest.mark.parametrize(
+    ("changes", "common", "told"),
+    [
+        ({}, ("vxlan",), None),
+        ({}, (), "no overlays in common with peer (it offers fastdp sleeve, we offer vxlan)"),
+        ({"address": "fe80::1"}, ("vxlan",), "overlay vxlan needs IPv4, and host2 is at fe80::1"),
+        (
+            {"udp_port": 7784},
+            ("vxlan",),
+            "host2 uses UDP port 7784 for vxlan, we use 6784: all hosts need the same --port",
+        ),
+    ],
+)
+def test_what_can_never_work_is_told(
+    changes: dict[str, object], common: tuple[str, ...], told: str | None
+) -> None:
+    found = find_obstacle(neighbour(2, **changes), common, ("fastdp", "sleeve"), own_port=6784)
+    assert found == told
