@@ -195,6 +195,7 @@ def test_lowest_connection_uid_wins(second_uid: int, closed: list[int], stays: l
     closes = [event for event in events(node) if isinstance(event, CloseConnection)]
     assert closes == [CloseConnection(conn_id, reason) for conn_id in closed]
     assert [view.conn_id for view in node.connections()] == stays
+    assert node.is_known(PeerName(2)) == bool(stays)
 
 
 def test_connection_to_the_remote_before_its_restart_gives_way() -> None:
@@ -255,6 +256,16 @@ def test_second_way_to_a_known_peer_brings_no_complete_state() -> None:
     meet_three_and_forget_pending(node)
     add(node, 2, 3, now=2)
     assert "words" not in {decode_gossip(payload).channel for _, payload in node.send_pending(2, 2)}
+
+
+def test_peer_known_only_by_pending_links_gets_the_complete_state() -> None:
+    node = new_node()
+    node.open_channel("words", FakeWordChannel(known={"a"}))
+    add(node, 1, 2, established=True)
+    node.receive(1, Tag.GOSSIP, topology_message(2, described(2, 10, 3, established=False), described(3)), 0)
+    assert node.is_known(PeerName(3))
+    add(node, 2, 3, now=2)
+    assert "words" in {decode_gossip(payload).channel for _, payload in node.send_pending(2, 2)}
 
 
 def test_restarted_peer_gets_the_complete_state_though_it_is_known() -> None:

@@ -130,6 +130,9 @@ def test_hopeless_target_is_left_alone_until_the_user_asks_again() -> None:
     assert (view.state, view.last_error, view.next_try) == ("failed", "cannot connect to ourself", None)
     targets.try_now([A], 1e9)
     assert due(targets, 1e9) == [A]
+    targets.failed(A, "refused", 1e9)
+    due(targets, 1e9)
+    assert targets.next_try is not None
 
 
 def test_try_now_leaves_a_running_attempt_alone() -> None:

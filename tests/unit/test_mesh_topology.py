@@ -104,6 +104,25 @@ def test_types_with_fewer_fields_and_other_names_are_understood() -> None:
     assert decode_peers(odd_update()) == [Peer(name=PeerName(1), short_id=1, links=(link,))]
 
 
+def test_value_before_its_definition_is_refused() -> None:
+    peer = Peer(name=PeerName(1), nickname="one")
+    octets = encode_peers([peer])
+    alone = encode_peers([peer, peer]).removeprefix(octets)
+    summary = alone[: alone[0] + 1]
+    assert octets.count(summary) == 1
+    with pytest.raises(RemoteProtocolError):
+        decode_peers(summary + octets.replace(summary, b""))
+
+
+def test_very_long_lists_of_connections_are_understood() -> None:
+    links = tuple(
+        Link(remote=PeerName(n), address=f"10.0.0.1:{n}", outbound=True, established=False)
+        for n in range(1, 2000)
+    )
+    peers = [Peer(name=PeerName(1), links=links), Peer(name=PeerName(2), version=1)]
+    assert decode_peers(encode_peers(peers)) == peers
+
+
 def test_values_that_go_routers_would_choke_on_are_refused() -> None:
     for octets in (odd_update(name=b"\1"), odd_update(remote=b"1234567"), odd_update(short_id=65536)):
         with pytest.raises(RemoteProtocolError):

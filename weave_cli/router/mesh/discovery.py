@@ -40,8 +40,6 @@ def discovered(
     if not unconnected:
         return
     for peer in peers:
-        if peer.name == us:
-            continue
         for link in peer.links:
             if link.remote in unconnected and (match := _ADDRESS.fullmatch(link.address)):
                 yield link.address if link.outbound else f"{match['ip']}:{port}"
