@@ -1,7 +1,7 @@
-"""The allocator behind the API: requests become futures, events become their results. Knows no HTTP and no peer.
+"""The allocator behind the API: requests become futures, events their results. Knows no HTTP.
 
-What the allocator journals is committed before an answer is given (architecture, section 5): `deliver` is called by
-the pump right after the commit.
+What the allocator journals is committed before an answer is given (architecture, section 5): `deliver` is
+called by the pump right after the commit.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a router must remember over restarts and power cuts, in one SQLite file.
 
-Peer name, ring, addresses in use, and the peers to connect to. WAL with synchronous=FULL: what was committed is
-on the disk (architecture, section 5). Changes are noted, and written together at the next `commit`.
+Peer name, ring, addresses in use, and the peers to connect to. WAL with synchronous=FULL: what was
+committed is on the disk (architecture, section 5). Changes are noted, and written together at a `commit`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ CREATE TABLE ring_entry (
 );
 CREATE TABLE seed (peer INTEGER PRIMARY KEY);
 CREATE TABLE owned (
-    address INTEGER PRIMARY KEY, prefix_len INTEGER NOT NULL, ident TEXT NOT NULL, is_container INTEGER NOT NULL
+    address INTEGER PRIMARY KEY,
+    prefix_len INTEGER NOT NULL,
+    ident TEXT NOT NULL,
+    is_container INTEGER NOT NULL
 );
 CREATE INDEX owned_by_ident ON owned (ident);
 CREATE TABLE target (position INTEGER PRIMARY KEY, peer TEXT NOT NULL);
@@ -158,7 +161,7 @@ class Store:
             self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={_VERSION}; COMMIT;")
         elif version != _VERSION:
             raise StoreProblem(
-                f"{self._path} was written by another version of weave (format {version}, ours is {_VERSION})",
+                f"{self._path} was written by another version of weave (format {version}, not {_VERSION})",
                 hint="Launch that version, or `weave reset` to start anew.",
             )
 
@@ -186,7 +189,7 @@ class Store:
 
     def _problem(self, act: str, problem: Exception) -> StoreProblem:
         advice = {
-            "file is not a database": "Move the file away; this peer then starts with a new name and no addresses.",
+            "file is not a database": "Move the file away; the router then starts without addresses.",
             "database or disk is full": "Free some space on the disk that Docker keeps volumes on.",
             "database is locked": "Another router uses it: see `docker ps`.",
         }

@@ -1,0 +1,336 @@
+"""The router put together: mesh, allocator, names, data path and API, and the pump that keeps their order.
+
+Everything but the DNS loop and netlink runs in the event loop's thread. After each stimulus the pump commits
+the journal, then gives answers and sends messages, so that nobody hears of what a power cut could undo.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from weave_cli.errors import UsageProblem
+from weave_cli.names import PeerName, format_peer_name
+from weave_cli.reports import Report
+from weave_cli.router.http.server import ApiServer
+from weave_cli.router.ipam.allocator import Allocator, Setup
+from weave_cli.router.ipam.shapes import CHANNEL as ADDRESS_CHANNEL
+from weave_cli.router.mesh.node import MeshNode
+from weave_cli.router.nameserver.registry import CHANNEL as NAME_CHANNEL
+from weave_cli.router.nameserver.registry import NameRegistry
+from weave_cli.router.options import Options
+from weave_cli.router.runtime.addresses import AddressDesk
+from weave_cli.router.runtime.dataplane import DataPlane, DataPlaneSettings
+from weave_cli.router.runtime.dns_server import DnsServer
+from weave_cli.router.runtime.mesh_runner import MeshRunner
+from weave_cli.router.runtime.names import NameDesk
+from weave_cli.router.runtime.reporting import ReportSources, make_report
+from weave_cli.router.runtime.resolver import resolve_target
+from weave_cli.router.runtime.store import Store
+from weave_cli.router.runtime.transport import Transport
+from weave_cli.router.wire.intro import Features
+
+if TYPE_CHECKING:
+    from weave_cli.router.mesh.targets import DirectTarget
+
+log = logging.getLogger(__name__)
+
+#: The host's own files, as the command line mounts them into the router's container.
+_HOST_FILES: Final = Path("/weave/host")
+#: Seconds between two looks for the address of a peer whose name could not be resolved.
+_RESOLVE_INTERVAL_S: Final = 10.0
+#: Seconds that a broadcast takes to leave before whoever asked us to leave the mesh ends us.
+_FAREWELL_S: Final = 0.3
+
+
+class Weaver:
+    """The whole router; plays the API's RouterService."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._rng = random.SystemRandom()
+        self._uid = self._rng.randrange(1, 1 << 64)
+        self.instance = str(self._uid)
+        self.is_ready = False
+        self._store = Store(Path(options.state_directory) / "weave.db")
+        self._name = self._choose_name()
+        self._node = MeshNode(
+            name=self._name,
+            nickname=options.nickname,
+            uid=self._uid,
+            short_id=self._rng.randrange(1 << 12),
+            port=options.port,
+            discovery=options.discovery,
+            connection_limit=options.connection_limit,
+            rng=random.Random(self._uid),
+            now=_clock(),
+        )
+        self._dataplane = DataPlane(
+            DataPlaneSettings(
+                name=self._name,
+                mesh_port=options.port,
+                mtu=options.mtu,
+                docker_bridge=options.docker_bridge,
+                control_address=options.http_address,
+            ),
+            rng=random.Random(self._uid + 1),
+        )
+        self._runner = MeshRunner(self._node, self._dataplane, _clock, self._pump, self._on_forgotten)
+        self._dataplane.report_to(
+            on_established=self._runner.overlay_established,
+            on_failed=self._runner.overlay_failed,
+            send_control=self._runner.send_control,
+        )
+        self._transport = Transport(self._runner, self._make_features, _clock, options.port)
+        self._runner.transport = self._transport
+        self._allocator = self._make_allocator()
+        self._registry = self._make_registry()
+        self.addresses = AddressDesk(self._allocator, _clock, self._pump) if self._allocator else None
+        self._dns_server, self.names = self._make_dns()
+        self._api = ApiServer(self, options.http_address)
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_pumping = False
+        self._pump_again = False
+        self._unresolved: asyncio.Task[None] | None = None
+
+    # Life
+
+    async def start(self) -> None:
+        """Answer the API at once, then make the host's network, then meet the others."""
+        is_restart = self._options_seen_before()
+        log.info("our name is %s(%s)", format_peer_name(self._name), self._options.nickname)
+        self._store.save_peer_name(self._name)
+        await self._api.start()
+        await self._dataplane.prepare()
+        await self._dataplane.open()
+        if self._dns_server:
+            await asyncio.to_thread(self._dns_server.start)
+        await self._transport.listen()
+        await self._connect_at_start(is_restart)
+        self.is_ready = True
+        self._pump()
+
+    async def stop(self) -> None:
+        """Close everything; containers go on talking to each other."""
+        if self._unresolved:
+            self._unresolved.cancel()
+        await self._api.stop()
+        await self._transport.stop()
+        if self._timer:
+            self._timer.cancel()
+        if self._dns_server and self.is_ready:
+            await asyncio.to_thread(self._dns_server.stop)
+        if self.is_ready:
+            await self._dataplane.close()
+        self._store.close()
+
+    # What the API asks
+
+    def report(self) -> Report:
+        return make_report(
+            ReportSources(
+                options=self._options,
+                name=self._name,
+                is_ready=self.is_ready,
+                node=self._node,
+                dataplane=self._dataplane,
+                terminations=self._runner.terminations,
+                allocator=self._allocator,
+                registry=self._registry,
+                dns_server=self._dns_server,
+            )
+        )
+
+    async def connect(self, peers: Sequence[str], *, replace: bool) -> Sequence[str]:
+        found, problems = await _resolve(peers)
+        self._node.connect(found, replace=replace, now=_clock())
+        self._store.save_targets(self._node.direct_targets())
+        self._pump()
+        return problems
+
+    def forget(self, peers: Sequence[str]) -> None:
+        self._node.forget(peers, _clock())
+        self._store.save_targets(self._node.direct_targets())
+        self._pump()
+
+    async def leave(self) -> None:
+        if self._allocator:
+            self._allocator.leave(_clock())
+            self._pump()
+            await asyncio.sleep(_FAREWELL_S)
+
+    # The pump
+
+    def _pump(self) -> None:
+        """Settle everything: what the node wants, the journal, then answers and messages, then the alarm."""
+        if self._is_pumping:
+            # Links that close while we settle come back here; one loop is enough.
+            self._pump_again = True
+            return
+        self._is_pumping = True
+        try:
+            self._pump_again = True
+            while self._pump_again:
+                self._pump_again = False
+                self._runner.settle()
+                self._store.commit()
+                if self.addresses:
+                    self.addresses.deliver()
+                self._runner.send_all()
+        finally:
+            self._is_pumping = False
+        self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        wakes = [self._node.next_wake()]
+        for part in (self._allocator, self._registry):
+            if part and (wake := part.next_wake()) is not None:
+                wakes.append(wake)
+        if self._timer:
+            self._timer.cancel()
+        delay_s = max(0.0, min(wakes) - _clock())
+        self._timer = asyncio.get_running_loop().call_later(delay_s, self._on_alarm)
+
+    def _on_alarm(self) -> None:
+        now = _clock()
+        self._node.on_wake(now)
+        if self._allocator:
+            self._allocator.on_wake(now)
+        if self._registry:
+            self._registry.on_wake(now)
+        self._pump()
+
+    def _on_forgotten(self, names: Iterable[PeerName]) -> None:
+        forgotten = frozenset(names)
+        if self._allocator:
+            self._allocator.peers_forgotten(forgotten)
+        if self._registry:
+            self._registry.peers_forgotten(forgotten)
+
+    # What it is made of
+
+    def _choose_name(self) -> PeerName:
+        """The name that was asked for, that of an earlier life, or one made from what this machine is."""
+        if self._options.name:
+            return self._options.name
+        if stored := self._store.peer_name():
+            return stored
+        from weave_cli.host.identity import choose_peer_name
+
+        root = _HOST_FILES if _HOST_FILES.is_dir() else Path("/")
+        return choose_peer_name(random.Random(self._uid), root=root)
+
+    def _make_features(self) -> Features:
+        return Features(
+            name=self._name,
+            nickname=self._options.nickname,
+            uid=self._uid,
+            conn_id=self._rng.randrange(1 << 64),
+            short_id=self._node.peers()[0].short_id,
+            overlays=self._dataplane.overlays,
+            extra=self._dataplane.features(),
+        )
+
+    def _make_allocator(self) -> Allocator | None:
+        if self._options.address_range is None or self._options.default_subnet is None:
+            return None
+        # Another name than in an earlier life: the addresses of that one are not ours.
+        self._store.save_peer_name(self._name)
+        allocator = Allocator(
+            name=self._name,
+            uid=self._uid,
+            nickname=self._options.nickname,
+            whole=self._options.address_range.network,
+            default_subnet=self._options.default_subnet,
+            setup=Setup(
+                peer_count=self._options.init_peer_count,
+                count_targets=lambda: len(self._node.direct_targets()),
+            ),
+            journal=self._store,
+            saved=self._store.load(),
+            directory=self._node,
+            rng=random.Random(self._uid + 2),
+        )
+        allocator.attach(self._node.open_channel(ADDRESS_CHANNEL, allocator))
+        return allocator
+
+    def _make_registry(self) -> NameRegistry | None:
+        if self._options.dns_listen is None:
+            return None
+        registry = NameRegistry(name=self._name, domain=self._options.dns_domain, directory=self._node)
+        registry.attach(self._node.open_channel(NAME_CHANNEL, registry))
+        return registry
+
+    def _make_dns(self) -> tuple[DnsServer | None, NameDesk | None]:
+        if self._registry is None or self._options.dns_listen is None:
+            return None, None
+        address, port = self._options.dns_listen
+        server = DnsServer(
+            listen_address=address,
+            port=port,
+            registry=self._registry,
+            domain=self._registry.domain,
+            resolv_conf=Path(self._options.resolv_conf),
+        )
+        return server, NameDesk(self._registry, address, port, _clock, self._pump)
+
+    # Targets
+
+    def _options_seen_before(self) -> bool:
+        """Whether this very container, or process directory, was started before (specification cli, 9.6)."""
+        sentinel = Path("restart.sentinel")
+        if sentinel.exists():
+            return True
+        try:
+            sentinel.touch()
+        except OSError as problem:
+            log.warning("cannot write %s: %s", sentinel.resolve(), problem)
+        return False
+
+    async def _connect_at_start(self, is_restart: bool) -> None:
+        """The peers of the command line; after a restart those that connect and forget left."""
+        saved = self._store.targets() if is_restart else None
+        peers = self._options.peers if saved is None else tuple(saved)
+        found, problems = await _resolve(peers)
+        if problems and not is_restart:
+            raise UsageProblem(
+                "; ".join(problems), hint="Give peers as host[:port], with names that resolve."
+            )
+        self._node.connect(found, replace=False, now=_clock())
+        self._store.save_targets(peers)
+        if problems:
+            # At a boot the resolver may be later than we are.
+            self._unresolved = asyncio.create_task(
+                self._resolve_later(set(peers) - {one.text for one in found})
+            )
+
+    async def _resolve_later(self, peers: set[str]) -> None:
+        while peers:
+            await asyncio.sleep(_RESOLVE_INTERVAL_S)
+            found, problems = await _resolve(sorted(peers))
+            peers -= {one.text for one in found}
+            self._node.connect(found, replace=False, now=_clock())
+            self._pump()
+            for problem in problems:
+                log.warning("%s; trying again", problem)
+
+
+async def _resolve(peers: Sequence[str]) -> tuple[list[DirectTarget], list[str]]:
+    found: list[DirectTarget] = []
+    problems: list[str] = []
+    for peer in peers:
+        try:
+            found.append(await resolve_target(peer))
+        except UsageProblem as problem:
+            problems.append(problem.message)
+    return found, problems
+
+
+def _clock() -> float:
+    """Unix seconds, as gossip carries them."""
+    return time.time()

@@ -1,0 +1,135 @@
+"""What an operator asks of the router: its command line as one value. Knows no room of the router."""
+
+from __future__ import annotations
+
+import argparse
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from weave_cli import __version__
+from weave_cli.addresses import Cidr, parse_subnet
+from weave_cli.errors import UsageProblem
+from weave_cli.logs import LEVELS
+from weave_cli.names import (
+    DEFAULT_DOMAIN,
+    DEFAULT_RANGE,
+    DOCKER_BRIDGE,
+    HTTP_ADDRESS,
+    MESH_PORT,
+    STATE_DIRECTORY,
+    PeerName,
+    parse_peer_name,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the operator asked of the router; addresses are IPv4, sizes octets."""
+
+    port: int
+    name: PeerName | None
+    nickname: str
+    address_range: Cidr | None
+    default_subnet: Cidr | None
+    init_peer_count: int
+    discovery: bool
+    connection_limit: int
+    dns_domain: str
+    dns_listen: tuple[str, int] | None
+    resolv_conf: str
+    http_address: str
+    mtu: int | None
+    docker_bridge: str
+    state_directory: str
+    log_level: str
+    peers: tuple[str, ...]
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageProblem(message, hint="See `weave help launch` for the options.")
+
+
+def parse_options(arguments: Sequence[str]) -> Options:
+    """The options; raises UsageProblem naming what is wrong."""
+    parser = _Parser(prog="weaver", allow_abbrev=False, description="The router of Weave.")
+    add = parser.add_argument
+    add("--version", action="version", version=f"weave router {__version__}")
+    add("--port", type=int, default=MESH_PORT, help="TCP port for peers; frames travel on UDP port + 1")
+    add("--name", default="", help="name of this peer, like a MAC address")
+    add("--nickname", default=socket.gethostname(), help="name of this peer for people")
+    add("--ipalloc-range", default=DEFAULT_RANGE, help="addresses to allocate from; empty: none")
+    add("--ipalloc-default-subnet", default="", help="subnet of requests that name none")
+    add("--init-peer-count", type=int, default=0, help="number of peers that the first ring waits for")
+    add("--no-discovery", action="store_true", help="connect to the given peers only")
+    add("--conn-limit", type=int, default=200, help="most connections at once; 0: any number")
+    add("--no-dns", action="store_true", help="no weaveDNS")
+    add("--dns-domain", default=DEFAULT_DOMAIN, help="domain of weaveDNS")
+    add("--dns-listen-address", default="0.0.0.0:53", help="address and port of weaveDNS")
+    add("--resolv-conf", default="/etc/resolv.conf", help="file that names the upstream resolvers")
+    add("--http-addr", default=HTTP_ADDRESS, help="address and port of the HTTP API")
+    add(
+        "--mtu",
+        type=int,
+        default=None,
+        help="octets of the largest packet; default: what the underlay allows",
+    )
+    add("--docker-bridge", default=DOCKER_BRIDGE, help="Docker's default bridge")
+    add("--state-dir", default=STATE_DIRECTORY, help="directory of the database")
+    add("--log-level", choices=list(LEVELS), default="info", help="how much to log")
+    add("peers", nargs="*", metavar="PEER", help="host[:port] of peers to connect to")
+    found = parser.parse_intermixed_args(list(arguments))
+    address_range, default_subnet = _parse_ranges(found.ipalloc_range, found.ipalloc_default_subnet)
+    if not 0 < found.port < 65535:
+        raise UsageProblem(f"invalid port: {found.port}", hint="Give a port from 1 to 65534.")
+    if found.init_peer_count < 0:
+        raise UsageProblem(f"invalid --init-peer-count: {found.init_peer_count}")
+    return Options(
+        port=found.port,
+        name=_parse_name(found.name),
+        nickname=found.nickname,
+        address_range=address_range,
+        default_subnet=default_subnet,
+        init_peer_count=found.init_peer_count,
+        discovery=not found.no_discovery,
+        connection_limit=found.conn_limit,
+        dns_domain=found.dns_domain if found.dns_domain.endswith(".") else f"{found.dns_domain}.",
+        dns_listen=None if found.no_dns else _parse_endpoint(found.dns_listen_address),
+        resolv_conf=found.resolv_conf,
+        http_address="{}:{}".format(*_parse_endpoint(found.http_addr)),
+        mtu=found.mtu,
+        docker_bridge=found.docker_bridge,
+        state_directory=found.state_dir,
+        log_level=found.log_level,
+        peers=tuple(found.peers),
+    )
+
+
+def _parse_name(text: str) -> PeerName | None:
+    name = parse_peer_name(text) if text else None
+    if name == 0:
+        raise UsageProblem(f"invalid peer name: {text}", hint="00:00:00:00:00:00 means nobody.")
+    return name
+
+
+def _parse_ranges(range_text: str, subnet_text: str) -> tuple[Cidr | None, Cidr | None]:
+    if not range_text:
+        if subnet_text:
+            raise UsageProblem("--ipalloc-default-subnet needs an --ipalloc-range")
+        return None, None
+    address_range = parse_subnet(range_text)
+    subnet = parse_subnet(subnet_text) if subnet_text else address_range
+    if not subnet.network.overlaps(address_range.network):
+        raise UsageProblem(
+            f"IP address allocation default subnet {subnet} does not overlap --ipalloc-range {address_range}"
+        )
+    return address_range, subnet
+
+
+def _parse_endpoint(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or not 0 <= int(port) < 65536:
+        raise UsageProblem(f"invalid address: {text}, should be ip:port")
+    return host, int(port)

@@ -1,0 +1,159 @@
+"""Joins links, mesh node and data path: what one of them says becomes what the others do.
+
+All of it runs in the event loop's thread. After every stimulus the owner's pump settles what is left: journal
+first, then answers and messages (architecture, section 5).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+
+from weave_cli.errors import RemoteProtocolError
+from weave_cli.names import PeerName
+from weave_cli.router.mesh.events import CloseConnection, DataPending, Dial, PeersForgotten, RoutesChanged
+from weave_cli.router.mesh.node import MeshNode
+from weave_cli.router.runtime.dataplane import DataPlane
+from weave_cli.router.runtime.transport import PeerLink, Transport
+from weave_cli.router.wire.intro import Features
+from weave_cli.router.wire.messages import Tag, decode_overlay_control
+
+log = logging.getLogger(__name__)
+
+
+class MeshRunner:
+    """Owner of the links, and the only one who talks to the mesh node about connections."""
+
+    def __init__(
+        self,
+        node: MeshNode,
+        dataplane: DataPlane,
+        clock: Callable[[], float],
+        pump: Callable[[], None],
+        on_forgotten: Callable[[Iterable[PeerName]], None],
+    ) -> None:
+        self._node = node
+        self._dataplane = dataplane
+        self._clock = clock
+        self._pump = pump
+        self._on_forgotten = on_forgotten
+        self._links: dict[int, PeerLink] = {}
+        self._pending: set[int] = set()
+        self.transport: Transport | None = None
+        self.terminations = 0
+
+    # What links say
+
+    def link_introduced(self, link: PeerLink, features: Features, connection_uid: int) -> None:
+        now = self._clock()
+        try:
+            self._node.check_introduction(features, link.address, link.outbound)
+        except RemoteProtocolError as problem:
+            link.close(str(problem))
+            return
+        self._links[link.number] = link
+        self._node.add_connection(
+            link.number,
+            features,
+            address=link.address,
+            outbound=link.outbound,
+            connection_uid=connection_uid,
+            now=now,
+        )
+        self._pump()
+        if link.number in self._links:
+            self._dataplane.start_connection(
+                link.number,
+                features,
+                connection_uid=connection_uid,
+                remote_ip=link.remote_ip,
+                outbound=link.outbound,
+                address=link.address,
+            )
+
+    def link_received(self, link: PeerLink, tag: int, payload: bytes) -> None:
+        if link.number not in self._links:
+            return
+        match tag:
+            case Tag.GOSSIP | Tag.UNICAST | Tag.BROADCAST:
+                self._node.receive(link.number, tag, payload, self._clock())
+                self._pump()
+            case Tag.OVERLAY_CONTROL:
+                try:
+                    control = decode_overlay_control(payload)
+                except RemoteProtocolError as problem:
+                    link.close(str(problem))
+                    return
+                self._dataplane.receive_control(link.number, control.index, control.sub_tag, control.body)
+            case _:
+                log.info("->[%s]: ignoring a message with the unknown tag %d", link.address, tag)
+
+    def link_writable(self, link: PeerLink) -> None:
+        self._send_pending({link.number})
+
+    def link_closed(self, link: PeerLink, reason: str) -> None:
+        assert self.transport is not None
+        self.transport.forget(link)
+        if self._links.pop(link.number, None):
+            self.terminations += 1
+            log.info("->[%s]: connection shutting down: %s", link.address, reason)
+            self._dataplane.end_connection(link.number)
+            self._node.connection_ended(link.number, reason, self._clock())
+        else:
+            log.info("->[%s]: connection refused or lost before introduction: %s", link.address, reason)
+            if link.outbound:
+                self._node.dial_failed(link.address, reason, self._clock())
+        self._pump()
+
+    # What the data path says
+
+    def overlay_established(self, conn_id: int) -> None:
+        self._node.connection_established(conn_id, self._clock())
+        self._pump()
+
+    def overlay_failed(self, conn_id: int, reason: str) -> None:
+        if link := self._links.get(conn_id):
+            link.close(reason)
+
+    def send_control(self, conn_id: int, payload: bytes) -> None:
+        if link := self._links.get(conn_id):
+            link.send(Tag.OVERLAY_CONTROL, payload)
+
+    # What the mesh node says
+
+    def settle(self) -> None:
+        """Do what the node asks for, except sending: that waits for the commit."""
+        while event := self._node.next_event():
+            match event:
+                case DataPending(conn_id=conn_id):
+                    self._pending.add(conn_id)
+                case Dial(address=address):
+                    assert self.transport is not None
+                    self.transport.dial(address, self._dial_failed)
+                case CloseConnection(conn_id=conn_id, reason=reason):
+                    if link := self._links.get(conn_id):
+                        link.close(reason)
+                case PeersForgotten(names=names):
+                    self._on_forgotten(names)
+                case RoutesChanged():
+                    pass  # frames follow the FDB, which follows connections
+
+    def send_all(self) -> None:
+        """Send what waits, on every connection that can take more."""
+        pending, self._pending = self._pending, set()
+        self._send_pending(pending)
+
+    def _send_pending(self, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            link = self._links.get(number)
+            if link is None:
+                continue
+            if not link.writable:
+                continue  # link_writable comes back for it
+            for tag, payload in self._node.send_pending(number, self._clock()):
+                link.send(tag, payload)
+
+    def _dial_failed(self, address: str, reason: str) -> None:
+        log.info("->[%s]: %s", address, reason)
+        self._node.dial_failed(address, reason, self._clock())
+        self._pump()
