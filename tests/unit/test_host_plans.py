@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import random
 from pathlib import Path
 
 import pytest
+from pyroute2.netlink.exceptions import NetlinkError
 
 from weave_cli.errors import HostProblem
 from weave_cli.host.binaries import run_program
 from weave_cli.host.fdb import FdbChange, PresentEntry, plan_changes
 from weave_cli.host.identity import choose_peer_name, derive_peer_name
+from weave_cli.host.netlink import explained
 from weave_cli.names import format_peer_name
 from weave_cli.router.overlay.forwarding import FLOOD_MAC, FdbEntry
 
@@ -88,6 +91,15 @@ def test_a_missing_program_names_its_package() -> None:
     with pytest.raises(HostProblem, match="program nosuch-restore not found") as caught:
         run_program(["nosuch-restore", "-w"])
     assert caught.value.hint == "Install the package nosuch on this host."
+
+
+def test_a_kernel_without_vxlan_is_named_with_advice() -> None:
+    with pytest.raises(
+        HostProblem, match="cannot create the VXLAN device: Operation not supported"
+    ) as caught:
+        with explained("create the VXLAN device"):
+            raise NetlinkError(errno.EOPNOTSUPP, "Unknown device type")
+    assert caught.value.hint is not None and "kernel" in caught.value.hint
 
 
 def test_a_program_is_given_its_input() -> None:

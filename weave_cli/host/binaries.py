@@ -33,6 +33,8 @@ def run_program(arguments: Sequence[str], *, stdin: str = "") -> Completed:
         raise HostProblem(
             f"program {arguments[0]} not found", hint=f"Install the package {package} on this host."
         ) from error
+    except OSError as error:
+        raise HostProblem(f"cannot run {arguments[0]}: {error.strerror}") from error
     except subprocess.TimeoutExpired as error:
         raise HostProblem(f"{' '.join(arguments)} did not end within {_TIMEOUT_S} s") from error
     return Completed(done.returncode, done.stdout, done.stderr)

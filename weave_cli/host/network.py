@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from weave_cli.errors import HostProblem
-from weave_cli.host.bridge import ensure_bridge
+from weave_cli.host.bridge import ensure_bridge, read_bridge
 from weave_cli.host.iptables import ensure_rules, remove_rules
 from weave_cli.host.knobs import ensure_knobs
 from weave_cli.host.netlink import list_links, open_netlink, remove_link
@@ -64,6 +64,9 @@ def ensure_network(wish: NetworkWish) -> HostNetwork:
             f"an MTU of {mtu} octets is out of range",
             hint=f"Set WEAVE_MTU between {_LEAST_MTU} and {_LARGEST_MTU - VXLAN_OVERHEAD}.",
         )
+    old = read_bridge()
+    if old is not None and old.mtu > mtu:
+        log.warning("the MTU goes down from %d to %d: restart the containers that run already", old.mtu, mtu)
     bridge = ensure_bridge(wish.bridge_mac, mtu)
     vxlan = ensure_vxlan(wish.vxlan_mac, mtu, wish.udp_port)
     refused = ensure_knobs()

@@ -56,10 +56,11 @@ class HostUpkeep:
             try:
                 await self.look_after(on_remade)
                 self._last_problem = None
-            except HostProblem as problem:
-                if problem.message != self._last_problem:
-                    log.error("%s", problem.message)
-                self._last_problem = problem.message
+            except (HostProblem, OSError) as problem:
+                # Told once, tried for ever: whoever caused it may take it back.
+                if str(problem) != self._last_problem:
+                    log.error("%s", problem)
+                self._last_problem = str(problem)
 
     async def look_after(self, on_remade: Callable[[], Awaitable[None]]) -> None:
         """Others flush chains and delete devices: make again what is missing."""
