@@ -30,6 +30,7 @@ FLOORS: Mapping[str, int] = {
     "weave_cli.router.ipam": 12,
     "weave_cli.router.nameserver": 12,
     "weave_cli.router.overlay": 12,
+    "weave_cli.router.options": 13,
     # doors
     "weave_cli.host": 20,
     "weave_cli.containers": 20,

@@ -115,6 +115,19 @@ def test_options_are_taken_in_both_spellings_and_behind_peers(launched: Launched
     )
 
 
+def test_words_of_the_first_versions_are_taken_with_a_warning(launched: Launched, capsys: Output) -> None:
+    assert tree.run("launch 10.2.1.1/24 -iprange 10.2.0.0/16 --nodiscovery -nickname=a host2".split()) == 0
+    assert launched.router == RouterOptions(
+        peers=("host2",), ipalloc_range="10.2.0.0/16", wants_discovery=False, nickname="a"
+    )
+    assert [line.partition(":")[0] for line in capsys.readouterr().err.splitlines()] == ["WARNING"] * 4
+
+
+def test_local_half_of_the_original_is_taken(launched: Launched) -> None:
+    assert tree.run(["--local", "launch", "host2"]) == 0
+    assert launched.router.peers == ("host2",)
+
+
 def test_launch_hands_the_plugins_options_to_the_plugin(launched: Launched) -> None:
     assert tree.run(["launch", "--no-multicast-route", "--mesh-network-name=foo", "--log-level=error"]) == 0
     assert launched.plugin == PluginOptions(

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from weave_cli.commands.params import log_level_option, peers_argument, plugin_options, router_options
 from weave_cli.commands.session import changing_host
-from weave_cli.commands.usage import command
+from weave_cli.commands.usage import LaunchCommand, command
 from weave_cli.output.text import show
 
 if TYPE_CHECKING:
     from weave_cli.containers.specs import PluginOptions, RouterOptions
 
 
-@command("launch")
+@command("launch", kind=LaunchCommand)
 @router_options
 @plugin_options
 @log_level_option
@@ -30,7 +30,7 @@ def launch(**words: Any) -> None:
         act(docker, settings, _router_options(words), _plugin_options(words), progress)
 
 
-@command("launch-router")
+@command("launch-router", kind=LaunchCommand)
 @router_options
 @log_level_option
 @peers_argument

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from weave_cli.output.progress import Progress
 from weave_cli.settings import Settings, read_settings
@@ -22,7 +23,14 @@ def changing_host() -> Iterator[tuple[Docker, Settings, Progress]]:
     from weave_cli.operations.preflight import check_machine
 
     settings = read_settings()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)
     with Progress() as progress:
         check_machine(progress)
         with exclusively(progress):
             yield open_docker(settings), settings, progress
+
+
+def _leave(number: int, _: object) -> NoReturn:
+    """End as an interrupt does: what was begun is undone on the way out."""
+    raise SystemExit(128 + number)

@@ -71,6 +71,9 @@ class CommandTree(click.Group):
 
 @click.group(cls=CommandTree, name="weave", invoke_without_command=True, add_help_option=False)
 @help_option
+@click.option(
+    "--local", is_flag=True, hidden=True, expose_value=False, help="Taken and ignored: we are local."
+)
 @click.pass_context
 def weave(context: click.Context) -> None:
     """One network for the containers of many Docker hosts.

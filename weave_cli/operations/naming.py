@@ -12,6 +12,7 @@ from typing import Final
 from weave_cli.api.sync import RouterClient, RouterUnreachable
 from weave_cli.errors import HostProblem, RouterProblem
 from weave_cli.names import DEFAULT_DOMAIN
+from weave_cli.operations.asking import ask_router
 from weave_cli.operations.host_facts import find_interface_address
 from weave_cli.operations.reporter import Reporter
 from weave_cli.settings import Settings
@@ -20,6 +21,7 @@ from weave_cli.settings import Settings
 _LONGEST_HOSTNAME: Final = 64
 
 _LOOKUP_TIMEOUT_S: Final = 5.0
+_NOT_THERE: Final = "See 'weave status', and 'docker logs weave'."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +86,8 @@ def look_up(name: str, settings: Settings) -> Sequence[str]:
     import dns.query
     import dns.rdatatype
 
+    if ask_router(lambda api: api.find_domain(), settings) is None:
+        raise RouterProblem("weaveDNS is switched off", hint="The router was launched with --no-dns.")
     server = get_dns_address(settings)
     try:
         question = dns.message.make_query(name, dns.rdatatype.A)
@@ -98,9 +102,6 @@ def look_up(name: str, settings: Settings) -> Sequence[str]:
         raise RouterProblem(f"cannot look up {name!r}: {problem}") from problem
     records = (record for rrset in answer.answer for record in rrset)
     return [record.address for record in records if record.rdtype == dns.rdatatype.A]
-
-
-_NOT_THERE: Final = "Is the router running, and was it launched without --no-dns? See 'weave status'."
 
 
 def get_dns_address(settings: Settings) -> str:
