@@ -140,7 +140,7 @@ def _ipam_state(ipam: Ipam) -> str:
 
 def _connection_line(one: LocalConnection) -> str:
     attributes = {key: value for key, value in (one["Attrs"] or {}).items() if key != "name"}
-    text = "".join(f"{key}={_word(value)}" for key, value in sorted(attributes.items()))
+    text = " ".join(f"{key}={_word(value)}" for key, value in sorted(attributes.items()))
     return f"{_arrow(one['Outbound'])} {one['Address']:<21} {one['State']:<11} {one['Info']} {text}\n"
 
 
