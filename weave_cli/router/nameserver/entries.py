@@ -96,9 +96,9 @@ def is_in_domain(name: str, domain: str) -> bool:
     return folded == suffix or folded.endswith("." + suffix)
 
 
-def storage_order(entry: Entry) -> tuple[str, PeerName, str, int]:
-    """How entries are stored and shown."""
-    return (fold_name(entry.hostname), entry.origin, entry.container_id, entry.address)
+def storage_order(entry: Entry) -> tuple[str, PeerName, str, int, str]:
+    """How entries are stored and shown; the spelling decides between names that differ in case only."""
+    return (fold_name(entry.hostname), entry.origin, entry.container_id, entry.address, entry.hostname)
 
 
 def wire_order(entry: Entry) -> tuple[str, PeerName, str, int]:

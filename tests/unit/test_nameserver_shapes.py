@@ -1,0 +1,110 @@
+"""Messages of the nameserver against those of Go routers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.vectors.load import load
+from weave_cli.addresses import parse_address
+from weave_cli.errors import RemoteProtocolError
+from weave_cli.names import PeerName, parse_peer_name
+from weave_cli.router.nameserver.entries import Entry, merge_entries
+from weave_cli.router.nameserver.gossip import NameGossip
+from weave_cli.router.nameserver.shapes import decode_message, encode_message
+from weave_cli.router.wire.gob_encode import encode_stream
+from weave_cli.router.wire.gob_types import INT, STRING, UINT, SliceOf, StructOf
+
+pytestmark = pytest.mark.unit
+
+_NUMBER = st.integers(-(1 << 63), (1 << 63) - 1)
+ENTRIES = st.builds(
+    Entry,
+    container_id=st.text(max_size=5),
+    origin=st.integers(0, (1 << 48) - 1).map(PeerName),
+    address=st.integers(0, (1 << 32) - 1),
+    hostname=st.text(max_size=8),
+    version=_NUMBER,
+    tombstone=_NUMBER,
+)
+
+
+def entry_of(fields: dict[str, Any]) -> Entry:
+    return Entry(
+        container_id=fields["ContainerID"],
+        origin=parse_peer_name(fields["Origin"]),
+        address=parse_address(fields["Addr"]),
+        hostname=fields["Hostname"],
+        version=fields["Version"],
+        tombstone=fields["Tombstone"],
+    )
+
+
+@pytest.mark.parametrize(
+    "vector", load("nameserver-gossip")["vectors"], ids=lambda vector: str(vector["name"])
+)
+def test_messages_of_go_routers_are_read_and_written_again(vector: dict[str, Any]) -> None:
+    expected = [entry_of(fields) for fields in vector["decoded"]["Entries"]]
+    timestamp, entries = decode_message(bytes.fromhex(vector["hex"]))
+    assert (timestamp, entries) == (vector["decoded"]["Timestamp"], expected)
+    # Type ids differ from program to program, so what we write is compared by what it says.
+    assert decode_message(encode_message(timestamp, reversed(entries))) == (timestamp, expected)
+
+
+def test_an_address_of_more_than_32_bits_is_refused() -> None:
+    entry = StructOf("Entry", (("Addr", UINT), ("Hostname", STRING)))
+    message = StructOf("GossipData", (("Timestamp", INT), ("Entries", SliceOf(entry))))
+    octets = encode_stream((message, {"Timestamp": 1, "Entries": [{"Addr": 1 << 32, "Hostname": "x."}]}))
+    with pytest.raises(RemoteProtocolError, match="4294967296"):
+        decode_message(octets)
+
+
+@given(st.lists(ENTRIES, max_size=5), _NUMBER)
+@settings(max_examples=60, deadline=None)
+def test_what_is_written_is_read_back(entries: list[Entry], timestamp: int) -> None:
+    unique = merge_entries(entries)
+    found, read = decode_message(encode_message(timestamp, unique.values()))
+    assert found == timestamp and {entry.identity: entry for entry in read} == unique
+    order = [(entry.hostname, entry.origin, entry.container_id, entry.address) for entry in read]
+    assert order == sorted(order)
+
+
+@given(st.binary(max_size=80))
+@settings(max_examples=200, deadline=None)
+def test_other_octets_are_refused_and_nothing_else(data: bytes) -> None:
+    try:
+        decode_message(data)
+    except RemoteProtocolError:
+        pass
+
+
+@given(st.integers(0, 400), st.integers(0, 255))
+@settings(max_examples=200, deadline=None)
+def test_a_damaged_message_is_refused_or_read(position: int, octet: int) -> None:
+    whole = bytearray.fromhex(load("nameserver-gossip")["vectors"][3]["hex"])
+    whole[position % len(whole)] = octet
+    try:
+        decode_message(bytes(whole))
+    except RemoteProtocolError:
+        pass
+
+
+def test_waiting_gossip_is_stamped_when_it_is_sent_and_a_passed_on_broadcast_is_not() -> None:
+    entry = Entry(container_id="c", origin=PeerName(1), address=1, hostname="a.")
+    ours, passed_on = NameGossip([entry]), NameGossip([entry], 500)
+    assert decode_message(ours.encode(1000.9))[0] == 1000
+    assert decode_message(ours.encode(1001.0))[0] == 1001
+    assert decode_message(passed_on.encode(1000.0))[0] == 500
+    assert decode_message(passed_on.merge(NameGossip([], 600)).encode(1000.0))[0] == 600
+    assert decode_message(passed_on.merge(ours).encode(1000.0))[0] == 1000
+
+
+def test_merging_leaves_both_operands_as_they_were() -> None:
+    old = Entry(container_id="c", origin=PeerName(1), address=1, hostname="a.")
+    new = old.buried(7)
+    first, second = NameGossip([old]), NameGossip([new])
+    assert list(first.merge(second).entries.values()) == [new]
+    assert list(first.entries.values()) == [old] and list(second.entries.values()) == [new]
