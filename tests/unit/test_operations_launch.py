@@ -13,6 +13,7 @@ from tests.fakes.router_api import FakeRouterApi, serving
 from weave_cli.containers.lifecycle import AlreadyRunning, NameTaken, Restarting
 from weave_cli.containers.specs import PluginOptions, RouterOptions
 from weave_cli.errors import DockerProblem, UsageProblem
+from weave_cli.host.listeners import UNSEEN_OWNER
 from weave_cli.operations import launch as room
 from weave_cli.operations import preflight, setup, waiting
 from weave_cli.settings import Settings, read_settings
@@ -211,3 +212,13 @@ def test_busy_port_is_told_with_its_owner(
     with pytest.raises(Exception, match=r"6783/tcp for the mesh: in use by nc \(pid 7\)"):
         _launch(engine, settings)
     assert engine.containers == {}
+
+
+def test_socket_of_the_vxlan_device_that_is_there_already_is_not_in_the_way(
+    engine: FakeEngine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        preflight, "find_listener", lambda protocol, port, _: UNSEEN_OWNER if protocol == "udp" else None
+    )
+    _launch(engine, settings)
+    assert "weave" in engine.containers

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from weave_cli.errors import HostProblem
 from weave_cli.operations.plugin_sockets import is_plugin_listening, remove_dead_sockets, stand_in
 
 pytestmark = pytest.mark.unit
@@ -64,6 +63,6 @@ def test_stand_in_takes_the_place_of_dead_sockets_and_leaves_none(tmp_path: Path
 
 def test_stand_in_does_not_push_a_living_plugin_aside(tmp_path: Path) -> None:
     with stand_in(directory=tmp_path):
-        with pytest.raises(HostProblem, match="weavemesh"), stand_in(directory=tmp_path):
+        with stand_in(directory=tmp_path):
             pass
         assert is_plugin_listening(directory=tmp_path)

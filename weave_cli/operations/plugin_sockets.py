@@ -16,7 +16,6 @@ from pathlib import Path
 from socketserver import ThreadingUnixStreamServer
 from typing import Final
 
-from weave_cli.errors import HostProblem
 from weave_cli.names import GLOBAL_DRIVER, MESH_DRIVER, PLUGIN_SOCKET_DIRECTORY
 
 DIRECTORY: Final = Path(PLUGIN_SOCKET_DIRECTORY)
@@ -61,14 +60,14 @@ def stand_in(*, directory: Path = DIRECTORY) -> Iterator[None]:
     """Serve on both sockets for as long as the context lasts, and agree to everything.
 
     For taking networks and endpoints apart once plugin and router are gone: Docker then finds somebody who
-    lets it delete, instead of waiting. Raises HostProblem when a real plugin listens.
+    lets it delete, instead of waiting. Where a plugin listens, it is left to answer itself.
     """
     directory.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         for driver in (MESH_DRIVER, GLOBAL_DRIVER):
             path = directory / f"{driver}.sock"
             if _accepts(path):
-                raise HostProblem(f"somebody listens on {path}", hint="Stop that plugin first.")
+                continue
             path.unlink(missing_ok=True)
             stack.callback(path.unlink, missing_ok=True)
             server = _StandIn(str(path), _Agreeing)

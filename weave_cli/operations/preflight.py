@@ -15,7 +15,7 @@ from typing import Final, Literal
 
 from weave_cli.addresses import Cidr, parse_cidr
 from weave_cli.errors import HostProblem, UsageProblem
-from weave_cli.host.listeners import find_listener
+from weave_cli.host.listeners import UNSEEN_OWNER, find_listener
 from weave_cli.names import BRIDGE, DEFAULT_RANGE
 from weave_cli.operations.reporter import Reporter
 
@@ -60,7 +60,8 @@ def _check_port(
     protocol: Literal["tcp", "udp"], port: int, address: str | None, purpose: str, instead: str
 ) -> None:
     owner = find_listener(protocol, port, address)
-    if owner is not None:
+    # A socket without process is the kernel's own: that of the VXLAN device which a stopped router leaves.
+    if owner is not None and not (protocol == "udp" and owner == UNSEEN_OWNER):
         place = f"port {port}/{protocol}" if address is None else f"{address}:{port}/{protocol}"
         raise HostProblem(
             f"cannot use {place} for {purpose}: in use by {owner}", hint=f"Stop that program, or {instead}."

@@ -17,7 +17,7 @@ from weave_cli.containers.lookup import OurContainer
 from weave_cli.containers.networks import OurNetwork
 from weave_cli.containers.specs import find_mesh_network_name
 from weave_cli.errors import DockerProblem, RouterProblem
-from weave_cli.host.teardown import tear_down
+from weave_cli.host.network import tear_down
 from weave_cli.names import MESH_NETWORK, PLUGIN_CONTAINER, ROUTER_CONTAINER
 from weave_cli.operations.plugin_sockets import remove_dead_sockets, stand_in
 from weave_cli.operations.reporter import Reporter
