@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable
-from typing import Literal
+from typing import Final, Literal
 
 from docker.errors import ImageNotFound
 
@@ -14,6 +14,9 @@ from weave_cli.errors import DockerProblem
 from weave_cli.images.collect import collect_tree
 from weave_cli.images.recipe import CONTENT_LABEL, PACKAGES_HOME, PYTHON_HOME, content_id, image_name
 from weave_cli.images.tarball import write_tar
+
+#: Octets handed to Docker at a time.
+_PIECE: Final = 1 << 20
 
 ImageState = Literal["missing", "stale", "current"]
 
@@ -52,9 +55,11 @@ def build_image(client: Docker, on_progress: Callable[[str], None]) -> str:
         write_tar(tree, file, show)
         file.seek(0)
         on_progress(f"Making the image {name}: Docker imports it")
+        # The SDK announces chunks, and only an iterator is sent in chunks.
+        pieces = iter(lambda: file.read(_PIECE), b"")
         with translated(f"import the image {name}"):
             answer = client.api.import_image_from_stream(
-                file, repository=repository, tag=tag, changes=changes
+                pieces, repository=repository, tag=tag, changes=changes
             )
     return _image_id(answer)
 
