@@ -223,7 +223,7 @@ def test_broadcasts_go_on_as_they_were_sent_without_strangers_and_with_ours_set_
 def test_one_message_that_says_an_entry_twice_is_taken_once() -> None:
     tested = bench()
     old = entry(origin=OTHER)
-    assert tested.gossip(old, old.buried(5)) == [old.buried(5)]
+    assert tested.gossip(old, old.buried(NOW)) == [old.buried(NOW)]
 
 
 def test_after_a_restart_old_entries_of_ours_are_buried_and_can_be_added_again() -> None:
@@ -274,6 +274,15 @@ def test_tombstones_are_swept_when_they_are_older_than_their_life() -> None:
     assert [one.container_id for one in tested.registry.entries()] == ["c2"]
     tested.registry.on_wake(NOW + 2 * TOMBSTONE_LIFE_S)
     assert tested.registry.entries() == [] and tested.registry.next_wake() is None
+
+
+def test_tombstones_that_others_have_not_swept_yet_are_not_taken_in_again() -> None:
+    tested = bench()
+    old = entry(origin=OTHER).buried(NOW - TOMBSTONE_LIFE_S - 1)
+    assert tested.gossip(old) is None and tested.registry.entries() == []
+    living = entry(origin=OTHER)
+    tested.gossip(living)
+    assert tested.gossip(old) == [old]
 
 
 def test_the_generation_moves_with_living_entries_of_others_too() -> None:

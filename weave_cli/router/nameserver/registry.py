@@ -162,7 +162,7 @@ class NameRegistry:
 
     def _sweep(self, now: float) -> None:
         tombstones = [entry for entry in self._entries.values() if not entry.is_alive]
-        old = [entry for entry in tombstones if entry.tombstone < now - TOMBSTONE_LIFE_S]
+        old = [entry for entry in tombstones if _is_outlived(entry, now)]
         self._delete(old)
         self._sweep_at = now + TOMBSTONE_LIFE_S if len(old) < len(tombstones) else None
 
@@ -179,7 +179,7 @@ class NameRegistry:
             received.append(right)
             if right is not entry:
                 corrected.append(right)
-        news = find_news(self._entries, received)
+        news = [entry for entry in find_news(self._entries, received) if not self._is_swept(entry, now)]
         self._store(news, now)
         self._announce(corrected, now)
         return timestamp, received, news
@@ -195,6 +195,13 @@ class NameRegistry:
         is_behind = claimed.version > ours.version
         is_other = claimed.version == ours.version and claimed.tombstone != ours.tombstone
         return ours.asserted_over(claimed) if is_behind or is_other else claimed
+
+    def _is_swept(self, entry: Entry, now: float) -> bool:
+        """Is it a tombstone that we have deleted, or would?
+
+        Peers sweep at different times. If they took each other's old tombstones in again, none would ever go.
+        """
+        return entry.identity not in self._entries and _is_outlived(entry, now)
 
     def _find_twin(self, fresh: Entry) -> Entry | None:
         """Our entry of the same identity, or of one that differs only in the case of the host name.
@@ -243,6 +250,10 @@ class NameRegistry:
     def _broadcast(self, entries: Collection[Entry]) -> None:
         if entries and self._channel is not None:
             self._channel.broadcast(NameGossip(entries))
+
+
+def _is_outlived(entry: Entry, now: float) -> bool:
+    return not entry.is_alive and entry.tombstone < now - TOMBSTONE_LIFE_S
 
 
 def _caseless(entry: Entry) -> tuple[str, int, str]:
