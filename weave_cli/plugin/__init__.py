@@ -1,1 +1,1 @@
-"""The program weaveplugin: Docker's network and address drivers."""
+"""The Docker network plugin: a program of its own, between Docker and the router's HTTP API."""

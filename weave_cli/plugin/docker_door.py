@@ -1,0 +1,122 @@
+"""The plugin's way to Docker: calls and events in threads of their own, never inside a call from Docker.
+
+A call that hangs costs a thread and nothing else: the threads are daemons, so they do not keep us alive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
+
+from weave_cli.errors import DockerProblem
+from weave_cli.settings import Settings
+
+if TYPE_CHECKING:
+    from weave_cli.containers.client import Docker
+    from weave_cli.containers.events import Event, EventStream
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_FIRST_DELAY_S: Final = 1.0
+_DELAY_GROWTH: Final = 1.5
+_LONGEST_DELAY_S: Final = 20.0
+
+
+class DockerDoor:
+    """Docker for asynchronous code. The SDK is imported with the first use, not before we listen."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._client: Docker | None = None
+        self._opening = threading.Lock()
+
+    async def call(
+        self, function: Callable[Concatenate[Docker, P], T], *arguments: P.args, **words: P.kwargs
+    ) -> T:
+        """What the function gives for our client; raises DockerProblem as it does."""
+        return await in_thread(lambda: function(self._opened(), *arguments, **words))
+
+    async def follow_events(
+        self, on_subscribed: Callable[[], None], on_event: Callable[[Event], None]
+    ) -> None:
+        """Call back, in this loop, for each subscription and each event; for ever.
+
+        What happened before `on_subscribed`, nobody told: look for yourself.
+        """
+        loop = asyncio.get_running_loop()
+        delay_s = _FIRST_DELAY_S
+        while True:
+            started = loop.time()
+            try:
+                await self._follow_once(on_subscribed, on_event)
+                log.warning("Docker ended its event stream")
+            except DockerProblem as problem:
+                log.warning("%s", problem)
+            if loop.time() - started > delay_s:
+                delay_s = _FIRST_DELAY_S
+            await asyncio.sleep(delay_s)
+            delay_s = min(delay_s * _DELAY_GROWTH, _LONGEST_DELAY_S)
+
+    async def _follow_once(
+        self, on_subscribed: Callable[[], None], on_event: Callable[[Event], None]
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        streams: list[EventStream] = []
+
+        def read() -> None:
+            from weave_cli.containers.client import open_docker
+            from weave_cli.containers.events import EventStream
+
+            # A client of its own: the stream occupies its connection.
+            stream = EventStream(open_docker(self._settings))
+            streams.append(stream)
+            loop.call_soon_threadsafe(on_subscribed)
+            for event in stream:
+                loop.call_soon_threadsafe(on_event, event)
+
+        try:
+            await in_thread(read)
+        finally:
+            for stream in streams:
+                stream.close()
+
+    def _opened(self) -> Docker:
+        from weave_cli.containers.client import open_docker
+
+        with self._opening:
+            if self._client is None:
+                self._client = open_docker(self._settings)
+            return self._client
+
+
+async def in_thread(function: Callable[[], T]) -> T:
+    """What the function gives or raises in a daemon thread; when cancelled, the thread is left to itself."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def settle(answer: Callable[[], None]) -> None:
+        if not future.done():
+            answer()
+
+    def run() -> None:
+        try:
+            result = function()
+        except Exception as problem:
+            answer = _bind(future.set_exception, problem)
+        else:
+            answer = _bind(future.set_result, result)
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(settle, answer)
+
+    threading.Thread(target=run, name="docker", daemon=True).start()
+    return await future
+
+
+def _bind(function: Callable[[T], None], value: T) -> Callable[[], None]:
+    return lambda: function(value)

@@ -1,0 +1,127 @@
+"""The address driver: Docker's pools and addresses, taken from the router's allocator. Knows no socket.
+
+Addresses are filed in the router under their own dotted text, for no request says which container they are
+for (specification plugin, section 5).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+
+from weave_cli.addresses import Cidr, parse_address
+from weave_cli.api.aio import AsyncRouterClient
+from weave_cli.errors import RouterProblem, UsageProblem, WeaveError
+from weave_cli.plugin import protocol
+from weave_cli.plugin.journal import Journal
+from weave_cli.plugin.protocol import AddressWish, Pool, Reply
+from weave_cli.plugin.releases import Releases
+from weave_cli.plugin.server import Call
+
+log = logging.getLogger(__name__)
+
+#: Shorter than the server's deadline: there must be time left to ask why it takes so long.
+_ALLOCATION_LIMIT_S: Final = 8.5
+
+
+class AddressDriver:
+    """Answers the IpamDriver calls."""
+
+    def __init__(
+        self,
+        router: AsyncRouterClient,
+        journal: Journal,
+        releases: Releases,
+        *,
+        limit_s: float = _ALLOCATION_LIMIT_S,
+    ) -> None:
+        self._router = router
+        self._journal = journal
+        self._releases = releases
+        self._limit_s = limit_s
+
+    def calls(self) -> dict[str, Call]:
+        return {
+            "IpamDriver.GetCapabilities": self.get_capabilities,
+            "IpamDriver.GetDefaultAddressSpaces": self.get_address_spaces,
+            "IpamDriver.RequestPool": self.request_pool,
+            "IpamDriver.ReleasePool": self.release_pool,
+            "IpamDriver.RequestAddress": self.request_address,
+            "IpamDriver.ReleaseAddress": self.release_address,
+        }
+
+    async def get_capabilities(self, _body: Mapping[str, Any]) -> Reply:
+        return {"RequiresMACAddress": False, "RequiresRequestReplay": False}
+
+    async def get_address_spaces(self, _body: Mapping[str, Any]) -> Reply:
+        return {"LocalDefaultAddressSpace": "weavelocal", "GlobalDefaultAddressSpace": "weaveglobal"}
+
+    async def request_pool(self, body: Mapping[str, Any]) -> Reply:
+        """Nothing is reserved: pools of several networks may overlap, their addresses do not."""
+        wish = protocol.read_pool_wish(body)
+        subnet = wish.subnet or await self._router.default_subnet()
+        return protocol.pool_reply(Pool(subnet=subnet, part=wish.part or subnet))
+
+    async def release_pool(self, _body: Mapping[str, Any]) -> Reply:
+        return {}
+
+    async def request_address(self, body: Mapping[str, Any]) -> Reply:
+        wish = protocol.read_address_wish(body)
+        if wish.is_gateway and wish.address is None and wish.pool is not None:
+            return protocol.address_reply(wish.pool.subnet.address, wish.pool.subnet.prefix_len)
+        async with self._releases.paused():
+            cidr = await self._obtain(wish)
+            self._save(cidr)
+        return protocol.address_reply(cidr.address, cidr.prefix_len)
+
+    async def release_address(self, body: Mapping[str, Any]) -> Reply:
+        """Always a success: there is nothing that Docker could do about a failure."""
+        pool_id, text = protocol.read_release(body)
+        try:
+            address = parse_address(text)
+            pool = protocol.parse_pool_id(pool_id)
+        except UsageProblem as problem:
+            log.warning("released nothing: %s", problem)
+            return {}
+        if pool is None or address != pool.subnet.address:  # that one is the fake gateway
+            await self._releases.release(address)
+        return {}
+
+    async def _obtain(self, wish: AddressWish) -> Cidr:
+        """The address, with its subnet's prefix length; raises RouterProblem naming what is in the way."""
+        try:
+            async with asyncio.timeout(self._limit_s):
+                if wish.pool is None:
+                    return await self._router.allocate()
+                if wish.address is None:
+                    got = await self._router.allocate(wish.pool.part)
+                    return Cidr(got.address, wish.pool.subnet.prefix_len)
+                wanted = Cidr(wish.address, wish.pool.subnet.prefix_len)
+                await self._router.claim(wanted)
+                return wanted
+        except TimeoutError:
+            raise RouterProblem(await self._explain_wait(wish)) from None
+
+    async def _explain_wait(self, wish: AddressWish) -> str:
+        where = f" in {wish.pool.part}" if wish.pool else ""
+        waited = f"no address{where} within {self._limit_s:.0f} s"
+        try:
+            status = await self._router.allocator_status()
+        except RouterProblem as problem:
+            return f"{waited}: {problem}"
+        if status == "ready":
+            status = "all peers with free addresses are busy or out of reach"
+        return (
+            f"{waited}: the address allocator says: {status}"
+            if status
+            else f"{waited}: there is no allocator"
+        )
+
+    def _save(self, cidr: Cidr) -> None:
+        try:
+            self._journal.save_address(cidr.address, cidr.prefix_len)
+        except WeaveError:
+            self._releases.postpone(cidr.address)
+            raise

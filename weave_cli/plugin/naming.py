@@ -1,0 +1,50 @@
+"""Which DNS names a container gets (specification plugin, section 7). Pure: facts in, names out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from weave_cli.addresses import parse_address
+
+if TYPE_CHECKING:
+    from weave_cli.containers.attachments import AttachedContainer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Name:
+    """A name of a container at one of its addresses; `fqdn` is lower case and ends in a dot."""
+
+    container: str
+    address: int
+    fqdn: str
+
+
+def wanted_names(container: AttachedContainer, networks: Collection[str], domain: str) -> frozenset[Name]:
+    """Its host name, its own name and its network aliases, as far as they are in the domain.
+
+    networks: the ids of those that count; domain: with final dot. Nothing for one that does not run.
+    """
+    if not container.is_running:
+        return frozenset()
+    suffix = f".{domain.lower()}"
+    found: set[Name] = set()
+    for attachment in container.attachments:
+        if attachment.network_id not in networks or not attachment.address:
+            continue
+        words = (
+            f"{container.hostname}.{container.domainname}" if container.domainname else container.hostname,
+            f"{container.name}{suffix}",
+            *attachment.aliases,
+        )
+        address = parse_address(attachment.address)
+        for fqdn in map(absolute, words):
+            if fqdn.endswith(suffix) and fqdn != suffix:
+                found.add(Name(container=container.id, address=address, fqdn=fqdn))
+    return frozenset(found)
+
+
+def absolute(name: str) -> str:
+    """Lower case, with one final dot: the form in which names are compared."""
+    return f"{name.lower().rstrip('.')}."

@@ -1,0 +1,150 @@
+"""The network driver: endpoints are veth pairs on the weave bridge. Knows no socket and asks Docker nothing.
+
+Docker neither repeats CreateNetwork nor forgives: networks that we never heard of are served, what is gone
+already is deleted with success (specification plugin, sections 4 and 8).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, Protocol
+
+from weave_cli.errors import WeaveError
+from weave_cli.plugin import protocol
+from weave_cli.plugin.journal import Journal
+from weave_cli.plugin.protocol import Reply
+from weave_cli.plugin.server import Call
+
+log = logging.getLogger(__name__)
+
+#: Address spaces of Docker's own allocator, which knows nothing of other hosts.
+_DOCKERS_OWN_SPACES: Final = frozenset({"LocalDefault", "GlobalDefault"})
+
+
+class EndpointLinks(Protocol):
+    """Makes and deletes veth pairs."""
+
+    async def create(self, endpoint_id: str, mac: str | None) -> str:
+        """A pair for that endpoint; answers the MAC address of the guest end, `mac` if given."""
+
+    def delete_later(self, endpoint_id: str) -> None:
+        """The endpoint's pair goes in the background: the kernel takes 20 ms, and nobody needs to wait."""
+
+
+class NetworkDriver:
+    """Answers the NetworkDriver calls of one driver."""
+
+    def __init__(
+        self,
+        name: str,
+        links: EndpointLinks,
+        journal: Journal,
+        *,
+        is_global: bool,
+        wants_multicast_route: bool,
+    ) -> None:
+        """name: the driver's; is_global: Docker is to share our networks between hosts."""
+        self._name = name
+        self._links = links
+        self._journal = journal
+        self._is_global = is_global
+        self._wants_multicast_route = wants_multicast_route
+
+    def calls(self) -> dict[str, Call]:
+        silent = dict.fromkeys(
+            (
+                "NetworkDriver.DiscoverNew",
+                "NetworkDriver.DiscoverDelete",
+                "NetworkDriver.ProgramExternalConnectivity",
+                "NetworkDriver.RevokeExternalConnectivity",
+                "NetworkDriver.FreeNetwork",
+                "NetworkDriver.Leave",
+            ),
+            _agree,
+        )
+        return {
+            **silent,
+            "NetworkDriver.GetCapabilities": self.get_capabilities,
+            "NetworkDriver.AllocateNetwork": self.allocate_network,
+            "NetworkDriver.CreateNetwork": self.create_network,
+            "NetworkDriver.DeleteNetwork": self.delete_network,
+            "NetworkDriver.CreateEndpoint": self.create_endpoint,
+            "NetworkDriver.EndpointOperInfo": self.describe_endpoint,
+            "NetworkDriver.DeleteEndpoint": self.delete_endpoint,
+            "NetworkDriver.Join": self.join,
+        }
+
+    async def get_capabilities(self, _body: Mapping[str, Any]) -> Reply:
+        return {"Scope": "global" if self._is_global else "local"}
+
+    async def allocate_network(self, body: Mapping[str, Any]) -> Reply:
+        return {"Options": body.get("Options") or {}}
+
+    async def create_network(self, body: Mapping[str, Any]) -> Reply:
+        wish = protocol.read_network_wish(body)
+        if wish.unknown_options:
+            log.warning("network %s: unknown options %s", wish.network_id, ", ".join(wish.unknown_options))
+        if not self._is_global and _DOCKERS_OWN_SPACES.intersection(wish.address_spaces):
+            log.warning(
+                "network %s takes its addresses from Docker, which may give the same ones out on other hosts:"
+                " use --ipam-driver %s",
+                wish.network_id,
+                self._name,
+            )
+        self._journal.save_network(wish.network_id, self._name, has_multicast=wish.wants_multicast)
+        return {}
+
+    async def delete_network(self, body: Mapping[str, Any]) -> Reply:
+        self._journal.remove_network(protocol.read_network_id(body))
+        return {}
+
+    async def create_endpoint(self, body: Mapping[str, Any]) -> Reply:
+        wish = protocol.read_endpoint_wish(body)
+        self._journal.save_endpoint(wish.endpoint_id, wish.network_id, wish.address)
+        try:
+            mac = await self._links.create(wish.endpoint_id, wish.mac)
+        except BaseException:  # the deadline's cancellation too: Docker forgets a failed endpoint
+            self._forget(wish.endpoint_id)
+            raise
+        log.debug("endpoint %s: %s %s", wish.endpoint_id, wish.address, mac)
+        return protocol.endpoint_reply(wish, mac)
+
+    async def describe_endpoint(self, _body: Mapping[str, Any]) -> Reply:
+        return {"Value": {}}
+
+    async def delete_endpoint(self, body: Mapping[str, Any]) -> Reply:
+        self._forget(protocol.read_endpoint_id(body))
+        return {}
+
+    async def join(self, body: Mapping[str, Any]) -> Reply:
+        joining = protocol.read_joining(body)
+        # Two networks that both bring the route could not be attached to one container.
+        has_route = (
+            self._wants_multicast_route
+            and bool(self._journal.find_multicast(joining.network_id))
+            and not self._journal.has_route(joining.sandbox, besides=joining.endpoint_id)
+        )
+        self._journal.save_join(joining.endpoint_id, joining.sandbox, has_route=has_route)
+        return protocol.join_reply(joining.endpoint_id, has_multicast_route=has_route)
+
+    def _forget(self, endpoint_id: str) -> None:
+        try:
+            self._journal.mark_endpoint_gone(endpoint_id)
+        except WeaveError as problem:
+            log.error("endpoint %s: %s", endpoint_id, problem)
+        self._links.delete_later(endpoint_id)
+
+
+async def _agree(_body: Mapping[str, Any]) -> Reply:
+    return {}
+
+
+def activation(*, has_address_driver: bool) -> Callable[[Mapping[str, Any]], Awaitable[Reply]]:
+    """The call with which Docker asks what a socket offers."""
+    offers = ["NetworkDriver", "IpamDriver"] if has_address_driver else ["NetworkDriver"]
+
+    async def activate(_body: Mapping[str, Any]) -> Reply:
+        return {"Implements": offers}
+
+    return activate

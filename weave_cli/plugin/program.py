@@ -1,0 +1,165 @@
+"""The plugin's command line, wiring and shutdown. `python -m weave_cli.plugin --help` tells the options.
+
+The order is what matters here: listen first, then all that may block; take the sockets away first, then end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from typing import Final
+
+from weave_cli import __version__
+from weave_cli.errors import WeaveError
+from weave_cli.logs import LEVELS, start_logging
+from weave_cli.names import (
+    GLOBAL_DRIVER,
+    MESH_DRIVER,
+    MESH_NETWORK,
+    PLUGIN_SOCKET_DIRECTORY,
+    STATE_DIRECTORY,
+)
+from weave_cli.plugin.server import DriverServer
+from weave_cli.plugin.wiring import Plugin
+from weave_cli.settings import Settings, read_settings
+
+log = logging.getLogger(__name__)
+
+_RESTART_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The command line as values; empty texts switch a part off."""
+
+    log_level: str
+    mesh_network_name: str
+    wants_multicast_route: bool
+    global_socket: str
+    mesh_socket: str
+    http_address: str
+    journal: str
+
+
+def read_options(arguments: Sequence[str], settings: Settings) -> Options:
+    """Exits with status 2 and a message when an option is unknown or its value wrong."""
+    parser = argparse.ArgumentParser(
+        prog="weave plugin", description="Docker network plugin of weave.", allow_abbrev=False
+    )
+    parser.add_argument("--log-level", choices=tuple(LEVELS), default="info")
+    parser.add_argument(
+        "--mesh-network-name", default=MESH_NETWORK, metavar="NAME", help="the automatic network; empty: none"
+    )
+    parser.add_argument(
+        "--no-multicast-route", action="store_true", help="give no container a route for multicast"
+    )
+    parser.add_argument(
+        "--socket",
+        default=f"{PLUGIN_SOCKET_DIRECTORY}/{GLOBAL_DRIVER}.sock",
+        metavar="PATH",
+        help="socket of the driver for networks of several hosts; empty: none",
+    )
+    parser.add_argument(
+        "--meshsocket",
+        default=f"{PLUGIN_SOCKET_DIRECTORY}/{MESH_DRIVER}.sock",
+        metavar="PATH",
+        help="socket of the driver with weave's own addresses; empty: none",
+    )
+    parser.add_argument(
+        "--http-addr", default=settings.http_address, metavar="IP:PORT", help="the router's HTTP API"
+    )
+    parser.add_argument(
+        "--journal", default=f"{STATE_DIRECTORY}/plugin.db", metavar="PATH", help="what survives a restart"
+    )
+    parser.add_argument("--version", action="version", version=f"weave plugin {__version__}")
+    words = parser.parse_args(arguments)
+    return Options(
+        log_level=words.log_level,
+        mesh_network_name=words.mesh_network_name,
+        wants_multicast_route=not words.no_multicast_route,
+        global_socket=words.socket,
+        mesh_socket=words.meshsocket,
+        http_address=words.http_addr,
+        journal=words.journal,
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve until SIGTERM or SIGINT; the exit status."""
+    try:
+        settings = read_settings()
+        options = read_options(arguments, settings)
+        start_logging(options.log_level)
+        asyncio.run(_serve(options, settings))
+    except WeaveError as problem:
+        logging.getLogger(__name__).error("%s", "\n".join(filter(None, (problem.message, problem.hint))))
+        return problem.exit_status
+    return 0
+
+
+async def _serve(options: Options, settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    log.info("weave plugin %s, process %d", __version__, os.getpid())
+    async with AsyncExitStack() as stack:
+        plugin = Plugin(
+            settings,
+            http_address=options.http_address,
+            journal_path=options.journal,
+            wants_multicast_route=options.wants_multicast_route,
+        )
+        stack.push_async_callback(plugin.close)
+        servers: list[DriverServer] = []
+        if options.mesh_socket:
+            servers.append(plugin.make_mesh_server(options.mesh_socket))
+            await _open(servers[-1], stack)
+        tasks = [_supervise(name, run) for name, run in plugin.background().items()]
+        stack.push_async_callback(_cancel, tasks)
+        if options.mesh_socket and options.mesh_network_name:
+            network = plugin.make_default_network(options.mesh_network_name)
+            tasks.append(_supervise("default network", network.run))
+            loop.add_signal_handler(signal.SIGHUP, network.ensure_again)
+        if options.global_socket:
+            servers.append(await plugin.make_global_server(options.global_socket))
+            await _open(servers[-1], stack)
+        await stop.wait()
+        log.info("stopping")
+        for server in servers:
+            server.unlink()  # before anything that takes time
+
+
+def _supervise(name: str, run: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+    """A background task that a defect must not end: Docker would go on waiting for what it does."""
+
+    async def repeat() -> None:
+        while True:
+            try:
+                await run()
+            except WeaveError as problem:
+                log.error("%s: %s", name, problem)
+            except Exception:
+                log.exception("%s failed; it starts again in %.0f s", name, _RESTART_S)
+            await asyncio.sleep(_RESTART_S)
+
+    return asyncio.create_task(repeat(), name=name)
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    for task in tasks:
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _open(server: DriverServer, stack: AsyncExitStack) -> None:
+    await server.start()
+    stack.push_async_callback(server.stop)

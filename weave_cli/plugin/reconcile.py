@@ -1,0 +1,135 @@
+"""Addresses and endpoints that Docker has forgotten: found by comparing, given back when surely dead.
+
+Docker loses track of them when it is killed, or when the plugin does not answer while a container ends. What
+looks dead twice, a minute apart, is: nothing stays that long between RequestAddress and its endpoint.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from weave_cli.addresses import Cidr, format_address
+from weave_cli.api.aio import AsyncRouterClient
+from weave_cli.errors import DockerProblem, RouterProblem, StoreProblem, UsageProblem
+from weave_cli.names import MULTICAST_OPTION
+from weave_cli.plugin.docker_door import DockerDoor
+from weave_cli.plugin.journal import Held, Journal
+from weave_cli.plugin.network import EndpointLinks
+from weave_cli.plugin.protocol import parse_multicast
+from weave_cli.plugin.releases import Releases
+
+if TYPE_CHECKING:
+    from weave_cli.containers.attachments import DriverNetwork
+
+log = logging.getLogger(__name__)
+
+_BETWEEN_LOOKS_S: Final = 60.0
+_CLAIM_LIMIT_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspects:
+    """What we gave to Docker, and Docker does not know (any more)."""
+
+    addresses: frozenset[Held]
+    endpoints: frozenset[str]
+
+    def both(self, other: Suspects) -> Suspects:
+        """Those of two looks; an address that was given out again in between is not the same."""
+        return Suspects(
+            addresses=self.addresses & other.addresses, endpoints=self.endpoints & other.endpoints
+        )
+
+
+class Reconciler:
+    """Compares the journal with Docker and the router, whenever one of them has returned."""
+
+    def __init__(
+        self,
+        docker: DockerDoor,
+        router: AsyncRouterClient,
+        journal: Journal,
+        releases: Releases,
+        links: EndpointLinks,
+        *,
+        drivers: Collection[str],
+        between_looks_s: float = _BETWEEN_LOOKS_S,
+    ) -> None:
+        self._docker = docker
+        self._router = router
+        self._journal = journal
+        self._releases = releases
+        self._links = links
+        self._drivers = frozenset(drivers)
+        self._between_looks_s = between_looks_s
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Compare after each wake, for ever."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                first = await self._look()
+                await asyncio.sleep(self._between_looks_s)
+                self._give_back(first.both(await self._look()))
+            except (DockerProblem, RouterProblem, StoreProblem) as problem:
+                log.info("did not compare addresses: %s", problem)  # the return of either wakes us again
+
+    async def _look(self) -> Suspects:
+        from weave_cli.containers.attachments import list_driver_networks, read_known_to_docker
+
+        networks = [
+            network
+            for network in await self._docker.call(list_driver_networks)
+            if network.driver in self._drivers or network.address_driver in self._drivers
+        ]
+        self._learn(networks)
+        owned = {cidr.address for cidrs in (await self._router.owned()).values() for cidr in cidrs}
+        # The journal before Docker: what is added to both in between must not look forgotten.
+        held = self._journal.list_held()
+        endpoints = self._journal.list_endpoints(is_gone=False)
+        known = await self._docker.call(read_known_to_docker, networks)
+        for one in held:
+            if format_address(one.address) in known.addresses and one.address not in owned:
+                await self._claim_again(one)
+        return Suspects(
+            addresses=frozenset(one for one in held if format_address(one.address) not in known.addresses),
+            endpoints=frozenset(one for one in endpoints if one not in known.endpoints),
+        )
+
+    def _learn(self, networks: Collection[DriverNetwork]) -> None:
+        """Networks that were made on another host, or before our journal, have options too."""
+        for network in networks:
+            if network.driver in self._drivers and self._journal.find_multicast(network.id) is None:
+                try:
+                    has_multicast = parse_multicast(network.options.get(MULTICAST_OPTION))
+                except UsageProblem:
+                    has_multicast = False
+                self._journal.save_network(network.id, network.driver, has_multicast=has_multicast)
+
+    async def _claim_again(self, held: Held) -> None:
+        """The router has lost it, and a container lives at it."""
+        cidr = Cidr(held.address, held.prefix_len)
+        try:
+            async with asyncio.timeout(_CLAIM_LIMIT_S):
+                await self._router.claim(cidr, no_error_on_unknown=True)
+            log.warning("claimed %s again, which the router had forgotten", cidr)
+        except (RouterProblem, TimeoutError) as problem:
+            log.error("a container has %s, which the router had forgotten: %s", cidr, problem or "no answer")
+
+    def _give_back(self, suspects: Suspects) -> None:
+        for held in sorted(suspects.addresses, key=lambda one: one.serial):
+            log.warning("Docker has forgotten %s: giving it back", format_address(held.address))
+            self._releases.postpone(held.address)
+        for endpoint_id in sorted(suspects.endpoints):
+            log.warning("Docker has forgotten endpoint %s", endpoint_id)
+            self._journal.mark_endpoint_gone(endpoint_id)
+            self._links.delete_later(endpoint_id)

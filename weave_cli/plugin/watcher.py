@@ -1,0 +1,206 @@
+"""Containers on our networks become DNS names, and their names go with them. Knows no socket of Docker's.
+
+Everything happens in one queue, one thing after the other: Docker's events, and `resync`, which looks at all
+there is, after each subscription and each return of the router.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Final
+
+from weave_cli.addresses import format_address
+from weave_cli.api.aio import AsyncRouterClient
+from weave_cli.api.sync import RouterUnreachable
+from weave_cli.errors import DockerProblem, RouterProblem
+from weave_cli.plugin.docker_door import DockerDoor
+from weave_cli.plugin.naming import Name, absolute, wanted_names
+from weave_cli.plugin.pulse import RouterPulse
+
+if TYPE_CHECKING:
+    from weave_cli.containers.events import Event
+
+log = logging.getLogger(__name__)
+
+#: A container that connects because it starts says so soon after.
+_START_FOLLOWS_S: Final = 0.5
+
+_CONTAINER_ID = re.compile(r"[0-9a-f]{64}")
+
+
+class NameWatcher:
+    """Keeps the router's names of our containers as they should be."""
+
+    def __init__(
+        self, docker: DockerDoor, router: AsyncRouterClient, pulse: RouterPulse, drivers: Collection[str]
+    ) -> None:
+        """drivers: containers on their networks get names."""
+        self._docker = docker
+        self._router = router
+        self._pulse = pulse
+        self._drivers = frozenset(drivers)
+        self._queue: asyncio.Queue[Event | str | None] = asyncio.Queue()
+        self._networks: set[str] = set()
+        self._connecting: set[str] = set()
+        self._names: dict[str, frozenset[Name]] = {}
+
+    def on_event(self, event: Event) -> None:
+        self._queue.put_nowait(event)
+
+    def resync(self) -> None:
+        """Look at everything; several wishes in a row are one."""
+        self._queue.put_nowait(None)
+
+    async def run(self) -> None:
+        """Work for ever."""
+        while True:
+            item = await self._queue.get()
+            try:
+                if item is None:
+                    await self._resync()
+                elif isinstance(item, str):
+                    await self._look_if_connecting(item)
+                else:
+                    await self._handle(item)
+            except DockerProblem as problem:
+                log.warning("%s", problem)
+
+    async def _handle(self, event: Event) -> None:
+        from weave_cli.containers.events import NetworkEvent
+
+        container_id = event.container_id
+        if isinstance(event, NetworkEvent):
+            if event.driver in self._drivers:
+                await self._handle_network(event.action, event.network_id, container_id)
+        elif event.action == "start":
+            await self._look_if_connecting(container_id)
+        elif event.action == "rename" and container_id in self._names:
+            await self._look(container_id)
+        elif event.action in ("die", "destroy"):
+            self._connecting.discard(container_id)
+            await self._withdraw(container_id)
+
+    async def _handle_network(self, action: str, network_id: str, container_id: str) -> None:
+        if action == "connect":
+            self._networks.add(network_id)
+            self._connecting.add(container_id)
+            loop = asyncio.get_running_loop()
+            loop.call_later(_START_FOLLOWS_S, self._queue.put_nowait, container_id)
+        elif action == "disconnect" and container_id in self._names:
+            await self._look(container_id)
+        elif action == "destroy":
+            self._networks.discard(network_id)
+
+    async def _look_if_connecting(self, container_id: str) -> None:
+        if container_id in self._connecting:
+            await self._look(container_id)
+
+    async def _look(self, container_id: str) -> None:
+        """Ask Docker about one container, and bring its names up to that."""
+        from weave_cli.containers.attachments import find_attached
+
+        contact = self._pulse.contact
+        if contact is None or contact.domain is None:
+            return  # there will be a resync
+        found = await self._docker.call(find_attached, container_id)
+        if found is None:
+            await self._withdraw(container_id)
+        elif found.is_running:
+            self._connecting.discard(container_id)
+            await self._apply(container_id, wanted_names(found, self._networks, contact.domain))
+
+    async def _apply(self, container_id: str, wanted: frozenset[Name]) -> None:
+        present = self._names.get(container_id, frozenset())
+        self._names[container_id] = wanted
+        for name in sorted(present - wanted):
+            await self._remove(name)
+        for name in sorted(wanted - present):
+            await self._add(name)
+
+    async def _withdraw(self, container_id: str) -> None:
+        if self._names.pop(container_id, None):
+            await self._remove_all(container_id)
+
+    async def _resync(self) -> None:
+        """Names from scratch: what should be there, against what the router has."""
+        from weave_cli.containers.attachments import find_attached, list_driver_networks, list_running_ids
+
+        contact = self._pulse.contact
+        if contact is None or contact.domain is None:
+            return
+        try:
+            present = await self._read_present()  # before Docker: who starts in between must not look dead
+        except RouterProblem as problem:
+            log.warning("cannot compare names: %s", problem)
+            self._pulse.report_failure()
+            return
+        networks = await self._docker.call(list_driver_networks)
+        self._networks = {network.id for network in networks if network.driver in self._drivers}
+        running, attached = await self._docker.call(list_running_ids, frozenset(self._networks))
+        wanted: dict[str, frozenset[Name]] = {}
+        for container_id in attached:
+            found = await self._docker.call(find_attached, container_id)
+            if found is not None and found.is_running:
+                wanted[container_id] = wanted_names(found, self._networks, contact.domain)
+        former, self._names = self._names, wanted
+        await self._correct(present, wanted=_joined(wanted), former=_joined(former), running=running)
+
+    async def _read_present(self) -> frozenset[Name]:
+        """The names of containers that this host's router has from us, or from its command line."""
+        own = await self._router.own_name()
+        return frozenset(
+            Name(container=record.container, address=record.address, fqdn=absolute(record.fqdn))
+            for record in await self._router.names()
+            if record.origin == own and _CONTAINER_ID.fullmatch(record.container)
+        )
+
+    async def _correct(
+        self,
+        present: frozenset[Name],
+        *,
+        wanted: frozenset[Name],
+        former: frozenset[Name],
+        running: frozenset[str],
+    ) -> None:
+        """Add what is missing; remove what we made and want no more, and all names of dead containers.
+
+        Other names of running containers were given by somebody with `weave dns-add`, and those of owners
+        that are no containers, such as weave:extern, are not ours either.
+        """
+        for container_id in sorted({name.container for name in present} - running):
+            await self._remove_all(container_id)
+        for name in sorted((former - wanted) & present):
+            await self._remove(name)
+        for name in sorted(wanted - present):
+            await self._add(name)
+
+    async def _add(self, name: Name) -> None:
+        try:
+            await self._router.add_name(name.container, name.address, name.fqdn)
+            log.info("%s is %s at %s", name.fqdn, name.container[:12], format_address(name.address))
+        except RouterProblem as problem:
+            self._note_failure(f"register {name.fqdn}", problem)
+
+    async def _remove(self, name: Name) -> None:
+        try:
+            await self._router.remove_names(name.container, name.address, fqdn=name.fqdn)
+        except RouterProblem as problem:
+            self._note_failure(f"withdraw {name.fqdn}", problem)
+
+    async def _remove_all(self, container_id: str) -> None:
+        try:
+            await self._router.remove_names(container_id)
+        except RouterProblem as problem:
+            self._note_failure(f"withdraw the names of {container_id[:12]}", problem)
+
+    def _note_failure(self, doing: str, problem: RouterProblem) -> None:
+        log.warning("cannot %s: %s", doing, problem)
+        if isinstance(problem, RouterUnreachable):
+            self._pulse.report_failure()
+
+
+def _joined(names: dict[str, frozenset[Name]]) -> frozenset[Name]:
+    return frozenset[Name]().union(*names.values())

@@ -1,0 +1,126 @@
+"""The plugin's parts, put together. Which of them run, and in which order, is the program's part."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+from weave_cli.api.aio import AsyncRouterClient
+from weave_cli.errors import DockerProblem
+from weave_cli.names import GLOBAL_DRIVER, MESH_DRIVER
+from weave_cli.plugin.default_network import DefaultNetwork
+from weave_cli.plugin.docker_door import DockerDoor
+from weave_cli.plugin.ipam import AddressDriver
+from weave_cli.plugin.journal import Journal
+from weave_cli.plugin.links import BridgeLinks
+from weave_cli.plugin.network import NetworkDriver, activation
+from weave_cli.plugin.pulse import RouterPulse
+from weave_cli.plugin.reconcile import Reconciler
+from weave_cli.plugin.releases import Releases
+from weave_cli.plugin.server import DriverServer
+from weave_cli.plugin.watcher import NameWatcher
+from weave_cli.settings import Settings
+
+log = logging.getLogger(__name__)
+
+DRIVERS: Final = (MESH_DRIVER, GLOBAL_DRIVER)
+
+#: In the journal: does the engine share networks between hosts?
+_SHARING_FACT: Final = "engine shares networks"
+_ENGINE_LIMIT_S: Final = 3.0
+
+
+class Plugin:
+    """All parts, made but not running."""
+
+    def __init__(
+        self, settings: Settings, *, http_address: str, journal_path: str, wants_multicast_route: bool
+    ) -> None:
+        """Raises StoreProblem when the journal cannot be opened."""
+        self._wants_multicast_route = wants_multicast_route
+        self._journal = Journal(journal_path)
+        self._docker = DockerDoor(settings)
+        self._router = AsyncRouterClient(http_address)
+        self._links = BridgeLinks(self._journal)
+        self._releases = Releases(self._router, self._journal)
+        self._addresses = AddressDriver(self._router, self._journal, self._releases)
+        self._pulse = RouterPulse(self._router)
+        self._watcher = NameWatcher(self._docker, self._router, self._pulse, DRIVERS)
+        self._reconciler = Reconciler(
+            self._docker, self._router, self._journal, self._releases, self._links, drivers=DRIVERS
+        )
+
+    async def close(self) -> None:
+        await self._links.close()
+        await self._router.close()
+        self._journal.close()
+
+    def background(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        """What runs beside the sockets, by name."""
+        for on_return in (self._releases.wake, self._watcher.resync, self._reconciler.wake):
+            self._pulse.add_listener(on_return)
+        return {
+            "links": self._links.run,
+            "releases": self._releases.run,
+            "router": self._pulse.run,
+            "events": self._follow_events,
+            "names": self._watcher.run,
+            "comparison": self._reconciler.run,
+        }
+
+    def make_mesh_server(self, path: str) -> DriverServer:
+        """Driver `weavemesh`: networks of this host, with addresses of our allocator."""
+        return self._make_server(path, MESH_DRIVER, is_global=False)
+
+    async def make_global_server(self, path: str) -> DriverServer:
+        """Driver `weave`: networks that Docker shares between hosts, with Docker's own addresses.
+
+        Where the engine cannot share (no swarm, no cluster store), Docker's allocator would give the same
+        addresses out on each host: there the driver is a local one that offers our allocator.
+        """
+        is_global = await self._shares_networks()
+        if not is_global:
+            log.info("no swarm and no cluster store: driver %s serves networks of this host", GLOBAL_DRIVER)
+        return self._make_server(path, GLOBAL_DRIVER, is_global=is_global)
+
+    def make_default_network(self, name: str) -> DefaultNetwork:
+        return DefaultNetwork(
+            self._docker, self._router, name, wants_multicast_route=self._wants_multicast_route
+        )
+
+    def _make_server(self, path: str, name: str, *, is_global: bool) -> DriverServer:
+        driver = NetworkDriver(
+            name,
+            self._links,
+            self._journal,
+            is_global=is_global,
+            wants_multicast_route=self._wants_multicast_route,
+        )
+        addresses = {} if is_global else self._addresses.calls()
+        activate = {"Plugin.Activate": activation(has_address_driver=not is_global)}
+        return DriverServer(path, {**activate, **driver.calls(), **addresses})
+
+    async def _follow_events(self) -> None:
+        def on_subscribed() -> None:
+            self._watcher.resync()
+            self._reconciler.wake()
+
+        await self._docker.follow_events(on_subscribed, self._watcher.on_event)
+
+    async def _shares_networks(self) -> bool:
+        """As the journal has it, so that we can listen before Docker answers; else as Docker says."""
+        known = self._journal.find_fact(_SHARING_FACT)
+        if known is not None:
+            return known == "yes"
+        from weave_cli.containers.engine import read_engine_facts
+
+        try:
+            async with asyncio.timeout(_ENGINE_LIMIT_S):
+                facts = await self._docker.call(read_engine_facts)
+        except (DockerProblem, TimeoutError) as problem:
+            log.warning("cannot tell whether Docker shares networks: %s", problem or "no answer")
+            return False
+        self._journal.save_fact(_SHARING_FACT, "yes" if facts.can_share_networks else "no")
+        return facts.can_share_networks
