@@ -21,7 +21,7 @@ _LONGEST_QUERY: Final = 512
 
 #: Octets of ready answers that are kept; one more and all are made anew. A question costs some even if its
 #: answer is short.
-_CACHE_LIMIT: Final = 16 << 20
+CACHE_LIMIT: Final = 16 << 20
 _CACHE_COST: Final = 400
 
 #: How long to wait when receiving itself fails, so that a lasting error does not become a busy loop.
@@ -54,7 +54,8 @@ class DatagramLoop:
         self._ask_upstream = ask_upstream
         self._stopping = threading.Event()
         self._ready: dict[bytes, Iterator[bytes]] = {}
-        self._held = 0
+        self.held = 0
+        """Octets that the ready answers take."""
 
     def stop(self) -> None:
         """Let `run` return at the next packet or error; the caller then closes the socket."""
@@ -108,12 +109,12 @@ class DatagramLoop:
 
     def _keep(self, question: bytes, prepared: Ready) -> None:
         cost = len(question) + prepared.size + _CACHE_COST
-        if self._held + cost > _CACHE_LIMIT:
+        if self.held + cost > CACHE_LIMIT:
             self._forget()
-        if cost <= _CACHE_LIMIT:
+        if cost <= CACHE_LIMIT:
             self._ready[question] = prepared.bodies
-            self._held += cost
+            self.held += cost
 
     def _forget(self) -> None:
         self._ready.clear()
-        self._held = 0
+        self.held = 0

@@ -119,7 +119,7 @@ class _Serving:
         self._slow_loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         self._has_slow_loop.set()
-        server = await asyncio.start_server(self._streams.serve, sock=self._tcp)
+        server = await asyncio.start_server(self._streams.accept, sock=self._tcp)
         await self._stopping.wait()
         server.close()
 

@@ -60,15 +60,16 @@ def open_sockets(address: str, port: int) -> tuple[socket.socket, socket.socket]
     """
     udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    protocol = "udp"
+    protocol = "tcp"
     try:
-        udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
-        udp.bind((address, port))
-        protocol, port = "tcp", udp.getsockname()[1]
-        # Connections of a former life that linger must not keep us out.
+        # Connections of a former life that linger must not keep us out. TCP first: of a free port that the
+        # kernel chooses, the other half is more likely free too.
         tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         tcp.bind((address, port))
         tcp.listen(_BACKLOG)
+        protocol, port = "udp", tcp.getsockname()[1]
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+        udp.bind((address, port))
     except OSError as problem:
         udp.close()
         tcp.close()

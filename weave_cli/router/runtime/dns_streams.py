@@ -26,23 +26,27 @@ class StreamService:
         self._answerer = answerer
         self._upstream = upstream
         self._limit = limit
-        self._count = 0
+        self._clients: set[asyncio.Task[None]] = set()
         #: Who waits for a query, longest first.
         self._idle: dict[asyncio.StreamWriter, None] = {}
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the queries of one client until it goes, is silent for too long, or must make room."""
-        self._count += 1
+        if len(self._clients) >= self._limit and not self._drop_longest_idle():
+            writer.transport.abort()
+            return
+        client = asyncio.create_task(self._serve(reader, writer))
+        self._clients.add(client)
+        client.add_done_callback(self._clients.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            if self._count > self._limit and not self._drop_longest_idle():
-                return
             await self._answer_all(reader, writer)
         except (OSError, EOFError) as problem:  # TimeoutError is an OSError, a connection's end an EOFError
             log.debug("end of a TCP client: %r", problem)
         except Exception:
             log.exception("weaveDNS failed on a query by TCP")
         finally:
-            self._count -= 1
             self._idle.pop(writer, None)
             writer.transport.abort()
 
