@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from tests.fakes.router_api import serving
+from tests.fakes.router_http import serving
 from weave_cli.addresses import parse_address, parse_cidr
 from weave_cli.api import endpoints
 from weave_cli.api.sync import RouterClient, RouterUnreachable

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.router_api import FakeRouterApi, serving
+from tests.fakes.router_http import FakeRouterApi, serving
 from weave_cli.addresses import parse_cidr
 from weave_cli.api.sync import RouterUnreachable
 from weave_cli.commands import launch, tree

@@ -14,7 +14,7 @@ import dns.rrset
 import pytest
 
 from tests.fakes.reporter import FakeReporter
-from tests.fakes.router_api import serving
+from tests.fakes.router_http import serving
 from weave_cli.addresses import parse_cidr
 from weave_cli.errors import HostProblem, RouterProblem, UsageProblem
 from weave_cli.operations import preflight

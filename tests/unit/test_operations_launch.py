@@ -9,7 +9,7 @@ import pytest
 
 from tests.fakes.docker_client import FakeContainer, FakeEngine
 from tests.fakes.reporter import FakeReporter
-from tests.fakes.router_api import FakeRouterApi, serving
+from tests.fakes.router_http import FakeRouterApi, serving
 from weave_cli.containers.lifecycle import AlreadyRunning, NameTaken, Restarting
 from weave_cli.containers.specs import PluginOptions, RouterOptions
 from weave_cli.errors import DockerProblem, UsageProblem
@@ -75,8 +75,10 @@ def test_launch_without_plugin_when_told_so(engine: FakeEngine, settings: Settin
 def test_second_launch_fails_and_leaves_the_first_alone(engine: FakeEngine, settings: Settings) -> None:
     _launch(engine, settings)
     before = dict(engine.containers)
+    reporter = FakeReporter()
     with pytest.raises(AlreadyRunning, match="weave is already running") as caught:
-        _launch(engine, settings)
+        room.launch(engine.client, settings, RouterOptions(), PluginOptions(log_level="debug"), reporter)
+    assert reporter.notices == []  # of the plugin, there is nothing to say then
     assert caught.value.exit_status == 1
     assert engine.containers == before
 

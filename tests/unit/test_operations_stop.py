@@ -10,7 +10,7 @@ import pytest
 
 from tests.fakes.docker_client import FakeEngine
 from tests.fakes.reporter import FakeReporter
-from tests.fakes.router_api import FakeRouterApi, serving
+from tests.fakes.router_http import FakeRouterApi, serving
 from weave_cli.containers.lifecycle import NameTaken
 from weave_cli.errors import RouterProblem
 from weave_cli.operations import stop as room

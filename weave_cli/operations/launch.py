@@ -39,6 +39,7 @@ def launch(
     reporter: Reporter,
 ) -> None:
     """Router and plugin. A plugin that runs already is left alone: it restarts by itself."""
+    _check_not_running(client, ROUTER_CONTAINER, "router")
     has_plugin = settings.wants_plugin and _is_plugin_running(client, plugin, settings, reporter)
     with _undone_on_failure(client, ROUTER_CONTAINER):
         launch_router(client, settings, router, reporter)
