@@ -342,8 +342,9 @@ class Allocator:
         self._space = Space(self._ring.owned_by(self._us))
         self._books = Books(self._journal, saved.holdings if usable or ring is None else {})
         if not usable and ring is not None:
-            for ident in saved.holdings:
-                self._journal.remove_owned(ident)
+            for holding in saved.holdings.values():
+                for cidr in holding.cidrs:
+                    self._journal.remove_owned(cidr)
         for address in sorted(self._books.addresses()):
             if self._space.is_free(address):
                 self._space.take(Range(address, address + 1))

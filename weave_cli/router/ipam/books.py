@@ -31,8 +31,8 @@ class Journal(Protocol):
     """
 
     def save_ring(self, ring: Ring) -> None: ...
-    def save_owned(self, ident: str, cidrs: Iterable[Cidr], is_container: bool) -> None: ...
-    def remove_owned(self, ident: str) -> None: ...
+    def add_owned(self, ident: str, cidr: Cidr, is_container: bool) -> None: ...
+    def remove_owned(self, cidr: Cidr) -> None: ...
 
 
 class Books:
@@ -72,18 +72,16 @@ class Books:
         holding = self._holdings.setdefault(owner, Holding(is_container))
         holding.cidrs.append(cidr)
         self._owner_of[cidr.address] = owner
-        self._journal.save_owned(owner, holding.cidrs, holding.is_container)
+        self._journal.add_owned(owner, cidr, holding.is_container)
 
     def remove(self, ident: str, cidr: Cidr) -> None:
         """Note that an owner no longer uses an address."""
         holding = self._holdings[ident]
         holding.cidrs.remove(cidr)
         del self._owner_of[cidr.address]
-        if holding.cidrs:
-            self._journal.save_owned(ident, holding.cidrs, holding.is_container)
-        else:
+        if not holding.cidrs:
             del self._holdings[ident]
-            self._journal.remove_owned(ident)
+        self._journal.remove_owned(cidr)
 
 
 def owner_name(ident: str, address: int) -> str:

@@ -7,7 +7,7 @@ committed is on the disk (architecture, section 5). Changes are noted, and writt
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +19,8 @@ from weave_cli.router.ipam.books import Holding
 from weave_cli.router.ipam.ring import Entry, Ring
 
 _VERSION: Final = 1
+#: Ring versions of our own entries are stored this much higher than they are.
+_VERSIONS_AHEAD: Final = 100
 _SCHEMA: Final = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE ring_entry (
@@ -31,7 +33,6 @@ CREATE TABLE owned (
     ident TEXT NOT NULL,
     is_container INTEGER NOT NULL
 );
-CREATE INDEX owned_by_ident ON owned (ident);
 CREATE TABLE target (position INTEGER PRIMARY KEY, peer TEXT NOT NULL);
 """
 
@@ -43,10 +44,14 @@ class Store:
         self._path = path
         self._ring: Ring | None = None
         self._written: dict[int, Entry] = {}
+        self._reserved: dict[int, int] = {}
+        self._us: PeerName | None = None
         self._is_dirty = False
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, isolation_level=None)
+            # Nobody else opens it, which spares half of the bookkeeping of each commit.
+            self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._prepare()
@@ -65,6 +70,7 @@ class Store:
         if self.peer_name() not in (None, name):
             for table in ("ring_entry", "seed", "owned"):
                 self._execute(f"DELETE FROM {table}")
+        self._us = name
         self._save_meta("peer_name", str(int(name)))
 
     def targets(self) -> list[str] | None:
@@ -102,15 +108,14 @@ class Store:
         self._ring = ring
         self._is_dirty = True
 
-    def save_owned(self, ident: str, cidrs: Iterable[Cidr], is_container: bool) -> None:
-        self._execute("DELETE FROM owned WHERE ident = ?", (ident,))
-        for cidr in cidrs:
-            self._execute(
-                "INSERT INTO owned VALUES (?, ?, ?, ?)", (cidr.address, cidr.prefix_len, ident, is_container)
-            )
+    def add_owned(self, ident: str, cidr: Cidr, is_container: bool) -> None:
+        self._execute(
+            "INSERT OR REPLACE INTO owned VALUES (?, ?, ?, ?)",
+            (cidr.address, cidr.prefix_len, ident, is_container),
+        )
 
-    def remove_owned(self, ident: str) -> None:
-        self._execute("DELETE FROM owned WHERE ident = ?", (ident,))
+    def remove_owned(self, cidr: Cidr) -> None:
+        self._execute("DELETE FROM owned WHERE address = ?", (cidr.address,))
 
     def commit(self) -> None:
         """Write what was noted to the disk; nothing when nothing was."""
@@ -135,17 +140,32 @@ class Store:
         for token in self._written.keys() - current.keys():
             self._execute("DELETE FROM ring_entry WHERE token = ?", (token,))
         for token, entry in current.items():
-            if self._written.get(token) is not entry:
-                self._execute(
-                    "INSERT OR REPLACE INTO ring_entry VALUES (?, ?, ?, ?)",
-                    (token, entry.peer, entry.version, entry.free),
-                )
+            if self._written.get(token) is not entry and not self._is_covered(entry):
+                self._write_entry(entry)
         if not self._written or self._meta("ring_start") is None:
             self._save_meta("ring_start", str(ring.whole.start))
             self._save_meta("ring_end", str(ring.whole.end))
         for seed in ring.seeds if not self._written else ():
             self._execute("INSERT OR REPLACE INTO seed VALUES (?)", (seed,))
         self._written = current
+
+    def _is_covered(self, entry: Entry) -> bool:
+        """Whether the stored version is one that the entry, still ours, has not passed yet."""
+        before = self._written.get(entry.token)
+        covered = self._reserved.get(entry.token, -1)
+        return before is not None and before.peer == entry.peer == self._us and entry.version <= covered
+
+    def _write_entry(self, entry: Entry) -> None:
+        version = entry.version
+        if entry.peer == self._us:
+            # Every address given out raises the version of its entry. Writing some versions ahead spares
+            # nearly all of these writes, and after a restart ours is never lower than one that others saw.
+            version += _VERSIONS_AHEAD
+            self._reserved[entry.token] = version
+        self._execute(
+            "INSERT OR REPLACE INTO ring_entry VALUES (?, ?, ?, ?)",
+            (entry.token, entry.peer, version, entry.free),
+        )
 
     def _holdings(self) -> dict[str, Holding]:
         holdings: dict[str, Holding] = {}
