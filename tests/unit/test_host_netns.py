@@ -1,0 +1,28 @@
+"""Interfaces of a process's network namespace; here of our own, which always has a loopback."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from weave_cli.addresses import parse_cidr
+from weave_cli.host.netns import read_interfaces
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.mark.parametrize("pid", [None, os.getpid()])
+def test_loopback_has_its_address(pid: int | None) -> None:
+    found = {interface.name: interface for interface in read_interfaces(pid)}
+    assert parse_cidr("127.0.0.1/8") in found["lo"].addresses
+    assert found["lo"].mac == "00:00:00:00:00:00"
+
+
+def test_process_that_has_ended_is_told_apart() -> None:
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+    with pytest.raises(ProcessLookupError, match=str(child)):
+        read_interfaces(child)
