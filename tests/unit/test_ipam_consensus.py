@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from tests.vectors.load import load
 from weave_cli.addresses import Range, parse_address
 from weave_cli.errors import RemoteProtocolError
-from weave_cli.names import parse_peer_name
+from weave_cli.names import PeerName, parse_peer_name
 from weave_cli.router.ipam.consensus import Claims, Consensus, NodeId, ProposalId
 from weave_cli.router.ipam.shapes import UnicastKind, decode_range, decode_state, encode_range, encode_state
 
@@ -60,6 +61,26 @@ def test_election_takes_the_go_routers_steps(vector: dict[str, Any]) -> None:
         assert (decided is not None) == step["consensus"]
         if decided is not None:
             assert list(decided) == [parse_peer_name(name) for name in step["consensus_value_sorted_unique"]]
+
+
+@pytest.mark.parametrize(
+    "vector", load("consensus-normalize")["vectors"], ids=lambda one: str(len(one["in"]))
+)
+def test_agreed_names_are_ascending_and_unique(vector: dict[str, Any]) -> None:
+    us = NodeId(PeerName(1), 1)
+    agreed = ProposalId(1, us)
+    one = Consensus(us, 1)
+    one.knows[us] = Claims(agreed, agreed, frozenset(map(parse_peer_name, vector["in"])), agreed)
+    # Nobody agrees on nobody: the empty list is no decision, since a ring of it could not be made.
+    assert one.decision() == (tuple(map(parse_peer_name, vector["out"])) or None)
+
+
+def test_election_without_a_next_round_is_refused() -> None:
+    state = decode_state(bytes.fromhex(load("ipam-messages")["vectors"][3]["hex"]))
+    (voter,) = state.paxos or {}
+    last = Claims(ProposalId((1 << 64) - 1, voter))
+    with pytest.raises(RemoteProtocolError, match="round"):
+        decode_state(encode_state(replace(state, paxos={voter: last})))
 
 
 @pytest.mark.parametrize("vector", load("ipam-messages")["vectors"], ids=lambda one: one["name"][:40])

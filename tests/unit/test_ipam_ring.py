@@ -55,6 +55,23 @@ def test_grants_are_the_go_routers(vector: dict[str, Any]) -> None:
         assert ring.owned_by(us) == join_ranges(stretch(text) for text in step["own_ranges"])
 
 
+def test_grant_before_the_first_token_keeps_the_ring_sorted() -> None:
+    us, other = PeerName(1), PeerName(2)
+    middle = WHOLE.start + 128
+    ring = Ring(WHOLE, [Entry(token=middle, peer=us, free=256)])
+    ring.grant(Range(WHOLE.start + 16, WHOLE.start + 32), other)
+    ring.check()
+    assert ring.owned_by(other) == [Range(WHOLE.start + 16, WHOLE.start + 32)]
+    assert ring.owned_by(us) == [Range(WHOLE.start, WHOLE.start + 16), Range(WHOLE.start + 32, WHOLE.end)]
+
+
+def test_versions_stop_at_what_the_wire_carries() -> None:
+    us, heir = PeerName(1), PeerName(2)
+    ring = Ring(WHOLE, [Entry(token=WHOLE.start, peer=us, version=(1 << 32) - 2, free=256)])
+    ring.transfer(us, heir)
+    assert ring.entries[0].version == (1 << 32) - 1
+
+
 @pytest.mark.parametrize("vector", load("ring-transfer")["vectors"], ids=lambda one: one["name"])
 def test_takeover_is_the_go_routers(vector: dict[str, Any]) -> None:
     ring = Ring(WHOLE, entries(vector["before"]))

@@ -90,9 +90,11 @@ class Consensus:
 
     def decision(self) -> tuple[PeerName, ...] | None:
         """The agreed names, ascending; None while there are none."""
-        votes = Counter(claims.origin for claims in self.knows.values() if claims.accepted != NO_PROPOSAL)
-        for claims in self.knows.values():
-            if claims.accepted != NO_PROPOSAL and votes[claims.origin] >= self.quorum:
+        accepted = [claims for claims in self.knows.values() if claims.accepted != NO_PROPOSAL]
+        votes = Counter(claims.origin for claims in accepted)
+        for claims in accepted:
+            # An agreement on nobody would divide the range among nobody; only a broken peer says so.
+            if votes[claims.origin] >= self.quorum and claims.value:
                 return tuple(sorted(claims.value))
         return None
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from weave_cli.addresses import Range, format_address
 from weave_cli.errors import RemoteProtocolError
 from weave_cli.names import PeerName, format_peer_name
-from weave_cli.router.ipam.ring import Entry, Ring, as_cidr
+from weave_cli.router.ipam.ring import Entry, Ring, as_cidr, later_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class _Walk:
             self._take(theirs)
         elif theirs.peer == self._us:
             # An echo of our own former life, which knew more changes than we remember.
-            self._keep(replace(ours, version=theirs.version + 1))
+            self._keep(replace(ours, version=later_version(theirs.version)))
         elif not self._has_allocations(stretch):
             self._take(theirs)
         else:

@@ -17,6 +17,7 @@ from weave_cli.names import PeerName
 
 #: How far a version jumps when somebody else takes an entry, so that the change wins over all older news.
 TAKEOVER_VERSION_JUMP: Final = 100
+_HIGHEST_VERSION: Final = (1 << 32) - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,10 +111,8 @@ class Ring:
         if self.entries[at].token == start:
             self._change(at, peer=to, free=size)
         else:
-            before = self.entries[at]
-            self._change(at, free=(start - before.token) % self.whole.size)
-            at += 1
-            self.entries.insert(at, Entry(token=start, peer=to, free=size))
+            self._change(at, free=(start - self.entries[at].token) % self.whole.size)
+            at = self._insert(Entry(token=start, peer=to, free=size))
         at += 1
         while at < len(self.entries) and self.entries[at].token < end:
             left = (end - self.entries[at].token) % self.whole.size or self.whole.size
@@ -124,11 +123,15 @@ class Ring:
     def _close(self, end: int, owner: PeerName) -> None:
         """What lies behind a grant stays with its old owner, by an entry of its own if there is none."""
         end = self.whole.start if end == self.whole.end else end
-        at = self._index_at(end)
-        if self.entries[at].token != end:
-            self.entries.insert(at + 1 if self.entries[at].token < end else 0, Entry(token=end, peer=owner))
-            at = next(index for index, entry in enumerate(self.entries) if entry.token == end)
+        if self.entries[self._index_at(end)].token != end:
+            at = self._insert(Entry(token=end, peer=owner))
             self.entries[at] = replace(self.entries[at], free=self.size_of(at))
+
+    def _insert(self, entry: Entry) -> int:
+        """Put a new token at its place; the index of it."""
+        at = bisect_right(self.entries, entry.token, key=lambda one: one.token)
+        self.entries.insert(at, entry)
+        return at
 
     def transfer(self, giver: PeerName, heir: PeerName) -> list[Range]:
         """Make all of a peer's entries somebody else's, for good (sections 8.1 and 8.2); the stretches."""
@@ -136,7 +139,8 @@ class Ring:
         stretches = sorted(stretch for index in moved for stretch in self.stretches_of(index))
         for index in moved:
             entry = self.entries[index]
-            self.entries[index] = replace(entry, peer=heir, version=entry.version + TAKEOVER_VERSION_JUMP)
+            version = later_version(entry.version, TAKEOVER_VERSION_JUMP)
+            self.entries[index] = replace(entry, peer=heir, version=version)
         return stretches
 
     def report_free(self, us: PeerName, count_free: Callable[[Range], int]) -> bool:
@@ -183,8 +187,13 @@ class Ring:
     def _change(self, index: int, *, free: int, peer: PeerName | None = None) -> None:
         entry = self.entries[index]
         self.entries[index] = replace(
-            entry, peer=entry.peer if peer is None else peer, free=free, version=entry.version + 1
+            entry, peer=entry.peer if peer is None else peer, free=free, version=later_version(entry.version)
         )
+
+
+def later_version(version: int, jump: int = 1) -> int:
+    """The version after a change; it stops at what fits into the field on the wire."""
+    return min(version + jump, _HIGHEST_VERSION)
 
 
 def join_ranges(ranges: Iterable[Range]) -> list[Range]:

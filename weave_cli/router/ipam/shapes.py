@@ -140,6 +140,9 @@ def _node_in(value: dict[str, Any]) -> NodeId:
 
 
 def _proposal_in(value: dict[str, Any]) -> ProposalId:
+    if value["Round"] >= 1 << 63:
+        # The next round would have to be higher still; no election ever comes near.
+        raise RemoteProtocolError(f"election in round {value['Round']}")
     return ProposalId(value["Round"], _node_in(value["Proposer"]))
 
 
