@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 import sys
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -33,24 +33,25 @@ class FakeRouterApi:
         self.ring = asyncio.Event()
         """Allocations and claims wait for it."""
         self.ring.set()
+        self.waiting = 0
+        """Calls that wait for it."""
         self.owned: dict[str, list[Cidr]] = {}
         self.foreign: dict[int, str] = {}
         """Addresses of other peers, with the peer's name."""
         self.names: set[tuple[str, int, int, str]] = set()
         """Container, origin, address, fqdn."""
         self.requests: list[str] = []
-        self._instances = itertools.count(1)
-        self.instance = "i0"
+        self.instance = ""
         self.address = ""
         self._runner: web.AppRunner | None = None
         self._port = 0
 
     async def start(self, port: int = 0) -> None:
         """Listen on loopback, on the same port each time, as a new process of the router."""
-        self.instance = f"i{next(self._instances)}"
-        self._runner = web.AppRunner(self._application(), handler_cancellation=True)
+        self.instance = uuid.uuid4().hex
+        self._runner = web.AppRunner(self._application(), handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", port or self._port, shutdown_timeout=0.1)
+        site = web.TCPSite(self._runner, "127.0.0.1", port or self._port)
         await site.start()
         self._port = self._runner.addresses[0][1]
         self.address = f"127.0.0.1:{self._port}"
@@ -62,7 +63,7 @@ class FakeRouterApi:
 
     def restart_forgetting_names(self) -> None:
         """What clients see of a router that was restarted between two of their calls."""
-        self.instance = f"i{next(self._instances)}"
+        self.instance = uuid.uuid4().hex
         self.names.clear()
 
     def add_name(self, container: str, address: str, fqdn: str, *, origin: int = OWN_ORIGIN) -> None:
@@ -119,7 +120,7 @@ class FakeRouterApi:
         return web.json_response({"owned": rows or None})
 
     async def _allocate(self, request: web.Request) -> web.Response:
-        await self.ring.wait()
+        await self._wait_for_ring()
         subnet = self.default_subnet
         if "ip" in request.match_info:
             subnet = parse_cidr(f"{request.match_info['ip']}/{request.match_info['prefix']}")
@@ -131,7 +132,7 @@ class FakeRouterApi:
         return web.Response(text=str(cidr))
 
     async def _claim(self, request: web.Request) -> web.Response:
-        await self.ring.wait()
+        await self._wait_for_ring()
         cidr = parse_cidr(f"{request.match_info['ip']}/{request.match_info['prefix']}")
         ident = self._ident(request, cidr)
         if cidr.address in self.foreign:
@@ -200,6 +201,13 @@ class FakeRouterApi:
             text="        Version: 2.8.1\n\n        Service: router\n\n        Service: ipam\n"
             f"         Status: {self.ipam_status}\n          Range: {self.default_subnet}\n"
         )
+
+    async def _wait_for_ring(self) -> None:
+        self.waiting += 1
+        try:
+            await self.ring.wait()
+        finally:
+            self.waiting -= 1
 
     @staticmethod
     def _ident(request: web.Request, cidr: Cidr) -> str:

@@ -114,7 +114,7 @@ def read_pool_wish(body: Body) -> PoolWish:
     if part and subnet is None:
         raise UsageProblem(f"a range without a subnet: {part}", hint="Give --subnet as well.")
     inner = parse_subnet(part) if part else None
-    if inner and subnet and not (subnet.network.start <= inner.address < subnet.network.end):
+    if inner and subnet and (inner.prefix_len < subnet.prefix_len or inner.address not in subnet.network):
         raise UsageProblem(f"range {inner} is not inside subnet {subnet}")
     return PoolWish(subnet=subnet, part=inner)
 
@@ -144,12 +144,13 @@ def read_network_wish(body: Body) -> NetworkWish:
     """Raises UsageProblem for a multicast option that is neither true nor false."""
     options = _object(_object(body, "Options"), _GENERIC)
     word = options.get(MULTICAST_OPTION)
-    data = [item for item in body.get("IPv4Data") or () if isinstance(item, Mapping)]
+    rows = body.get("IPv4Data")
+    data = [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
     return NetworkWish(
         network_id=_required(body, "NetworkID"),
         wants_multicast=parse_multicast(word if isinstance(word, str) else None),
         unknown_options=tuple(sorted(key for key in options if key != MULTICAST_OPTION)),
-        address_spaces=tuple(_text(item, "AddressSpace") for item in data),
+        address_spaces=tuple(_text(row, "AddressSpace") for row in data),
     )
 
 

@@ -78,10 +78,19 @@ class Reconciler:
             self._wake.clear()
             try:
                 first = await self._look()
-                await asyncio.sleep(self._between_looks_s)
-                self._give_back(first.both(await self._look()))
+                if not await self._is_woken_within(self._between_looks_s):
+                    self._give_back(first.both(await self._look()))
             except (DockerProblem, RouterProblem, StoreProblem) as problem:
                 log.info("did not compare addresses: %s", problem)  # the return of either wakes us again
+
+    async def _is_woken_within(self, limit_s: float) -> bool:
+        """A router that returns may have lost addresses: these are claimed at once, suspects wait longer."""
+        try:
+            async with asyncio.timeout(limit_s):
+                await self._wake.wait()
+        except TimeoutError:
+            return False
+        return True
 
     async def _look(self) -> Suspects:
         from weave_cli.containers.attachments import list_driver_networks, read_known_to_docker

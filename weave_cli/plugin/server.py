@@ -52,9 +52,9 @@ class DriverServer:
         except OSError as problem:
             raise HostProblem(f"cannot listen on {self.path}: {problem.strerror}") from problem
         server = web.Server(self._handle, access_log=None, keepalive_timeout=_KEEP_OPEN_S)
-        self._runner = web.ServerRunner(server)
+        self._runner = web.ServerRunner(server, shutdown_timeout=_LAST_ANSWERS_S)
         await self._runner.setup()
-        await web.SockSite(self._runner, listener, backlog=_BACKLOG, shutdown_timeout=_LAST_ANSWERS_S).start()
+        await web.SockSite(self._runner, listener, backlog=_BACKLOG).start()
         log.info("Listening on %s", self.path)
 
     def unlink(self) -> None:

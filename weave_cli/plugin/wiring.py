@@ -47,6 +47,7 @@ class Plugin:
         self._releases = Releases(self._router, self._journal)
         self._addresses = AddressDriver(self._router, self._journal, self._releases)
         self._pulse = RouterPulse(self._router)
+        self._subscribed = asyncio.Event()
         self._watcher = NameWatcher(self._docker, self._router, self._pulse, DRIVERS)
         self._reconciler = Reconciler(
             self._docker, self._router, self._journal, self._releases, self._links, drivers=DRIVERS
@@ -68,6 +69,7 @@ class Plugin:
             "events": self._follow_events,
             "names": self._watcher.run,
             "comparison": self._reconciler.run,
+            "engine": self._check_engine,
         }
 
     def make_mesh_server(self, path: str) -> DriverServer:
@@ -106,8 +108,31 @@ class Plugin:
         def on_subscribed() -> None:
             self._watcher.resync()
             self._reconciler.wake()
+            self._subscribed.set()
 
         await self._docker.follow_events(on_subscribed, self._watcher.on_event)
+
+    async def _check_engine(self) -> None:
+        """The journal's word is of the last start, and Docker keeps what a driver said for its life."""
+        from weave_cli.containers.engine import read_engine_facts
+
+        while True:
+            await self._subscribed.wait()
+            self._subscribed.clear()
+            try:
+                shares = (await self._docker.call(read_engine_facts)).can_share_networks
+            except DockerProblem as problem:
+                log.info("%s", problem)
+                continue
+            word = "yes" if shares else "no"
+            if self._journal.find_fact(_SHARING_FACT) not in (word, None):
+                log.warning(
+                    "Docker %s share networks between hosts now: restart the plugin, then Docker,"
+                    " for driver %s to follow",
+                    "can" if shares else "cannot",
+                    GLOBAL_DRIVER,
+                )
+            self._journal.save_fact(_SHARING_FACT, word)
 
     async def _shares_networks(self) -> bool:
         """As the journal has it, so that we can listen before Docker answers; else as Docker says."""

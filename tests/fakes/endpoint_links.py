@@ -1,0 +1,31 @@
+"""Veth pairs that are only written down (plugin.network.EndpointLinks)."""
+
+from __future__ import annotations
+
+import asyncio
+
+from weave_cli.errors import HostProblem
+
+
+class FakeLinks:
+    """`made`: MAC addresses of the pairs that are there; `problem`: what the next one fails with."""
+
+    MAC = "02:00:00:00:00:01"
+
+    def __init__(self) -> None:
+        self.made: dict[str, str] = {}
+        self.deleted: list[str] = []
+        self.problem: str | None = None
+        self.hangs = False
+
+    async def create(self, endpoint_id: str, mac: str | None) -> str:
+        if self.hangs:
+            await asyncio.Event().wait()
+        if self.problem:
+            raise HostProblem(self.problem)
+        self.made[endpoint_id] = mac or self.MAC
+        return self.made[endpoint_id]
+
+    def delete_later(self, endpoint_id: str) -> None:
+        self.made.pop(endpoint_id, None)
+        self.deleted.append(endpoint_id)

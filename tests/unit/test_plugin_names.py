@@ -1,0 +1,257 @@
+"""Containers become DNS names: which ones, and that they stay right whatever goes away and comes back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from tests.fakes.attached_engine import FakeAttached, FakeDoor, FakeEngine
+from tests.fakes.router_api import OTHER_ORIGIN, FakeRouterApi, running_router
+from tests.fakes.until import until
+from weave_cli.addresses import format_address
+from weave_cli.api.aio import AsyncRouterClient
+from weave_cli.containers.attachments import AttachedContainer, Attachment
+from weave_cli.containers.events import ContainerEvent, NetworkEvent, read_event
+from weave_cli.plugin.naming import wanted_names
+from weave_cli.plugin.pulse import RouterPulse
+from weave_cli.plugin.watcher import NameWatcher
+
+DRIVERS = ("weavemesh", "weave")
+
+
+class Watched:
+    """A watcher between a fake engine and a fake router, with Docker's events by hand."""
+
+    def __init__(self, router: FakeRouterApi, client: AsyncRouterClient) -> None:
+        self.router = router
+        self.engine = FakeEngine()
+        self.engine.add_network("net", "weavemesh")
+        self.engine.add_network("other", "bridge")
+        self.door = FakeDoor(self.engine)
+        self.pulse = RouterPulse(client, interval_s=0.01)
+        self.watcher = NameWatcher(self.door, client, self.pulse, DRIVERS)
+        self.pulse.add_listener(self.watcher.resync)
+
+    def container(self, name: str, *, address: str = "10.32.0.1", network: str = "net") -> FakeAttached:
+        return self.engine.add(name, hostname=f"{name}.weave.local", addresses={network: address})
+
+    def network_event(self, action: str, container: FakeAttached, *, driver: str = "weavemesh") -> None:
+        self.watcher.on_event(
+            NetworkEvent(action=action, network_id="net", driver=driver, container_id=container.id)
+        )
+
+    def container_event(self, action: str, container: FakeAttached) -> None:
+        self.watcher.on_event(ContainerEvent(action=action, container_id=container.id))
+
+    def start(self, container: FakeAttached) -> None:
+        """As Docker tells of it: connect, then start."""
+        self.network_event("connect", container)
+        self.container_event("start", container)
+
+    async def has(self, container: FakeAttached, *names: str) -> None:
+        await until(lambda: self.router.fqdns(container.id) == sorted(names))
+
+
+def watching(scenario: Callable[[Watched], Awaitable[None]]) -> None:
+    async def run() -> None:
+        async with running_router() as router, AsyncRouterClient(router.address) as client:
+            watched = Watched(router, client)
+            tasks = [asyncio.create_task(watched.pulse.run()), asyncio.create_task(watched.watcher.run())]
+            try:
+                async with asyncio.timeout(20):
+                    await until(lambda: watched.pulse.contact)
+                    await scenario(watched)
+            finally:
+                for task in tasks:
+                    task.cancel()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("hostname", "domainname", "aliases", "expected"),
+    [
+        ("c.weave.local", "", (), {"c.weave.local.", "box.weave.local."}),
+        ("c", "weave.local", (), {"c.weave.local.", "box.weave.local."}),
+        ("C", "Weave.Local.", (), {"c.weave.local.", "box.weave.local."}),
+        ("0a1b2c3d4e5f", "", ("0a1b2c3d4e5f", "al"), {"box.weave.local."}),
+        ("c", "example.org", ("al.weave.local",), {"al.weave.local.", "box.weave.local."}),
+        (".weave.local", "", ("weave.local",), {"box.weave.local."}),
+    ],
+)
+def test_names_are_those_inside_the_domain(
+    hostname: str, domainname: str, aliases: tuple[str, ...], expected: set[str]
+) -> None:
+    container = AttachedContainer(
+        id="a" * 64,
+        name="box",
+        hostname=hostname,
+        domainname=domainname,
+        is_running=True,
+        attachments=(
+            Attachment(network_id="net", address="10.32.0.1", aliases=aliases),
+            Attachment(network_id="net2", address="", aliases=("late.weave.local",)),
+            Attachment(network_id="bridge", address="172.17.0.2", aliases=("no.weave.local",)),
+        ),
+    )
+    names = wanted_names(container, {"net", "net2"}, "weave.local.")
+    assert {name.fqdn for name in names} == expected
+    assert {format_address(name.address) for name in names} == {"10.32.0.1"}
+
+
+def test_events_that_docker_sends_are_read() -> None:
+    connect = {
+        "Type": "network",
+        "Action": "connect",
+        "Actor": {"ID": "n1", "Attributes": {"container": "c1", "name": "weave", "type": "weavemesh"}},
+    }
+    die = {"Type": "container", "Action": "die", "Actor": {"ID": "c1", "Attributes": {"exitCode": "0"}}}
+    assert read_event(connect) == NetworkEvent(
+        action="connect", network_id="n1", driver="weavemesh", container_id="c1"
+    )
+    assert read_event(die) == ContainerEvent(action="die", container_id="c1")
+    assert read_event({"Type": "plugin", "Action": "enable"}) is None
+    assert read_event({"Type": "container"}) == ContainerEvent(action="", container_id="")
+
+
+def test_name_lives_as_long_as_its_container() -> None:
+    async def scenario(watched: Watched) -> None:
+        container = watched.container("a")
+        watched.start(container)
+        await watched.has(container, "a.weave.local.=10.32.0.1")
+        container.is_running = False
+        watched.container_event("die", container)
+        watched.network_event("disconnect", container)
+        await watched.has(container)
+
+    watching(scenario)
+
+
+def test_containers_of_other_drivers_are_not_even_looked_at() -> None:
+    async def scenario(watched: Watched) -> None:
+        foreign = watched.container("foreign", network="other")
+        watched.network_event("connect", foreign, driver="bridge")
+        watched.container_event("start", foreign)
+        ours = watched.container("ours")
+        watched.start(ours)
+        await watched.has(ours, "ours.weave.local.=10.32.0.1")
+        assert f"inspect {foreign.id[-2:]}" not in watched.engine.calls
+        assert watched.engine.calls.count(f"inspect {ours.id[-2:]}") == 1
+
+    watching(scenario)
+
+
+def test_running_container_that_connects_gets_its_name_without_a_start() -> None:
+    async def scenario(watched: Watched) -> None:
+        container = watched.container("late")
+        watched.network_event("connect", container)
+        await watched.has(container, "late.weave.local.=10.32.0.1")
+        container.addresses.clear()
+        watched.network_event("disconnect", container)
+        await watched.has(container)
+
+    watching(scenario)
+
+
+def test_renamed_container_changes_that_name_only() -> None:
+    async def scenario(watched: Watched) -> None:
+        container = watched.container("old")
+        container.hostname = "host.weave.local"
+        watched.start(container)
+        await watched.has(container, "host.weave.local.=10.32.0.1", "old.weave.local.=10.32.0.1")
+        container.name = "new"
+        watched.container_event("rename", container)
+        await watched.has(container, "host.weave.local.=10.32.0.1", "new.weave.local.=10.32.0.1")
+
+    watching(scenario)
+
+
+def test_restarted_router_gets_all_names_again() -> None:
+    async def scenario(watched: Watched) -> None:
+        container = watched.container("a")
+        watched.start(container)
+        await watched.has(container, "a.weave.local.=10.32.0.1")
+        watched.router.restart_forgetting_names()
+        await watched.has(container, "a.weave.local.=10.32.0.1")
+        await watched.router.stop()
+        await until(lambda: watched.pulse.contact is None)
+        watched.router.names.clear()
+        await watched.router.start()
+        await watched.has(container, "a.weave.local.=10.32.0.1")
+
+    watching(scenario)
+
+
+def test_death_while_the_router_is_away_is_made_up_for() -> None:
+    async def scenario(watched: Watched) -> None:
+        container = watched.container("a")
+        watched.start(container)
+        await watched.has(container, "a.weave.local.=10.32.0.1")
+        await watched.router.stop()
+        container.is_running = False
+        watched.container_event("die", container)
+        await until(lambda: watched.pulse.contact is None)
+        await watched.router.start()
+        await watched.has(container)
+
+    watching(scenario)
+
+
+def test_new_subscription_closes_the_gap() -> None:
+    async def scenario(watched: Watched) -> None:
+        dead, unseen = watched.container("dead"), watched.container("unseen", address="10.32.0.2")
+        watched.router.add_name(dead.id, "10.32.0.1", "dead.weave.local.")
+        dead.is_running = False
+        watched.watcher.resync()
+        await watched.has(unseen, "unseen.weave.local.=10.32.0.2")
+        await watched.has(dead)
+
+    watching(scenario)
+
+
+def test_names_that_are_not_ours_stay() -> None:
+    async def scenario(watched: Watched) -> None:
+        container = watched.container("a")
+        stranger = "f" * 64
+        watched.router.add_name(container.id, "10.32.0.1", "by-hand.weave.local.")
+        watched.router.add_name(stranger, "10.32.0.9", "far.weave.local.", origin=OTHER_ORIGIN)
+        watched.router.add_name("weave:extern", "10.1.1.1", "printer.weave.local.")
+        watched.router.add_name("weave:expose", "10.32.0.8", "host.weave.local.")
+        watched.watcher.resync()
+        await watched.has(container, "a.weave.local.=10.32.0.1", "by-hand.weave.local.=10.32.0.1")
+        assert watched.router.fqdns(stranger) == ["far.weave.local.=10.32.0.9"]
+        assert watched.router.fqdns("weave:extern") == ["printer.weave.local.=10.1.1.1"]
+        assert watched.router.fqdns("weave:expose") == ["host.weave.local.=10.32.0.8"]
+
+    watching(scenario)
+
+
+def test_docker_that_is_away_for_a_while_stops_nothing() -> None:
+    async def scenario(watched: Watched) -> None:
+        container = watched.container("a")
+        watched.door.is_away = True
+        watched.start(container)
+        watched.watcher.resync()
+        marker = watched.container("marker", address="10.32.0.2")
+        await asyncio.sleep(0.05)
+        watched.door.is_away = False
+        watched.watcher.resync()
+        await watched.has(container, "a.weave.local.=10.32.0.1")
+        await watched.has(marker, "marker.weave.local.=10.32.0.2")
+
+    watching(scenario)
+
+
+def test_router_without_dns_is_left_alone() -> None:
+    async def scenario(watched: Watched) -> None:
+        watched.router.domain = None
+        await until(lambda: watched.pulse.contact and watched.pulse.contact.domain is None)
+        watched.start(watched.container("a"))
+        watched.watcher.resync()
+        await asyncio.sleep(0.05)
+        assert watched.router.names == set()
+        assert not any(request.startswith("PUT") for request in watched.router.requests)
+
+    watching(scenario)
