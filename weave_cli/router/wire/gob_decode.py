@@ -17,6 +17,9 @@ from weave_cli.router.wire.gob_types import (
 
 #: Types nest a few levels in this protocol; deeper ones are an attack.
 _MAX_DEPTH: Final = 32
+#: Types, and elements of slices and maps, in one stream. A zero struct takes one octet on the wire and hundreds
+#: in memory: the length of a message alone does not bound what it costs. Honest ones stay far below.
+MAX_ELEMENTS: Final = 1 << 18
 
 _BASIC_BY_ID: Final = {kind.value: kind for kind in Basic}
 
@@ -38,6 +41,7 @@ class GobDecoder:
         self._at = 0
         self._end = len(data)
         self._types: dict[int, _SentType] = {}
+        self._elements = 0
 
     @property
     def at_end(self) -> bool:
@@ -103,7 +107,13 @@ class GobDecoder:
         count = self._uint()
         if count > self._end - self._at:
             raise GobError(f"gob: {count} elements announced in {self._end - self._at} octets")
+        self._spend(count)
         return count
+
+    def _spend(self, count: int) -> None:
+        self._elements += count
+        if self._elements > MAX_ELEMENTS:
+            raise GobError(f"gob: more than {MAX_ELEMENTS} types and elements")
 
     # Values
 
@@ -189,6 +199,7 @@ class GobDecoder:
             raise GobError(f"gob: definition of the reserved type {type_id}")
         if type_id in self._types:
             raise GobError(f"gob: type {type_id} is defined twice")
+        self._spend(1)
         choice = self._uint()
         match choice:
             case 2:

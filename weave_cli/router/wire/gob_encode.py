@@ -28,6 +28,7 @@ class GobEncoder:
 
     def __init__(self) -> None:
         self._ids: dict[GobType, int] = {}
+        self._described: set[GobType] = set()
 
     def encode(self, kind: GobType, value: Any) -> bytes:
         """The messages of one value, definitions first."""
@@ -47,7 +48,7 @@ class GobEncoder:
         if kind in self._ids:
             return self._ids[kind]
         self._assign(kind)
-        self._describe(kind, parts, set())
+        self._describe(kind, parts)
         return self._ids[kind]
 
     def _assign(self, kind: GobType) -> int:
@@ -69,10 +70,10 @@ class GobEncoder:
                     self._ids[kind] = FIRST_USER_ID + len(self._ids)
         return self._ids[kind]
 
-    def _describe(self, kind: GobType, parts: list[bytes], described: set[GobType]) -> None:
-        if isinstance(kind, Basic) or kind in described:
+    def _describe(self, kind: GobType, parts: list[bytes]) -> None:
+        if isinstance(kind, Basic) or kind in self._described:
             return
-        described.add(kind)
+        self._described.add(kind)
         body = encode_int(-self._ids[kind]) + self._wire_type(kind)
         parts.append(encode_uint(len(body)) + body)
         match kind:
@@ -83,7 +84,7 @@ class GobEncoder:
             case MapOf():
                 inner = [kind.key, kind.element]
         for one in inner:
-            self._describe(one, parts, described)
+            self._describe(one, parts)
 
     def _wire_type(self, kind: SliceOf | MapOf | StructOf) -> bytes:
         """A wireType struct: exactly one of its fields, then the end mark."""

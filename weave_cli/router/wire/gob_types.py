@@ -64,7 +64,6 @@ class StructOf:
 
 GobType = Basic | SliceOf | MapOf | StructOf
 
-#: Ids of the types that describe types (appendix A.2), and the first id that a user's type may have.
-WIRE_TYPE_ID: Final = 16
+#: The first id that we give to a type of ours, and the lowest that anybody may (appendix A.2).
 FIRST_USER_ID: Final = 65
 LOWEST_USER_ID: Final = 64
