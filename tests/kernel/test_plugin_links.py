@@ -1,0 +1,109 @@
+"""Endpoints of the plugin as veth pairs in a namespace."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.until import until
+from tests.kernel.namespaces import Host, Underlay, call_in
+from weave_cli.errors import HostProblem
+from weave_cli.plugin.journal import Journal
+from weave_cli.plugin.links import BridgeLinks
+
+pytestmark = pytest.mark.kernel
+
+ENDPOINT = "0123456789abcdef" * 4
+
+
+def on_host(host: Host, path: Path, scenario: Callable[[BridgeLinks, Journal], Awaitable[None]]) -> None:
+    """Run a scenario inside the host's namespace; pairs are cleared away at once, not after a while."""
+
+    async def run() -> None:
+        journal = Journal(str(path / "plugin.db"))
+        links = BridgeLinks(journal, patience_s=0)
+        task = asyncio.create_task(links.run())
+        try:
+            async with asyncio.timeout(20):
+                await scenario(links, journal)
+        finally:
+            task.cancel()
+            await links.close()
+            journal.close()
+
+    call_in(host.namespace, lambda: asyncio.run(run()))
+
+
+def devices(host: Host) -> set[str]:
+    return {line.split()[0].partition("@")[0] for line in host.run("ip -br link").splitlines()}
+
+
+def test_pair_is_made_on_the_bridge_and_cleared_away(underlay: Underlay, tmp_path: Path) -> None:
+    host = underlay.host()
+    host.run("ip link add weave mtu 1450 type bridge")
+
+    async def scenario(links: BridgeLinks, journal: Journal) -> None:
+        journal.save_endpoint(ENDPOINT, "n1", "10.32.0.1/12")
+        mac = await links.create(ENDPOINT, None)
+        assert mac in host.run("ip -br link show vethwg012345678")
+        assert "master weave" in host.run("ip link show vethwl012345678")
+        assert "mtu 1450" in host.run("ip link show vethwg012345678")
+        journal.mark_endpoint_gone(ENDPOINT)
+        links.delete_later(ENDPOINT)
+        await until(lambda: journal.list_endpoints(is_gone=True) == [])
+
+    on_host(host, tmp_path, scenario)
+    assert not {"vethwl012345678", "vethwg012345678"} & devices(host)
+
+
+def test_mac_address_that_docker_wants_is_used(underlay: Underlay, tmp_path: Path) -> None:
+    host = underlay.host()
+    host.run("ip link add weave type bridge")
+
+    async def scenario(links: BridgeLinks, _journal: Journal) -> None:
+        assert await links.create(ENDPOINT, "02:aa:bb:cc:dd:01") == "02:aa:bb:cc:dd:01"
+
+    on_host(host, tmp_path, scenario)
+    assert "02:aa:bb:cc:dd:01" in host.run("ip -br link show vethwg012345678")
+
+
+def test_without_bridge_nothing_is_made(underlay: Underlay, tmp_path: Path) -> None:
+    host = underlay.host()
+
+    async def scenario(links: BridgeLinks, _journal: Journal) -> None:
+        with pytest.raises(HostProblem, match="Did you launch weave"):
+            await links.create(ENDPOINT, None)
+
+    on_host(host, tmp_path, scenario)
+    assert devices(host) == {"lo", "eth0"}
+
+
+def test_endpoints_of_an_earlier_life_are_cleared_away(underlay: Underlay, tmp_path: Path) -> None:
+    host = underlay.host()
+    host.run("ip link add weave type bridge")
+    before = Journal(str(tmp_path / "plugin.db"))
+    before.mark_endpoint_gone(ENDPOINT)
+    before.mark_endpoint_gone("f" * 64)  # whose devices are gone already
+    before.close()
+    host.run("ip link add vethwl012345678 type veth peer name vethwg012345678")
+
+    async def scenario(_links: BridgeLinks, journal: Journal) -> None:
+        await until(lambda: journal.list_endpoints(is_gone=True) == [])
+
+    on_host(host, tmp_path, scenario)
+    assert devices(host) == {"lo", "eth0", "weave"}
+
+
+def test_end_of_the_plugin_clears_away_what_still_waits(underlay: Underlay, tmp_path: Path) -> None:
+    host = underlay.host()
+    host.run("ip link add weave type bridge")
+
+    async def scenario(links: BridgeLinks, _journal: Journal) -> None:
+        await links.create(ENDPOINT, None)
+        links.delete_later(ENDPOINT)  # and the scenario ends before its turn comes
+
+    on_host(host, tmp_path, scenario)
+    assert devices(host) == {"lo", "eth0", "weave"}
