@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import tempfile
-from collections.abc import Callable
-from typing import Final, Literal
+import re
+from collections.abc import Callable, Iterator
+from typing import Literal
 
-from docker.errors import ImageNotFound
+from docker.errors import APIError, ImageNotFound
 
 from weave_cli.containers.client import Docker, translated
 from weave_cli.errors import DockerProblem
-from weave_cli.images.collect import collect_tree
-from weave_cli.images.recipe import CONTENT_LABEL, PACKAGES_HOME, PYTHON_HOME, content_id, image_name
-from weave_cli.images.tarball import write_tar
-
-#: Octets handed to Docker at a time.
-_PIECE: Final = 1 << 20
+from weave_cli.images.collect import FileTree, collect_tree
+from weave_cli.images.recipe import CONTENT_LABEL, content_id, image_name
+from weave_cli.images.tarball import tar_pieces
 
 ImageState = Literal["missing", "stale", "current"]
 
 
 def find_image(client: Docker) -> ImageState:
-    """Whether Docker has our image, and whether it is of this very installation."""
+    """Whether Docker has our image, and whether it is of this very installation.
+
+    Raises DockerProblem, and HostProblem where no image can be made.
+    """
     with translated("look for the image"):
         try:
             image = client.images.get(image_name())
@@ -32,42 +33,71 @@ def find_image(client: Docker) -> ImageState:
 
 
 def build_image(client: Docker, on_progress: Callable[[str], None]) -> str:
-    """Make the image from the running installation; its id. Raises HostProblem or DockerProblem."""
+    """Make the image from the running installation; its id. An older image of that name goes, unless in use.
+
+    Raises HostProblem or DockerProblem.
+    """
     name, content = image_name(), content_id()
     on_progress(f"Making the image {name}: looking for files")
     tree = collect_tree()
-
-    def show(done: int, total: int) -> None:
-        if done % 100 == 0 or done == total:
-            on_progress(f"Making the image {name}: {done * 100 // total}%")
-
-    changes = [
-        f"ENV PATH={PYTHON_HOME}/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        f"ENV PYTHONHOME={PYTHON_HOME}",
-        f"ENV PYTHONPATH={PACKAGES_HOME}",
-        "ENV PYTHONDONTWRITEBYTECODE=1",
-        "ENV PYTHONNOUSERSITE=1",
-        "WORKDIR /run",
-        f"LABEL {CONTENT_LABEL}={content}",
-    ]
+    before = _find_id(client, name)
     repository, _, tag = name.partition(":")
-    with tempfile.TemporaryFile(prefix="weave-image-") as file:
-        write_tar(tree, file, show)
-        file.seek(0)
-        on_progress(f"Making the image {name}: Docker imports it")
-        # The SDK announces chunks, and only an iterator is sent in chunks.
-        pieces = iter(lambda: file.read(_PIECE), b"")
-        with translated(f"import the image {name}"):
-            answer = client.api.import_image_from_stream(
-                pieces, repository=repository, tag=tag, changes=changes
-            )
-    return _image_id(answer)
+    # Docker reads while we write: the SDK sends what an iterator gives in chunks.
+    with translated(f"import the image {name}"):
+        answer = client.api.import_image_from_stream(
+            _with_progress(tree, name, on_progress),
+            repository=repository,
+            tag=tag,
+            changes=_changes(tree, content),
+        )
+    image_id = parse_import_answer(answer)
+    if before is not None and before != image_id:
+        # Containers made of it go on; then it stays until they are gone.
+        with contextlib.suppress(APIError):
+            client.api.remove_image(before)
+    return image_id
 
 
-def _image_id(answer: str) -> str:
-    """The last line of Docker's progress has the id."""
+def parse_import_answer(answer: str) -> str:
+    """The image's id, in the last line of Docker's progress. Raises DockerProblem with what went wrong."""
     lines = [json.loads(line) for line in answer.splitlines() if line.strip()]
     for line in lines:
         if "error" in line:
             raise DockerProblem(f"cannot import the image: {line['error']}")
-    return str(lines[-1]["status"]) if lines else ""
+    if not lines:
+        raise DockerProblem("cannot import the image: Docker answered nothing")
+    return str(lines[-1]["status"])
+
+
+def _with_progress(tree: FileTree, name: str, on_progress: Callable[[str], None]) -> Iterator[bytes]:
+    shown = -1
+
+    def show(done: int, total: int) -> None:
+        nonlocal shown
+        if done * 100 // total > shown:
+            shown = done * 100 // total
+            on_progress(f"Making the image {name}: {shown}%")
+
+    return tar_pieces(tree, show)
+
+
+def _changes(tree: FileTree, content: str) -> list[str]:
+    """What a Dockerfile would say after its files."""
+    return [
+        *(f"ENV {variable}={quote(value)}" for variable, value in tree.environment.items()),
+        "WORKDIR /",
+        f"LABEL {CONTENT_LABEL}={content}",
+    ]
+
+
+def quote(value: str) -> str:
+    """A value for ENV that Docker takes literally, whatever an installation's path may hold."""
+    return '"' + re.sub(r'([\\"$])', r"\\\1", value) + '"'
+
+
+def _find_id(client: Docker, name: str) -> str | None:
+    with translated("look for the image"):
+        try:
+            return str(client.images.get(name).id)
+        except ImageNotFound:
+            return None

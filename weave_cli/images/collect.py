@@ -1,167 +1,107 @@
-"""Gathers the files of the image: where each is on the host, and where it goes. Reads the disk, runs `ldd`.
+"""Gathers what the image holds: files of this host, each at its own place there. Reads the disk.
 
-Shared objects keep their places, so that whatever names them finds them; Python gets a home of its own.
+Since everything keeps its place, whatever names a file finds it: the paths that shared objects carry,
+Python's own, and those in a traceback, which are the host's.
 """
 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import Final
 
 from weave_cli.errors import HostProblem
-from weave_cli.images.recipe import (
-    LEFT_OUT,
-    LEFT_OUT_PREFIXES,
-    PACKAGE_DIRECTORY,
-    PACKAGES_HOME,
-    PYTHON_HOME,
-    find_distributions,
-    find_host_programs,
-    find_sources,
-)
+from weave_cli.images import installation
+from weave_cli.images.libraries import find_libraries, system_directories
 
-#: Opened by name at run time, so that no file says it needs them: the end of a thread, name look-ups.
-_OPENED_AT_RUN_TIME: Final = ("libgcc_s.so.1", "libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2")
+#: First in PATH, so that `python` is our interpreter whatever it is called on the host.
+PROGRAMS: Final = Path("/weave/bin")
+
+_LOADER_CACHE: Final = Path("/etc/ld.so.cache")
 
 
 @dataclass(slots=True)
 class FileTree:
-    """What the image holds, by absolute path there: links, and files of the host."""
+    """Absolute paths: files, none of which lies behind a link, and links with what they say."""
 
-    files: dict[Path, Path] = field(default_factory=dict)
+    files: set[Path] = field(default_factory=set)
     links: dict[Path, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
+    _places: dict[Path, Path] = field(default_factory=dict)
 
-    def add(self, source: Path, target: Path) -> None:
-        """A file of the host, under another path."""
-        self.files.setdefault(target, source)
+    def add(self, path: Path) -> Path:
+        """A file of the host and every link on the way to it; where it really lies."""
+        real = self._place(path)
+        self.files.add(real)
+        return real
 
-    def add_in_place(self, path: Path) -> Path:
-        """A file of the host under its own path, with every link on the way; the file at the end of them."""
-        for _ in range(40):
-            step = Path("/")
-            for part in path.parts[1:]:
-                step = step / part
-                if step.is_symlink():
-                    link = os.readlink(step)
-                    self.links[step] = link
-                    rest = path.relative_to(step)
-                    path = Path(os.path.normpath(step.parent / link / rest))
-                    break
-            else:
-                self.files.setdefault(path, path)
-                return path
-        raise HostProblem(f"cannot make the image: too many links at {path}")
+    def _place(self, path: Path) -> Path:
+        """The real path. Its links become ours; each directory is looked at once."""
+        if path not in self._places:
+            self._places[path] = self._find_place(path)
+        return self._places[path]
+
+    def _find_place(self, path: Path) -> Path:
+        if path == path.parent:
+            return path
+        parent = self._place(path.parent)
+        if path.name == "..":
+            return parent.parent
+        real = parent / path.name
+        try:
+            link = os.readlink(real)
+        except OSError:
+            return real
+        self.links[real] = link
+        return self._place(parent / link)
 
 
 def collect_tree() -> FileTree:
     """Everything; raises HostProblem when this host or Python cannot be made an image of."""
-    if sys.platform != "linux" or sys.implementation.name != "cpython":
-        raise HostProblem(
-            f"cannot make the image from {sys.implementation.name} on {sys.platform}",
-            hint="Run weave with CPython on Linux.",
-        )
     tree = FileTree()
-    interpreter = _add_interpreter(tree)
-    _add_standard_library(tree)
-    for distribution in find_distributions():
-        for path, name in _files_of(distribution):
-            tree.add(path, PACKAGES_HOME / name)
-    for path in find_sources(PACKAGE_DIRECTORY):
-        tree.add(path, PACKAGES_HOME / path.relative_to(PACKAGE_DIRECTORY.parent))
-    programs = [tree.add_in_place(path) for path in find_host_programs()]
-    objects = [path for path in tree.files.values() if ".so" in path.suffixes]
-    extensions = list(_iptables_extensions())
-    for path in extensions:
-        tree.add_in_place(path)
-    _add_libraries(tree, [interpreter, *programs, *objects, *extensions])
+    interpreter = tree.add(installation.find_interpreter())
+    tree.links[PROGRAMS / "python"] = str(interpreter)
+    distributions = installation.find_distributions()
+    for path in installation.find_standard_library():
+        tree.add(path)
+    for distribution in distributions:
+        for path in installation.find_files(distribution):
+            tree.add(path)
+    for path in installation.find_sources():
+        tree.add(path)
+    extensions = sorted(path for path in tree.files if ".so" in path.suffixes)
+    programs = [tree.add(path) for path in installation.find_host_programs()]
+    programs += [tree.add(path) for path in _iptables_extensions()]
+    _add_libraries(tree, interpreter, programs, extensions)
+    tree.environment = {
+        "PATH": f"{PROGRAMS}:/usr/sbin:/usr/bin:/sbin:/bin",
+        "PYTHONHOME": installation.python_home(),
+        "PYTHONPATH": ":".join(map(str, installation.python_path(distributions))),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONNOUSERSITE": "1",
+        "PYTHONSAFEPATH": "1",
+    }
     return tree
-
-
-def _add_interpreter(tree: FileTree) -> Path:
-    """The real program behind virtual environments."""
-    interpreter = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
-    tree.add(interpreter, PYTHON_HOME / "bin" / "python3")
-    tree.links[PYTHON_HOME / "bin" / "python"] = "python3"
-    return interpreter
-
-
-def _add_standard_library(tree: FileTree) -> None:
-    library = Path(sysconfig.get_path("stdlib")).resolve()
-    home = PYTHON_HOME / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}"
-    for directory, subdirectories, names in os.walk(library):
-        subdirectories[:] = sorted(
-            name for name in subdirectories if name not in LEFT_OUT and not name.startswith("config-")
-        )
-        for name in sorted(names):
-            path = Path(directory) / name
-            if name not in LEFT_OUT and not name.startswith(LEFT_OUT_PREFIXES):
-                tree.add(path.resolve(), home / path.relative_to(library))
-
-
-def _files_of(distribution: metadata.Distribution) -> Iterator[tuple[Path, str]]:
-    """Installed files and their places relative to the directory of packages."""
-    root = Path(str(distribution.locate_file("")))
-    files = distribution.files
-    # Debian's own packages do not list their files, or list them where pip would have put them.
-    if not files or not all(Path(str(one.locate())).exists() for one in files[:3]):
-        tops = (distribution.read_text("top_level.txt") or distribution.metadata["Name"]).split()
-        for top in tops:
-            base = root / top.replace("-", "_")
-            found = base.rglob("*") if base.is_dir() else [base.with_suffix(".py")]
-            yield from ((path, str(path.relative_to(root))) for path in sorted(found) if _is_wanted(path))
-        return
-    for one in files:
-        path = Path(str(one.locate()))
-        if not str(one).startswith(("..", "/")) and _is_wanted(path):
-            yield path.resolve(), str(one)
-
-
-def _is_wanted(path: Path) -> bool:
-    unwanted = {"__pycache__", "tests", "test"}
-    return (
-        path.is_file()
-        and not unwanted.intersection(path.parts)
-        and path.suffix not in (".pyi", ".pyx", ".pyc", ".h", ".c")
-    )
 
 
 def _iptables_extensions() -> Iterator[Path]:
     """The modules for matches and targets, which iptables opens by name."""
-    for directory in sorted(Path("/").glob("usr/lib*/**/xtables")):
-        yield from sorted(directory.glob("*.so"))
+    for directory in system_directories():
+        yield from sorted((directory / "xtables").glob("*.so"))
 
 
-def _add_libraries(tree: FileTree, objects: list[Path]) -> None:
-    """Every shared object that these need, the dynamic loader included."""
-    needed = _list_needed(objects)
-    directories = {path.parent for path in needed}
-    for name in _OPENED_AT_RUN_TIME:
-        needed.update(directory / name for directory in directories if (directory / name).exists())
-    for path in sorted(needed):
-        tree.add_in_place(path)
-    cache = Path("/etc/ld.so.cache")
-    if cache.exists():
-        tree.add(cache, cache)
-
-
-def _list_needed(objects: list[Path]) -> set[Path]:
-    try:
-        answer = subprocess.run(["ldd", *map(str, objects)], capture_output=True, text=True, check=False)
-    except OSError as problem:
-        raise HostProblem(f"cannot make the image: cannot run ldd: {problem.strerror}") from problem
-    needed: set[Path] = set()
-    for line in answer.stdout.splitlines():
-        name, arrow, place = line.strip().partition(" => ")
-        path = (place if arrow else name).partition(" (0x")[0]
-        if path.startswith("/") and line.startswith("\t"):
-            needed.add(Path(path))
-        elif path.startswith("not found"):
-            raise HostProblem(f"cannot make the image: the shared library {name} is not found")
-    return needed
+def _add_libraries(tree: FileTree, interpreter: Path, programs: list[Path], extensions: list[Path]) -> None:
+    """What an extension module lacks, it lacks on the host too; interpreter and iptables must be whole."""
+    found = find_libraries([*programs, *extensions], interpreter)
+    for name, needed_by in found.missing.items():
+        if needed_by == interpreter or needed_by in programs:
+            raise HostProblem(
+                f"cannot make the image: {needed_by} needs the shared library {name}, which is not found",
+                hint="If it is in a directory of its own, name that in /etc/ld.so.conf and run ldconfig.",
+            )
+    for path in sorted(found.paths):
+        tree.add(path)
+    if _LOADER_CACHE.exists():
+        tree.add(_LOADER_CACHE)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import marshal
 import os
-import subprocess
 import tarfile
-import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
+from weave_cli.errors import HostProblem
 from weave_cli.images.collect import FileTree
+from weave_cli.images.elf import trim_elf
 from weave_cli.names import STATE_DIRECTORY, SYSCTL_NET_MOUNT
 
 _DIRECTORIES: Final = {
@@ -27,57 +28,70 @@ _TEXTS: Final = {
 _PYC_HEADER_SIZE: Final = 16
 #: Flag of a .pyc that is never compared with its source (PEP 552), as image files have no meaningful times.
 _UNCHECKED_HASH: Final = (1).to_bytes(4, "little")
+_PIECE_SIZE: Final = 1 << 20
 
 
-def write_tar(tree: FileTree, out: IO[bytes], on_progress: Callable[[int, int], None]) -> None:
-    """All of the tree; on_progress(files done, files in all)."""
-    stripped = _StrippedObjects(
-        path for path in tree.files.values() if ".so" in path.suffixes or "bin" in path.parts
-    )
-    with tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT) as tar, stripped:
+def tar_pieces(tree: FileTree, on_progress: Callable[[int, int], None]) -> Iterator[bytes]:
+    """The tar in pieces of about a mebibyte; on_progress(files done, files in all).
+
+    Raises HostProblem when a file cannot be read.
+    """
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w|", format=tarfile.PAX_FORMAT) as tar:
         for name, mode in sorted(_DIRECTORIES.items()):
             _add(tar, name, tarfile.DIRTYPE, mode)
-        for name, text in _TEXTS.items():
+        for name, text in sorted(_TEXTS.items()):
             _add(tar, name, tarfile.REGTYPE, 0o644, text.encode())
-        for target, link in sorted(tree.links.items()):
-            _add(tar, str(target), tarfile.SYMTYPE, 0o777, link=link)
-        for number, (target, source) in enumerate(sorted(tree.files.items()), 1):
-            data = stripped.read(source)
-            executable = source.stat().st_mode & 0o111
-            _add(tar, str(target), tarfile.REGTYPE, 0o755 if executable else 0o644, data)
-            if target.suffix == ".py":
-                _add_compiled(tar, target, source, data)
+        for link, target in sorted(tree.links.items()):
+            _add(tar, str(link), tarfile.SYMTYPE, 0o777, target=target)
+        for number, path in enumerate(sorted(tree.files), 1):
+            _add_file(tar, path)
             on_progress(number, len(tree.files))
+            if written.tell() >= _PIECE_SIZE:
+                yield _take(written)
+    yield _take(written)
 
 
-def _add(tar: tarfile.TarFile, name: str, kind: bytes, mode: int, data: bytes = b"", link: str = "") -> None:
+def _take(written: io.BytesIO) -> bytes:
+    """What was written since the last time."""
+    taken = written.getvalue()
+    written.seek(0)
+    written.truncate()
+    return taken
+
+
+def _add_file(tar: tarfile.TarFile, path: Path) -> None:
+    try:
+        data = path.read_bytes()
+        status = path.stat()
+    except OSError as problem:
+        raise HostProblem(
+            f"cannot make the image: {path}: {problem.strerror}",
+            hint="Was the installation changed just now? Run 'weave setup' again.",
+        ) from problem
+    _add(tar, str(path), tarfile.REGTYPE, 0o755 if status.st_mode & 0o111 else 0o644, trim_elf(data))
+    if path.suffix == ".py":
+        code = find_cached_code(path, status) or _compile(path, data)
+        if code:
+            header = importlib.util.MAGIC_NUMBER + _UNCHECKED_HASH + b"\0" * 8
+            name = importlib.util.cache_from_source(str(path))
+            _add(tar, name, tarfile.REGTYPE, 0o644, header + code)
+
+
+def _add(
+    tar: tarfile.TarFile, name: str, kind: bytes, mode: int, data: bytes = b"", target: str = ""
+) -> None:
     member = tarfile.TarInfo(name.lstrip("/"))
-    member.type, member.mode, member.linkname, member.size = kind, mode, link, len(data)
+    member.type, member.mode, member.linkname, member.size = kind, mode, target, len(data)
     tar.addfile(member, io.BytesIO(data))
 
 
-def _add_compiled(tar: tarfile.TarFile, target: Path, source: Path, text: bytes) -> None:
-    """The compiled form beside a source, from the host's cache if that is current."""
-    code = _cached_code(source)
-    if code is None:
-        import marshal
-
-        try:
-            compiled = compile(text, str(target), "exec", dont_inherit=True)
-        except (SyntaxError, ValueError):
-            return  # templates and test data that only look like Python
-        code = marshal.dumps(compiled)
-    header = importlib.util.MAGIC_NUMBER + _UNCHECKED_HASH + b"\0" * 8
-    _add(tar, importlib.util.cache_from_source(str(target)), tarfile.REGTYPE, 0o644, header + code)
-
-
-def _cached_code(source: Path) -> bytes | None:
-    """The code of the host's .pyc, when it is of this very source (PEP 552: magic, flags, time, size)."""
+def find_cached_code(source: Path, status: os.stat_result) -> bytes | None:
+    """The code of the host's .pyc when it is of this very source (PEP 552: magic, flags, time, size)."""
     try:
         cached = Path(importlib.util.cache_from_source(str(source))).read_bytes()
     except (OSError, NotImplementedError):
         return None
-    status = source.stat()
     expected = (
         importlib.util.MAGIC_NUMBER
         + b"\0" * 4
@@ -87,34 +101,9 @@ def _cached_code(source: Path) -> bytes | None:
     return cached[_PYC_HEADER_SIZE:] if cached[:_PYC_HEADER_SIZE] == expected else None
 
 
-class _StrippedObjects:
-    """Shared objects without their symbols, where the host has `strip`: a third of the image."""
-
-    def __init__(self, objects: Iterable[Path]) -> None:
-        self._objects = sorted(set(objects))
-        self._copies: dict[Path, Path] = {}
-        self._directory = tempfile.TemporaryDirectory(prefix="weave-image-")
-
-    def __enter__(self) -> _StrippedObjects:
-        for number, path in enumerate(self._objects):
-            with path.open("rb") as file:
-                if file.read(4) == b"\x7fELF":
-                    copy = Path(self._directory.name) / str(number)
-                    copy.write_bytes(path.read_bytes())
-                    self._copies[path] = copy
-        try:
-            subprocess.run(
-                ["strip", "--strip-unneeded", *map(str, self._copies.values())],
-                capture_output=True,
-                check=False,
-            )
-        except OSError:
-            pass  # no binutils: the image is larger
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._directory.cleanup()
-
-    def read(self, path: Path) -> bytes:
-        copy = self._copies.get(path)
-        return (copy if copy and os.path.getsize(copy) else path).read_bytes()
+def _compile(path: Path, text: bytes) -> bytes | None:
+    """None for templates and test data that only look like Python."""
+    try:
+        return marshal.dumps(compile(text, str(path), "exec", dont_inherit=True))
+    except (SyntaxError, ValueError):
+        return None
