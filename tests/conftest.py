@@ -1,0 +1,58 @@
+"""Tiers: a test belongs to the tier of its directory, and a tier whose need is missing fails and says why."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.lab import needs
+from tests.lab.engines import DEFAULT, VERSIONS
+
+_HERE: Final = Path(__file__).parent
+_TIERS: Final = ("unit", "surface", "sim", "kernel", "lab", "bench")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The engine of the lab's hosts."""
+    parser.addoption(
+        "--engine",
+        choices=VERSIONS,
+        default=DEFAULT,
+        help="Docker's version on the lab's hosts (default 20.10)",
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with its tier."""
+    for item in items:
+        tier = _tier(item)
+        if tier:
+            item.add_marker(tier)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Fail before any fixture when the machine lacks what the tier needs."""
+    reason = _unmet(_tier(item))
+    if reason:
+        pytest.fail(reason, pytrace=False)
+
+
+def _tier(item: pytest.Item) -> str | None:
+    first = item.path.relative_to(_HERE).parts[0]
+    return first if first in _TIERS else None
+
+
+@cache
+def _unmet(tier: str | None) -> str | None:
+    if tier == "kernel":
+        if os.geteuid() != 0:
+            return "the kernel tier needs root (network namespaces): run it as root"
+        absent = [program for program in ("ip", "iptables", "unshare") if shutil.which(program) is None]
+        return f"the kernel tier needs {', '.join(absent)}: run `make needs`" if absent else None
+    return needs.unmet() if tier == "lab" else None

@@ -1,0 +1,66 @@
+"""Waiting for what comes true by and by, and the questions the lab's tests ask most."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from tests.lab.hosts import LabHost
+
+T = TypeVar("T")
+
+
+def until(condition: Callable[[], T], timeout: float, what: str, *, every: float = 0.2) -> T:
+    """The first true value of the condition; fails with `what` and the last value after `timeout` seconds.
+
+    An AssertionError inside the condition counts as not yet.
+    """
+    deadline = time.monotonic() + timeout
+    last: object = None
+    while True:
+        try:
+            value = condition()
+            if value:
+                return value
+            last = value
+        except AssertionError as problem:
+            last = problem
+        if time.monotonic() >= deadline:
+            raise AssertionError(f"not within {timeout:g} s: {what}; last seen: {last}")
+        time.sleep(every)
+
+
+def ping(host: LabHost, container: str, target: str, *, timeout: float = 2) -> bool:
+    """Whether one ping from the container to the target is answered within `timeout` seconds."""
+    return (
+        host.sh(f"docker exec {container} ping -c1 -W{timeout:g} -q {target}", timeout=timeout + 20).status
+        == 0
+    )
+
+
+def pings(host: LabHost, container: str, target: str, *, timeout: float = 20) -> None:
+    """Fail unless a ping from the container to the target is answered before `timeout` seconds are over."""
+    until(
+        lambda: ping(host, container, target),
+        timeout,
+        f"{container} on {host.name} reaches {target}",
+    )
+
+
+def resolves(host: LabHost, container: str, name: str) -> str | None:
+    """The first address that the container finds for the name, or None."""
+    found = host.sh(f"docker exec {container} getent hosts {name} || docker exec {container} nslookup {name}")
+    return _first_address(found.stdout, name)
+
+
+def _first_address(text: str, name: str) -> str | None:
+    """The address of the answer's part of busybox nslookup's output."""
+    seen_name = False
+    for line in text.splitlines():
+        words = line.split()
+        if words[:1] == ["Name:"] and words[-1].rstrip(".") == name.rstrip("."):
+            seen_name = True
+        elif seen_name and words and words[0].startswith("Address"):
+            return next((word for word in words[1:] if word.count(".") == 3), None)
+    return None
