@@ -1,0 +1,175 @@
+"""Routers as plain processes in network namespaces of their own, on one link; no Docker.
+
+Namespaces and directories carry the process id of the bench, so that what a killed one left is found and
+removed by the next.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from tests.bench.measure import BenchProblem
+from tests.kernel.namespaces import call_in
+from weave_cli.api.sync import RouterClient, RouterUnreachable
+from weave_cli.names import HTTP_ADDRESS
+
+_NAMESPACES: Final = Path("/run/netns")
+#: On a disk: /tmp may be memory.
+_STATE: Final = Path("/var/tmp")
+_PREFIX: Final = "weave-bench-"
+_START_S: Final = 20.0
+_CONNECT_S: Final = 30.0
+_POLL_S: Final = 0.005
+
+
+class Node:
+    """A namespace with one address (10.206.0.NUMBER) and a directory, in which a router can be started."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self.name = f"{_PREFIX}{os.getpid()}-{number}"
+        self.address = f"10.206.0.{number}"
+        self.directory = _STATE / self.name
+        self._router: subprocess.Popen[bytes] | None = None
+
+    @property
+    def entry(self) -> list[str]:
+        """What to put before a command to run it here."""
+        return ["ip", "netns", "exec", self.name]
+
+    @property
+    def log(self) -> str:
+        """What the router said."""
+        return (self.directory / "log").read_text()
+
+    def start_router(self, *peers: str) -> int:
+        """Start a router on the state of the one before; its process id."""
+        # `ip netns exec` becomes the program, so this is the router's own process id.
+        options = [f"--name=7a:00:00:00:00:0{self._number}", f"--nickname={self.name}"]
+        options += [f"--state-dir={self.directory}", "--dns-listen-address=127.0.0.1:53"]
+        with open(self.directory / "log", "wb") as log:
+            self._router = subprocess.Popen(
+                [*self.entry, sys.executable, "-m", "weave_cli.router", *options, *peers],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.directory,
+            )
+        return self._router.pid
+
+    def wait_until_ready(self) -> tuple[float, float]:
+        """When its API answered first and when it said that all is up, by time.perf_counter.
+
+        Raises BenchProblem with the router's last words.
+        """
+        client = RouterClient(HTTP_ADDRESS)
+        deadline = time.monotonic() + _START_S
+
+        def poll() -> tuple[float, float]:
+            answered: float | None = None
+            while True:
+                with contextlib.suppress(RouterUnreachable):
+                    status = client.get_status().status
+                    answered = answered or time.perf_counter()
+                    if status == 200:
+                        return answered, time.perf_counter()
+                if time.monotonic() > deadline or (self._router and self._router.poll() is not None):
+                    raise BenchProblem(f"the router did not start: {self.log.strip()[-500:]}")
+                time.sleep(_POLL_S)
+
+        return call_in(self.name, poll)
+
+    def wait_until_connected(self) -> None:
+        """Return when the router's one connection is established; raises BenchProblem."""
+        deadline = time.monotonic() + _CONNECT_S
+        while True:
+            page = call_in(self.name, lambda: RouterClient(HTTP_ADDRESS).get_status(["connections"])).text
+            if " established " in page:
+                return
+            if time.monotonic() > deadline:
+                raise BenchProblem(f"the routers did not connect: {page.strip()}")
+            time.sleep(0.1)
+
+    def stop_router(self) -> None:
+        """End the router, which must obey."""
+        if self._router is not None:
+            self._router.terminate()
+            try:
+                self._router.wait(10)
+            except subprocess.TimeoutExpired:
+                self._router.kill()
+                self._router.wait()
+            self._router = None
+
+    def remove(self) -> None:
+        """Leave nothing."""
+        self.stop_router()
+        subprocess.run(["ip", "netns", "delete", self.name], check=False, capture_output=True)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def nodes(count: int) -> Iterator[list[Node]]:
+    """One or two namespaces on one link, gone with the context; raises BenchProblem when it cannot."""
+    if os.geteuid() != 0:
+        raise BenchProblem("needs root, for network namespaces")
+    _remove_stale()
+    made = [Node(number) for number in range(1, count + 1)]
+    try:
+        for node in made:
+            node.directory.mkdir()
+            _ip("netns", "add", node.name)
+            _ip("-n", node.name, "link", "set", "lo", "up")
+        if count == 2:
+            one, other = made
+            _ip(
+                "-n",
+                one.name,
+                "link",
+                "add",
+                "eth0",
+                "type",
+                "veth",
+                "peer",
+                "name",
+                "eth0",
+                "netns",
+                other.name,
+            )
+            for node in made:
+                _ip("-n", node.name, "address", "add", f"{node.address}/24", "dev", "eth0")
+                _ip("-n", node.name, "link", "set", "eth0", "up")
+        yield made
+    finally:
+        for node in made:
+            node.remove()
+
+
+def _ip(*words: str) -> None:
+    done = subprocess.run(["ip", *words], check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise BenchProblem(f"ip {' '.join(words)}: {done.stderr.strip()}")
+
+
+def _remove_stale() -> None:
+    """Remove what benches left that are no longer alive."""
+    for path in (*_NAMESPACES.glob(f"{_PREFIX}*"), *_STATE.glob(f"{_PREFIX}*")):
+        owner = path.name.removeprefix(_PREFIX).partition("-")[0]
+        if owner.isdigit() and not Path(f"/proc/{owner}").exists():
+            listed = subprocess.run(
+                ["ip", "netns", "pids", path.name], check=False, capture_output=True, text=True
+            )
+            for pid in listed.stdout.split():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
+            subprocess.run(["ip", "netns", "delete", path.name], check=False, capture_output=True)
+            shutil.rmtree(_STATE / path.name, ignore_errors=True)
