@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Final
 
 from weave_cli.errors import LocalProtocolError, RemoteProtocolError
-from weave_cli.router.wire.frames import MAX_MESSAGE, ReceiveBuffer, frame_message
+from weave_cli.router.wire.frames import MAX_FEATURES, MAX_MESSAGE, ReceiveBuffer, frame_message
 from weave_cli.router.wire.intro import (
     HEADER_SIZE,
     HIGHEST_VERSION,
@@ -149,7 +149,7 @@ class WireConnection:
                 self._check_flag(piece)
                 self._stage = _Stage.FEATURES
             case _Stage.FEATURES:
-                piece = self._incoming.take_message()
+                piece = self._incoming.take_message(MAX_FEATURES)
                 if piece is None:
                     return False
                 self._introduce(Features.decode(piece), now)

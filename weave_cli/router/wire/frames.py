@@ -8,6 +8,9 @@ from weave_cli.errors import RemoteProtocolError
 
 #: Largest message of version 2, octets (specification mesh, section 5).
 MAX_MESSAGE: Final = 10 * 1024 * 1024
+#: Largest features message that we wait for. They take some hundred octets, and until they have come the
+#: other side may be anybody, many times at once.
+MAX_FEATURES: Final = 64 * 1024
 
 
 class ReceiveBuffer:
@@ -33,13 +36,13 @@ class ReceiveBuffer:
         self._at = end
         return piece
 
-    def take_message(self) -> bytes | None:
+    def take_message(self, limit: int = MAX_MESSAGE) -> bytes | None:
         """The next message without its length; raises RemoteProtocolError for one that is too long."""
         if len(self._data) - self._at < 4:
             return None
         size = int.from_bytes(self._data[self._at : self._at + 4], "big")
-        if size > MAX_MESSAGE:
-            raise RemoteProtocolError(f"message of {size} octets exceeds the limit of {MAX_MESSAGE}")
+        if size > limit:
+            raise RemoteProtocolError(f"message of {size} octets exceeds the limit of {limit}")
         if len(self._data) - self._at < 4 + size:
             return None
         self._at += 4

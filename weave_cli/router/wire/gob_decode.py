@@ -17,8 +17,8 @@ from weave_cli.router.wire.gob_types import (
 
 #: Types nest a few levels in this protocol; deeper ones are an attack.
 _MAX_DEPTH: Final = 32
-#: Types, and elements of slices and maps, in one stream. A zero struct takes one octet on the wire and hundreds
-#: in memory: the length of a message alone does not bound what it costs. Honest ones stay far below.
+#: Types, and elements of slices and maps, in one stream. A zero struct takes one octet on the wire and
+#: hundreds in memory: the length of a message does not bound what it costs. Honest ones stay far below.
 MAX_ELEMENTS: Final = 1 << 18
 
 _BASIC_BY_ID: Final = {kind.value: kind for kind in Basic}
