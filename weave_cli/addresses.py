@@ -14,7 +14,9 @@ from weave_cli.errors import UsageProblem
 
 Address = NewType("Address", int)
 
-_DOTTED_QUAD = re.compile(r"(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})", re.ASCII)
+# No leading zeros: some programs read 010 as eight, so nobody knows what is meant.
+_OCTET = r"(0|[1-9]\d{0,2})"
+_DOTTED_QUAD = re.compile(rf"{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}", re.ASCII)
 
 
 def parse_address(text: str) -> Address:

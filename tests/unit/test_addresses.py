@@ -1,0 +1,85 @@
+"""Addresses, CIDRs and ranges."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from weave_cli.addresses import Cidr, Range, format_address, parse_address, parse_cidr, parse_subnet
+from weave_cli.errors import UsageProblem
+
+
+@given(st.integers(0, (1 << 32) - 1))
+def test_every_address_survives_its_text(address: int) -> None:
+    assert format_address(address) == str(ipaddress.IPv4Address(address))
+    assert parse_address(format_address(address)) == address
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "10.0.0", "10.0.0.0.1", "10.0.0.256", "10.0.0.-1", " 10.0.0.1", "10.0.0.1\n", "10.0.0.1/8"),
+        *("a.b.c.d", "0x10.0.0.1", "::1", "10.0.0.010", "00.0.0.0", "1٣.0.0.1", "10..0.1", "1000.0.0.1"),
+    ],
+)
+def test_text_that_is_no_address_is_named(text: str) -> None:
+    with pytest.raises(UsageProblem) as problem:
+        parse_address(text)
+    assert str(problem.value) == f"invalid IP Address: {text}"
+
+
+@given(st.integers(0, (1 << 32) - 1), st.integers(0, 32))
+def test_networks_are_the_library_s(address: int, prefix_len: int) -> None:
+    cidr = Cidr(address, prefix_len)
+    assert parse_cidr(str(cidr)) == cidr
+    network = ipaddress.IPv4Network((address, prefix_len), strict=False)
+    assert (cidr.network.start, cidr.network.size) == (int(network.network_address), network.num_addresses)
+    assert cidr.is_network == (address == int(network.network_address))
+    assert address in cidr.network
+
+
+@pytest.mark.parametrize("text", ["10.0.0.0", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0/8", "/8"])
+def test_text_that_is_no_cidr_is_named(text: str) -> None:
+    with pytest.raises(UsageProblem) as problem:
+        parse_cidr(text)
+    assert str(problem.value) == f"invalid CIDR address: {text}"
+
+
+def test_first_and_last_address_are_not_usable() -> None:
+    assert parse_cidr("10.1.2.77/24").usable == Range(parse_address("10.1.2.1"), parse_address("10.1.2.255"))
+    assert parse_cidr("0.0.0.0/0").usable.size == (1 << 32) - 2
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("10.0.0.1/24", "invalid subnet - bits after network prefix are not all zero: 10.0.0.1/24"),
+        ("10.0.0.0/31", "invalid subnet - smaller than minimum size 4: 10.0.0.0/31"),
+        ("10.0.0.0/32", "invalid subnet - smaller than minimum size 4: 10.0.0.0/32"),
+        ("ten/8", "invalid CIDR address: ten/8"),
+    ],
+)
+def test_subnets_are_checked(text: str, problem: str) -> None:
+    with pytest.raises(UsageProblem) as raised:
+        parse_subnet(text)
+    assert str(raised.value) == problem
+
+
+def test_smallest_and_largest_subnet_are_fine() -> None:
+    assert parse_subnet("10.0.0.252/30") == Cidr(parse_address("10.0.0.252"), 30)
+    assert parse_subnet("0.0.0.0/0") == Cidr(0, 0)
+
+
+@given(*[st.integers(0, 20)] * 4)
+def test_ranges_overlap_when_an_address_is_in_both(a: int, b: int, c: int, d: int) -> None:
+    one, other = Range(min(a, b), max(a, b) + 1), Range(min(c, d), max(c, d) + 1)
+    common = [address for address in range(22) if address in one and address in other]
+    assert one.overlaps(other) == bool(common)
+    assert other.overlaps(one) == bool(common)
+
+
+def test_range_is_written_with_its_last_address() -> None:
+    assert str(parse_cidr("10.32.0.0/12").network) == "10.32.0.0-10.47.255.255"
