@@ -26,8 +26,9 @@ class Holding:
 class Journal(Protocol):
     """Where changes are written before anybody hears of them.
 
-    Calls only note the change; the coat around the allocator commits what was noted before it sends a message
-    or gives an answer.
+    Calls only note a change. The coat around the allocator commits all that was noted, as one, before it
+    pulls messages or events from the allocator and the mesh: what a peer or a caller was told is then never
+    undone by a crash. When it cannot commit, nothing may be sent until it can.
     """
 
     def save_ring(self, ring: Ring) -> None: ...

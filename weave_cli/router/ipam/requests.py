@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from weave_cli.addresses import Cidr, Range
+from weave_cli.addresses import Cidr
 from weave_cli.names import PeerName
 
 
@@ -50,39 +50,16 @@ class PendingAllocation:
 
 @dataclass(slots=True, eq=False)
 class PendingClaim:
-    """Waits for a ring, or for another owner's answer. request: None when its caller was told yes already."""
+    """Waits for a ring, or for another owner's answer.
+
+    request: None when its caller was told yes already. asked: the owner whose answer we wait for.
+    failed_attempts: how often the owner could not be reached.
+    """
 
     request: int | None
     ident: str
     cidr: Cidr
     is_container: bool
     no_error_on_unknown: bool
+    asked: PeerName | None = None
     failed_attempts: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RingEntryView:
-    """A stretch and its owner, for status."""
-
-    token: int
-    size: int
-    peer: PeerName
-    nickname: str
-    is_known: bool
-    version: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AllocatorView:
-    """What status shows. quorum and known_nodes: of the election that is awaited, None without one."""
-
-    whole: Range
-    default_subnet: Cidr
-    active: int
-    entries: tuple[RingEntryView, ...]
-    is_electing: bool
-    is_elector: bool
-    quorum: int
-    known_nodes: int
-    pending_claims: tuple[PendingClaim, ...]
-    pending_allocations: tuple[PendingAllocation, ...]
