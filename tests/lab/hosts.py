@@ -17,6 +17,7 @@ from tests.lab.box import Box
 from tests.lab.engines import Engine
 from tests.lab.shell import CommandFailed, Result, run_shell
 from tests.lab.switch import Switch
+from tests.lab.terminal import Terminal
 
 _ENGINE_START: Final = 90.0
 _OURS: Final = ("weave", "weaveplugin")
@@ -64,25 +65,10 @@ class LabHost:
             raise CommandFailed(str(result))
         return result.stdout.rstrip()
 
-    def popen(self, *command: str, terminal: int | None = None) -> subprocess.Popen[bytes]:
-        """Start a program on this host and leave it running; `terminal`: a descriptor to be its terminal."""
+    def terminal(self, command: str) -> Terminal:
+        """Type a command at a terminal of this host, to converse with it."""
         self._touched = True
-        if terminal is None:
-            return subprocess.Popen(
-                [*self._box.entry(), *command],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                env=self._env,
-                start_new_session=True,
-            )
-        return subprocess.Popen(
-            [*self._box.entry(), "setsid", "--ctty", "--wait", *command],
-            stdin=terminal,
-            stdout=terminal,
-            stderr=terminal,
-            env=self._env,
-            start_new_session=True,
-        )
+        return Terminal([*self._box.entry(), "bash", "-c", command], self._env)
 
     def start_engine(self, *options: str) -> None:
         """Start dockerd and wait until it answers. Raises EngineSilent."""
