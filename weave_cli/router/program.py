@@ -36,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def _run(options: Options) -> None:
+    # weaveDNS answers in a thread of its own; it gets its turn soon even while a long gossip is encoded here.
+    sys.setswitchinterval(0.0005)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
