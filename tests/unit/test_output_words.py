@@ -34,6 +34,13 @@ def test_progress_on_a_terminal_leaves_no_line(monkeypatch: pytest.MonkeyPatch, 
         progress.progress("one")
         progress.progress("two")
         progress.notice("note")
-        progress.progress("three")
-    clear = "\r\x1b[K"
-    assert capsys.readouterr() == ("", f"{clear}one ...{clear}two ...{clear}note\n{clear}three ...{clear}")
+        progress.progress("three [of three]")
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "two ..." in err
+    assert "three [of three] ..." in err
+    before, _, after = err.partition("note\n")
+    erase_line, show_cursor = "\x1b[2K", "\x1b[?25h"
+    for part in (before, after):
+        assert part.endswith(erase_line)
+        assert show_cursor in part

@@ -1,12 +1,14 @@
-"""What is being done right now, as one line on stderr that replaces itself; silent without a terminal."""
+"""What is being done right now, as a line that moves on stderr; silent without a terminal."""
 
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 from weave_cli.output.text import tell
 
-_CLEAR = "\r\x1b[K"
+if TYPE_CHECKING:
+    from rich.status import Status
 
 
 class Progress:
@@ -14,7 +16,7 @@ class Progress:
 
     def __init__(self) -> None:
         self._is_terminal = sys.stderr.isatty()
-        self._has_line = False
+        self._status: Status | None = None
 
     def __enter__(self) -> Progress:
         return self
@@ -24,10 +26,17 @@ class Progress:
 
     def progress(self, text: str) -> None:
         """Replace the line."""
-        if self._is_terminal:
-            sys.stderr.write(f"{_CLEAR}{text} ...")
-            sys.stderr.flush()
-            self._has_line = True
+        if not self._is_terminal:
+            return
+        if self._status is None:
+            # Only commands that take seconds come here, so that no other one imports it.
+            from rich.console import Console
+
+            self._status = Console(stderr=True).status("")
+            self._status.start()
+        from rich.text import Text
+
+        self._status.update(Text(f"{text} ..."))
 
     def notice(self, text: str) -> None:
         """A line that stays, on a terminal or not."""
@@ -35,7 +44,6 @@ class Progress:
         tell(text)
 
     def _clear(self) -> None:
-        if self._has_line:
-            sys.stderr.write(_CLEAR)
-            sys.stderr.flush()
-            self._has_line = False
+        if self._status is not None:
+            self._status.stop()
+            self._status = None

@@ -17,7 +17,7 @@ from weave_cli.names import PeerName
 from weave_cli.router.mesh.views import TargetView
 
 FIRST_INTERVAL_S: Final = 2.0
-#: The Go routers wait up to six minutes; a host that was down for long should not be waited for as long again.
+#: The Go routers wait up to six minutes; but a host that was down for long should be found soon.
 LONGEST_INTERVAL_S: Final = 60.0
 INTERVAL_GROWTH: Final = 1.5
 
