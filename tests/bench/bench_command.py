@@ -1,0 +1,45 @@
+"""Commands that scripts call often, beside a Python that does nothing.
+
+python -m tests.bench.bench_command
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from functools import partial
+from typing import Final
+
+from tests.bench.docker_hosts import Hosts, on_new_hosts, time_on
+from tests.bench.measure import Row, alternate, paired_difference, run_alone, spread
+
+_RUNS: Final = 15
+_TARGETS_MS: Final = {"weave dns-args": 120.0, "weave --help": 80.0}
+
+
+def take(hosts: Hosts) -> list[Row]:
+    """Each command on a host where Weave runs."""
+    host = hosts[0]
+    host.run("weave launch")
+    found = alternate(
+        _RUNS,
+        nothing=partial(time_on, host, f"{sys.executable} -c pass"),
+        **{command: partial(time_on, host, command) for command in _TARGETS_MS},
+    )
+    host.run("weave reset --force")
+    baseline = f"python -c pass {spread(found['nothing'], 'ms')}"
+    return [
+        Row(
+            measure=command,
+            value=spread(found[command], "ms"),
+            baseline=baseline,
+            compared=f"{paired_difference(found[command], found['nothing']):+.0f} ms",
+            target=f"<= {target_ms:.0f} ms",
+            is_met=statistics.median(found[command]) <= target_ms,
+        )
+        for command, target_ms in _TARGETS_MS.items()
+    ]
+
+
+if __name__ == "__main__":
+    run_alone(partial(on_new_hosts, take))

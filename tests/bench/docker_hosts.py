@@ -1,0 +1,93 @@
+"""Two real Docker hosts of the lab for the benches that need them, and commands timed on them."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+from tests.bench.measure import BenchProblem, Row
+from tests.lab import engines, needs
+from tests.lab.box import BoxBroken
+from tests.lab.hosts import EngineSilent, Lab, LabHost
+from tests.lab.shell import CommandFailed
+
+Hosts = tuple[LabHost, LabHost]
+
+_REPOSITORY: Final = Path(__file__).resolve().parents[2]
+_WATCH_S: Final = 60.0
+
+
+@contextlib.contextmanager
+def docker_hosts() -> Iterator[Hosts]:
+    """Hosts with our image and nothing launched, gone with the context. Raises BenchProblem."""
+    if reason := needs.unmet():
+        raise BenchProblem(reason)
+    try:
+        with Lab(engines.prepare(engines.DEFAULT)) as lab:
+            one, other = lab.hosts(2)
+            for host in (one, other):
+                host.run("weave setup", timeout=120)
+            yield one, other
+    except (CommandFailed, EngineSilent, engines.EngineMissing, BoxBroken, OSError) as problem:
+        raise BenchProblem(str(problem)) from problem
+
+
+def on_new_hosts(take: Callable[[Hosts], list[Row]]) -> list[Row]:
+    """The rows of a bench that is run alone."""
+    with docker_hosts() as hosts:
+        return take(hosts)
+
+
+def launch(hosts: Hosts) -> None:
+    """Launch Weave on both and return when they are connected."""
+    one, other = hosts
+    connected = [Watch(host, "/status/connections", " established ") for host in hosts]
+    one.run("weave launch")
+    other.run(f"weave launch {one.ip}")
+    for watch in connected:
+        watch.moment()
+
+
+def reset(hosts: Hosts) -> None:
+    """Bring both hosts back to nothing launched."""
+    for host in hosts:
+        host.run("weave reset --force")
+
+
+def time_on(host: LabHost, command: str) -> float:
+    """Milliseconds that a command takes on the host, entering it excluded; raises CommandFailed."""
+    # bash's own clock: a dot or a comma stands before the microseconds.
+    spent = host.run(
+        f"begun=$EPOCHREALTIME; {command} >/dev/null || exit; ended=$EPOCHREALTIME; "
+        "echo $((${ended/[.,]/} - ${begun/[.,]/}))"
+    )
+    return int(spent) / 1000
+
+
+class Watch:
+    """Looks from now on for the moment at which the host's router says something."""
+
+    def __init__(self, host: LabHost, path: str, word: str) -> None:
+        self._what = f"{path} {word!r} on {host.name}"
+        command = shlex.join([sys.executable, "-m", "tests.bench.await_page", path, word])
+        self._found: list[float] = []
+
+        def look() -> None:
+            with contextlib.suppress(CommandFailed, BoxBroken):
+                self._found.append(float(host.run(f"cd {_REPOSITORY} && {command}", timeout=_WATCH_S)))
+
+        # A daemon: it must not hold up the end, at which its host goes and it with that.
+        self._thread = threading.Thread(target=look, daemon=True)
+        self._thread.start()
+
+    def moment(self) -> float:
+        """The Unix time at which it did; raises BenchProblem when it did not in time."""
+        self._thread.join()
+        if not self._found:
+            raise BenchProblem(f"not seen: {self._what}")
+        return self._found[0]
