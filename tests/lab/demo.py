@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import re
 import signal
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Final
 
@@ -25,7 +28,7 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, _terminated)
     try:
         with Lab(engines.prepare(chosen)) as lab:
-            return 0 if _show(*_prepared(lab)) else 1
+            return 0 if show(*prepare(*lab.hosts(2))) else 1
     except (CommandFailed, EngineMissing, AssertionError) as problem:
         say(f"\nThe demo failed: {problem}")
     except KeyboardInterrupt:
@@ -33,30 +36,46 @@ def main(arguments: list[str]) -> int:
     return 1
 
 
-def _prepared(lab: Lab) -> tuple[LabHost, LabHost]:
-    one, two = lab.hosts(2)
-    for host in (one, two):
+def prepare(*hosts: LabHost) -> tuple[LabHost, ...]:
+    """Give the hosts what they would pull from a registry."""
+    for host in hosts:
         host.run("docker tag busybox ubuntu")
-    say(f"Two hosts run Docker {lab.engine.version}; HOST1={one.ip}, HOST2={two.ip}; ubuntu is a busybox.\n")
-    return one, two
+    addresses = ", ".join(f"${host.name.upper()} is {host.ip}" for host in hosts)
+    say(f"Hosts with Docker {hosts[0].engine.version}; {addresses}; their ubuntu is a busybox.\n")
+    return hosts
 
 
-def _show(one: LabHost, two: LabHost) -> bool:
-    type_on(one, "weave launch")
-    type_on(one, "docker run --net=weave -h foo.weave.local $(weave dns-args) -tdi ubuntu")
-    type_on(two, "weave launch $HOST1")
-    answered = _ping_from_inside(two, "docker run --net=weave $(weave dns-args) -ti ubuntu")
-    say("\nfoo on host1 answered a container on host2, by name." if answered else "\nNo answer from foo.")
+def show(*hosts: LabHost) -> bool:
+    """Type the example; its last command is a shell in which the ping is typed. Whether it was answered."""
+    commands, typed_inside = example()
+    for name, command in commands[:-1]:
+        type_on(_named(name, hosts), command)
+    name, command = commands[-1]
+    answered = _ping_from_inside(_named(name, hosts), command, typed_inside)
+    say("\nThe container on the other host answered, by name." if answered else "\nNo answer.")
     return answered
 
 
-def _ping_from_inside(host: LabHost, command: str) -> bool:
+def example() -> tuple[list[tuple[str, str]], str]:
+    """README.md's first example: host name and command of each line, and the ping inside the last."""
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+    commands: list[tuple[str, str]] = re.findall(r"^    (host\d)\$ (.+)$", readme, re.MULTILINE)
+    inside = re.search(r"^    # (ping .+)$", readme, re.MULTILINE)
+    assert commands and inside, "README.md shows no example"
+    return commands, inside[1]
+
+
+def _named(name: str, hosts: Sequence[LabHost]) -> LabHost:
+    return next(host for host in hosts if host.name == name)
+
+
+def _ping_from_inside(host: LabHost, command: str, ping: str) -> bool:
     """Type the ping in a container; again while it is not answered, since the hosts may just be meeting."""
     say(f"{host.name}$ {command}")
     with host.terminal(command) as terminal:
         say(terminal.wait_for(_PROMPT), end="")
         for _ in range(_ATTEMPTS):
-            terminal.type("ping -c1 -q foo")
+            terminal.type(ping)
             shown = terminal.wait_for(_PROMPT)
             say(shown, end="")
             if ", 0% packet loss" in shown:

@@ -46,13 +46,9 @@ def missing_packages() -> list[str]:
 def install(packages: list[str]) -> None:
     """Install them with apt-get, with fresh lists; raises CalledProcessError."""
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    subprocess.run(["apt-get", "-q", "update"], check=True, env=quiet, stdin=subprocess.DEVNULL)
-    subprocess.run(
-        ["apt-get", "-q", "-y", "--no-install-recommends", "install", *packages],
-        check=True,
-        env=quiet,
-        stdin=subprocess.DEVNULL,
-    )
+    apt = ["apt-get", "-qq", "-o", "Dpkg::Use-Pty=0"]
+    for command in (["update"], ["-y", "--no-install-recommends", "install", *packages]):
+        subprocess.run([*apt, *command], check=True, env=quiet, stdin=subprocess.DEVNULL)
 
 
 def load_modules() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -119,3 +121,44 @@ def test_two_labs_do_not_collide(lab: Lab, host: LabHost) -> None:
         assert Path(f"/run/netns/{namespace}").exists()
     assert not Path(f"/run/netns/{namespace}").exists()
     assert host.run("docker run --rm busybox echo here") == "here"
+
+
+_DOOMED = """
+import sys, time
+from tests.lab import engines
+from tests.lab.hosts import Lab
+
+lab = Lab(engines.prepare(engines.DEFAULT))
+lab.host(1).run("docker run -d busybox sleep 1d")
+print(lab.switch.namespace, lab.host(1).run("cat /etc/machine-id"), flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_lab_that_is_killed_leaves_nothing_for_long() -> None:
+    doomed = subprocess.Popen([sys.executable, "-c", _DOOMED], stdout=subprocess.PIPE, text=True)
+    with doomed:
+        assert doomed.stdout is not None
+        namespace, machine = doomed.stdout.readline().split()
+        doomed.kill()
+    prefix = namespace.removesuffix("-net")
+    until(lambda: not _processes_in(prefix), 10, "its processes are gone")
+    with Lab(engines.prepare(engines.DEFAULT)) as following:
+        left = [
+            path for path in Path("/run/netns").glob(f"{prefix}-*") if following.switch.namespace != path.name
+        ]
+        assert left == []
+        assert following.host(1).run("cat /etc/machine-id") != machine
+
+
+def _processes_in(prefix: str) -> list[str]:
+    """Processes in a control group of this lab."""
+    groups = [path for path in Path("/proc").glob("[0-9]*/cgroup") if f"/{prefix}-host" in _text(path)]
+    return [path.parent.name for path in groups]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:  # it ended meanwhile
+        return ""
