@@ -163,6 +163,9 @@ class WireConnection:
                 return False
         # Each complete piece renews the deadline, so that a peer cannot hold us with single octets.
         self._read_by = now + READ_TIMEOUT_S
+        if self._heartbeat_at is not None:
+            # A clock that was set back must not keep our next heartbeat away for as long.
+            self._heartbeat_at = min(self._heartbeat_at, now + HEARTBEAT_INTERVAL_S)
         return True
 
     def _check_flag(self, flag: bytes) -> None:
