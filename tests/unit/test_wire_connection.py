@@ -23,6 +23,7 @@ TWO = Features(name=PeerName(0x7A0000000002), nickname="hôte-二", uid=2, conn_
 SESSION = load("live-session")["vectors"]["tcp"]
 INTROS = {vector["name"]: vector for vector in load("intro")["vectors"]}
 HEADER = b"weave\2\2\0"
+BOTH = ("initiator", "acceptor")
 
 
 def events_of(wire: WireConnection) -> list[WireEvent]:
@@ -107,8 +108,6 @@ def test_recorded_introduction_is_understood(side: str, cut: Callable[[bytes], I
         *(Received(one[0], one[1:]) for one in messages if one[0] != Tag.HEARTBEAT),
     ]
 
-
-BOTH = ("initiator", "acceptor")
 
 #: Why we end a connection with the side of an introduction that we cannot follow.
 REFUSALS = {
