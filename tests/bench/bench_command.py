@@ -26,7 +26,6 @@ def take(hosts: Hosts) -> list[Row]:
         nothing=partial(time_on, host, f"{sys.executable} -c pass"),
         **{command: partial(time_on, host, command) for command in _TARGETS_MS},
     )
-    host.run("weave reset --force")
     baseline = f"python -c pass {spread(found['nothing'], 'ms')}"
     return [
         Row(

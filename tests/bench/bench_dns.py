@@ -1,6 +1,6 @@
 """weaveDNS under dnsperf, beside a loop that does nothing but send a ready answer back.
 
-    python -m tests.bench.bench_dns [--runs 5] [--seconds 2]
+    python -m tests.bench.bench_dns [--runs 5] [--seconds 1]
 
 Both servers are processes of their own on loopback, an idle event loop in the main thread, and take turns;
 what counts is the ratio of the medians, since the machine is seldom ours alone.
@@ -14,16 +14,16 @@ import multiprocessing
 import re
 import shutil
 import socket
-import statistics
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from tests.bench.measure import BenchProblem, Row, alternate, paired_ratio, run_alone, spread
 from weave_cli.names import PeerName
 from weave_cli.router.nameserver.answers import Answerer, Ready
 from weave_cli.router.nameserver.registry import NameRegistry
@@ -32,6 +32,9 @@ from weave_cli.router.runtime.dns_server import DnsServer
 _DOMAIN = "weave.local."
 _US = PeerName(0x7A0000000001)
 _TARGET_RATIO = 0.7
+_RUNS = 5
+_SECONDS = 1
+_ECHO = "ready answers, echoed"
 
 
 class _Alone:
@@ -109,39 +112,58 @@ def _measure(port: int, questions: Path, seconds: int) -> float:
     rate = re.search(r"Queries per second:\s+([\d.]+)", text)
     codes = re.search(r"Response codes:\s+(.*)", text)
     if not rate or not codes or codes[1] != "NOERROR " + codes[1].split()[1] + " (100.00%)":
-        sys.exit(f"dnsperf is not content:\n{text}")
+        raise BenchProblem(f"dnsperf is not content:\n{text}")
     return float(rate[1])
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=2)
-    arguments = parser.parse_args()
+def _take_rates(runs: int, seconds: int) -> dict[str, list[float]]:
+    """Answers per second of the echo and of each kind of question, in turns."""
     if not shutil.which("dnsperf"):
-        sys.exit("dnsperf is not installed")
+        raise BenchProblem("dnsperf is not installed")
     wanted = {
         "1 name": [f"name0.{_DOMAIN} A"],
         "1000 names": [f"name{number}.{_DOMAIN} A" for number in range(1000)],
         "1 name of 60 addresses": [f"many.{_DOMAIN} A"],
         "AAAA of 1 name": [f"name0.{_DOMAIN} AAAA"],
     }
-    rates: dict[str, list[float]] = {name: [] for name in ("ready answers, echoed", *wanted)}
     with tempfile.TemporaryDirectory() as directory, _process(_serve_echo) as echo:
         files = {name: Path(directory) / f"{number}" for number, name in enumerate(wanted)}
         for name, lines in wanted.items():
             files[name].write_text("\n".join(lines) + "\n")
         with _process(_serve_names) as server:
-            for _ in range(arguments.runs):
-                rates["ready answers, echoed"].append(_measure(echo, files["1 name"], arguments.seconds))
-                for name in wanted:
-                    rates[name].append(_measure(server, files[name], arguments.seconds))
-    base = statistics.median(rates["ready answers, echoed"])
-    print(f"{'':24} {'answers/s':>10} {'lowest':>9} {'highest':>9} {'of the echo':>12}")
+            return alternate(
+                runs,
+                **{_ECHO: partial(_measure, echo, files["1 name"], seconds)},
+                **{name: partial(_measure, server, files[name], seconds) for name in wanted},
+            )
+
+
+def take(runs: int = _RUNS, seconds: int = _SECONDS) -> list[Row]:
+    """Each kind of question beside the echo."""
+    rates = _take_rates(runs, seconds)
+    echo = rates.pop(_ECHO)
+    rows = []
     for name, found in rates.items():
-        middle = statistics.median(found)
-        print(f"{name:24} {middle:10.0f} {min(found):9.0f} {max(found):9.0f} {middle / base:12.2f}")
-    print(f"wanted: at least {_TARGET_RATIO} of the echo")
+        ratio = paired_ratio(found, echo)
+        rows.append(
+            Row(
+                measure=f"weaveDNS, {name}",
+                value=spread(found, "answers/s"),
+                baseline=f"{_ECHO} {spread(echo, '/s')}",
+                compared=f"{ratio:.2f} of it",
+                target=f">= {_TARGET_RATIO}",
+                is_met=ratio >= _TARGET_RATIO,
+            )
+        )
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=_RUNS)
+    parser.add_argument("--seconds", type=int, default=_SECONDS, help="length of each run of dnsperf")
+    arguments = parser.parse_args()
+    run_alone(partial(take, arguments.runs, arguments.seconds))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from tests.bench.docker_hosts import Hosts, launch, on_new_hosts, reset, time_on
+from tests.bench.docker_hosts import Hosts, launch, on_new_hosts, time_on
 from tests.bench.measure import Row, alternate, paired_difference, run_alone, spread
 
 _PAIRS: Final = 10
@@ -27,8 +27,6 @@ def take(hosts: Hosts) -> list[Row]:
         weave=partial(time_on, one, "docker run --rm --net=weave busybox true"),
         bridge=partial(time_on, one, "docker run --rm --net=bench-bridge busybox true"),
     )
-    one.run("docker network rm bench-bridge")
-    reset(hosts)
     more_ms = paired_difference(found["weave"], found["bridge"])
     return [
         Row(

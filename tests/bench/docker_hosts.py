@@ -38,9 +38,17 @@ def docker_hosts() -> Iterator[Hosts]:
 
 
 def on_new_hosts(take: Callable[[Hosts], list[Row]]) -> list[Row]:
-    """The rows of a bench that is run alone."""
+    """The rows of a bench that is run alone; raises BenchProblem."""
     with docker_hosts() as hosts:
+        return take_on(hosts, take)
+
+
+def take_on(hosts: Hosts, take: Callable[[Hosts], list[Row]]) -> list[Row]:
+    """The rows of one bench; what fails on a host is a BenchProblem."""
+    try:
         return take(hosts)
+    except (CommandFailed, EngineSilent, BoxBroken) as problem:
+        raise BenchProblem(str(problem)) from problem
 
 
 def launch(hosts: Hosts) -> None:
@@ -53,10 +61,14 @@ def launch(hosts: Hosts) -> None:
         watch.moment()
 
 
-def reset(hosts: Hosts) -> None:
-    """Bring both hosts back to nothing launched."""
-    for host in hosts:
-        host.run("weave reset --force")
+def restore(hosts: Hosts) -> None:
+    """Bring both hosts back to what docker_hosts gave; raises BenchProblem."""
+    try:
+        for host in hosts:
+            if host.clean():
+                host.run("weave setup", timeout=120)  # it is a new one
+    except (CommandFailed, EngineSilent, BoxBroken, OSError) as problem:
+        raise BenchProblem(f"the host cannot be restored: {problem}") from problem
 
 
 def time_on(host: LabHost, command: str) -> float:
