@@ -68,11 +68,15 @@ class ApiServer:
         """Listen; raises HostProblem naming whoever has the port."""
         # A caller that goes away cancels its handler, and so its place in the allocator's queue.
         self._runner = web.AppRunner(
-            self._application, access_log=None, handler_cancellation=True, keepalive_timeout=3600
+            self._application,
+            access_log=None,
+            handler_cancellation=True,
+            keepalive_timeout=3600,
+            shutdown_timeout=0.5,
         )
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, self._host, self._port, shutdown_timeout=0.5).start()
+            await web.TCPSite(self._runner, self._host, self._port).start()
         except OSError as problem:
             owner = find_listener("tcp", self._port)
             raise HostProblem(

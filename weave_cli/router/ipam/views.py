@@ -30,7 +30,11 @@ class RingEntryView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllocatorView:
-    """What status shows. quorum and known_nodes: of the election that is awaited, None without one."""
+    """What status shows.
+
+    active: addresses of the range that are in use here. quorum and known_nodes: of the election that is
+    awaited, 0 without one.
+    """
 
     whole: Range
     default_subnet: Cidr
@@ -56,7 +60,7 @@ def make_view(
     return AllocatorView(
         whole=territory.whole,
         default_subnet=default_subnet,
-        active=len(territory.books),
+        active=sum(address in territory.whole for address in territory.books.addresses()),
         entries=tuple(_entries(territory.ring, nicknames, directory)),
         is_electing=election.is_running,
         is_elector=election.is_elector,

@@ -91,13 +91,13 @@ class AddressDesk:
         request = next(self._numbers)
         future: asyncio.Future[Answered | Cancelled] = asyncio.get_running_loop().create_future()
         self._waiting[request] = future
-        begin(request)
-        self._pump()
         try:
+            begin(request)
+            self._pump()
             return await future
-        except asyncio.CancelledError:
-            # The client went away; its place in the queue must not take an address later.
+        except BaseException:
+            # The client went away, or what it asked for cannot be written down: its place in the queue must
+            # not take an address later.
             self._waiting.pop(request, None)
             self._allocator.cancel(request, self._clock())
-            self._pump()
             raise
