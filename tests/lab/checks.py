@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -49,18 +50,7 @@ def pings(host: LabHost, container: str, target: str, *, timeout: float = 20) ->
 
 
 def resolves(host: LabHost, container: str, name: str) -> str | None:
-    """The first address that the container finds for the name, or None."""
-    found = host.sh(f"docker exec {container} getent hosts {name} || docker exec {container} nslookup {name}")
-    return _first_address(found.stdout, name)
-
-
-def _first_address(text: str, name: str) -> str | None:
-    """The address of the answer's part of busybox nslookup's output."""
-    seen_name = False
-    for line in text.splitlines():
-        words = line.split()
-        if words[:1] == ["Name:"] and words[-1].rstrip(".") == name.rstrip("."):
-            seen_name = True
-        elif seen_name and words and words[0].startswith("Address"):
-            return next((word for word in words[1:] if word.count(".") == 3), None)
-    return None
+    """The IPv4 address that a program in the container gets for the name from its resolver, or None."""
+    said = host.sh(f"docker exec {container} ping -c1 -W1 -q {name}").stdout
+    found = re.match(r"PING \S+ \(([\d.]+)\)", said)
+    return found[1] if found else None

@@ -8,13 +8,26 @@ from __future__ import annotations
 
 import signal
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from types import FrameType
 
 import pytest
 
 from tests.lab import engines
 from tests.lab.hosts import Lab, LabHost
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add to a failure what the hosts have to say, before they are cleaned."""
+    report = yield
+    lab = getattr(item, "funcargs", {}).get("lab")
+    if call.when == "call" and report.failed and isinstance(lab, Lab):
+        for name, seen in lab.describe().items():
+            report.sections.append((f"{name} when the test failed", seen))
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -140,6 +140,20 @@ class LabHost:
         log = self._box.disk / "dockerd.log"
         return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
 
+    def describe(self) -> str:
+        """What one wants to see of the host when a test has failed."""
+        if not self.is_on:
+            return "switched off"
+        questions = (
+            "docker ps -a",
+            "docker logs --tail 40 weave",
+            "docker logs --tail 40 weaveplugin",
+            "weave status connections",
+            "weave status dns",
+            "tail -n 15 " + str(self._box.disk / "dockerd.log"),
+        )
+        return "\n".join(str(self.sh(f"timeout 10 {question}")) for question in questions)
+
     def clean(self) -> str | None:
         """Bring the host back to how it was installed; what went wrong on the way, or None.
 
@@ -214,8 +228,12 @@ class Lab:
         if number not in self._hosts:
             box = Box(self._slot, self.switch, number)
             made = LabHost(box, number, self.switch.address(number), self.engine, self._environment())
+            try:
+                made.install()
+            except BaseException:
+                made.power_off()
+                raise
             self._hosts[number] = made
-            made.install()
         return self._hosts[number]
 
     def hosts(self, count: int) -> list[LabHost]:
@@ -241,6 +259,10 @@ class Lab:
     def unblock(self) -> None:
         """End all partitions and blocks."""
         self.switch.unblock()
+
+    def describe(self) -> dict[str, str]:
+        """What is to be seen of each host, by its name."""
+        return {host.name: host.describe() for host in self._hosts.values()}
 
     def clean(self) -> list[str]:
         """Bring every started host and the network back to the start; what went wrong, one text per host."""

@@ -7,6 +7,7 @@ Debian's docker.io starts an engine by systemd on ordinary machines; that engine
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -81,6 +82,9 @@ def unmet() -> str | None:
 
 def main() -> int:
     """Install what is missing and check that lab hosts can run."""
+    if shutil.which("dpkg-query") is None:
+        sys.stderr.write("needs: no Debian here; install by hand what the head of needs.py lists\n")
+        return 1
     absent = missing_packages()
     if absent and os.geteuid() != 0:
         sys.stderr.write(f"needs: not root, so cannot install {' '.join(absent)}\n")
