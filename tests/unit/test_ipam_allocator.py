@@ -20,24 +20,15 @@ def two_peers(whole: str = "10.32.0.0/26") -> tuple[FakeAllocatorMesh, FakePeer,
     """The first peer owns the whole range, the second knows of it."""
     mesh = FakeAllocatorMesh(1, whole=whole)
     one = mesh.add(1)
-    mesh.ask(lambda number: one.allocator.wait_for_ring(number, mesh.now))
-    mesh.deliver()
+    one.wait_for_ring()
     two = mesh.add(2)
     mesh.gossip()
     return mesh, one, two
 
 
-def claim(mesh: FakeAllocatorMesh, peer: FakePeer, ident: str, text: str, *, early: bool = False) -> int:
-    return mesh.ask(
-        lambda number: peer.allocator.claim(
-            number, ident, parse_cidr(text), no_error_on_unknown=early, is_container=False, now=mesh.now
-        )
-    )
-
-
 def test_lowest_free_address_is_given_with_the_prefix_of_the_subnet() -> None:
     mesh, peer = one_peer()
-    first, second = mesh.allocate(peer, "c1"), mesh.allocate(peer, "c2")
+    first, second = peer.allocate("c1"), peer.allocate("c2")
     mesh.deliver()
     assert peer.answers[first] == parse_cidr("10.32.0.1/12")
     assert peer.answers[second] == parse_cidr("10.32.0.2/12")
@@ -45,29 +36,29 @@ def test_lowest_free_address_is_given_with_the_prefix_of_the_subnet() -> None:
 
 def test_same_owner_gets_the_same_address_again() -> None:
     mesh, peer = one_peer()
-    first, second = mesh.allocate(peer, "c1"), mesh.allocate(peer, "c1")
+    first, second = peer.allocate("c1"), peer.allocate("c1")
     mesh.deliver()
     assert peer.answers[first] == peer.answers[second]
 
 
 def test_anonymous_owners_are_filed_under_their_addresses() -> None:
-    mesh, peer = one_peer()
-    mesh.allocate(peer, "_")
-    mesh.allocate(peer, "_")
+    _, peer = one_peer()
+    peer.allocate("_")
+    peer.allocate("_")
     assert sorted(peer.allocator.owned()) == ["10.32.0.1", "10.32.0.2"]
 
 
 def test_subnet_outside_the_range_is_refused() -> None:
     mesh, peer = one_peer()
     subnet = parse_cidr("192.168.0.0/24")
-    number = mesh.ask(lambda n: peer.allocator.allocate(n, "c", subnet, is_container=False, now=mesh.now))
+    number = peer.allocate("c", subnet)
     mesh.deliver()
     assert peer.answers[number] == "range 192.168.0.0/24 out of bounds: 10.32.0.0/12"
 
 
 def test_first_and_last_address_of_a_subnet_are_never_given() -> None:
     mesh, peer = one_peer("10.32.0.0/30")
-    numbers = [mesh.allocate(peer, f"c{count}") for count in range(3)]
+    numbers = [peer.allocate(f"c{count}") for count in range(3)]
     mesh.deliver()
     assert [peer.answers.get(number) for number in numbers] == [
         parse_cidr("10.32.0.1/30"),
@@ -79,22 +70,22 @@ def test_first_and_last_address_of_a_subnet_are_never_given() -> None:
 
 def test_freed_address_goes_to_who_waits() -> None:
     mesh, peer = one_peer("10.32.0.0/30")
-    mesh.allocate(peer, "a")
-    mesh.allocate(peer, "b")
-    waiting = mesh.allocate(peer, "c")
+    peer.allocate("a")
+    peer.allocate("b")
+    waiting = peer.allocate("c")
     mesh.deliver()
-    peer.allocator.delete("a", mesh.now)
+    peer.delete("a")
     mesh.deliver()
     assert peer.answers[waiting] == parse_cidr("10.32.0.1/30")
 
 
 def test_cancelled_request_gets_nothing() -> None:
     mesh, peer = one_peer("10.32.0.0/30")
-    mesh.allocate(peer, "a")
-    mesh.allocate(peer, "b")
-    waiting = mesh.allocate(peer, "c")
-    peer.allocator.cancel(waiting, mesh.now)
-    peer.allocator.delete("a", mesh.now)
+    peer.allocate("a")
+    peer.allocate("b")
+    waiting = peer.allocate("c")
+    peer.do(lambda allocator: allocator.cancel(waiting, mesh.now))
+    peer.delete("a")
     mesh.deliver()
     assert waiting not in peer.answers
     assert "c" not in peer.allocator.owned()
@@ -102,7 +93,7 @@ def test_cancelled_request_gets_nothing() -> None:
 
 def test_errors_name_address_and_owner() -> None:
     mesh, peer = one_peer()
-    mesh.allocate(peer, "c1")
+    peer.allocate("c1")
     with pytest.raises(RouterProblem, match=r"^Unable to free: Free: address 10\.33\.1\.9 not found for c1$"):
         peer.allocator.free("c1", parse_address("10.33.1.9"), mesh.now)
     peer.allocator.delete("c1", mesh.now)
@@ -121,15 +112,15 @@ def test_claims_answer_as_the_specification_says() -> None:
         ("c5", "192.168.9.9/24", "Unable to claim: address 192.168.9.9/24 already in use by c4"),
     ]
     for ident, text, expected in cases:
-        number = claim(mesh, peer, ident, text)
+        number = peer.claim(ident, text)
         mesh.deliver()
         assert peer.answers[number] == expected
 
 
 def test_lookup_finds_the_addresses_of_an_owner_in_a_subnet() -> None:
     mesh, peer = one_peer()
-    mesh.allocate(peer, "c1")
-    claim(mesh, peer, "c1", "10.33.1.1/24")
+    peer.allocate("c1")
+    peer.claim("c1", "10.33.1.1/24")
     assert peer.allocator.lookup("c1", mesh.range) == [parse_cidr("10.32.0.1/12"), parse_cidr("10.33.1.1/24")]
     assert peer.allocator.lookup("c1", parse_cidr("10.33.1.0/24")) == [parse_cidr("10.33.1.1/24")]
     assert peer.allocator.lookup("c2", mesh.range) == []
@@ -137,7 +128,7 @@ def test_lookup_finds_the_addresses_of_an_owner_in_a_subnet() -> None:
 
 def test_half_the_range_comes_over_when_a_peer_asks() -> None:
     mesh, one, two = two_peers()
-    number = mesh.allocate(two, "c1")
+    number = two.allocate("c1")
     mesh.deliver()
     assert two.answers[number] == Cidr(parse_address("10.32.0.32"), 26)
     sizes = {entry.peer: entry.size for entry in one.allocator.view().entries}
@@ -147,15 +138,15 @@ def test_half_the_range_comes_over_when_a_peer_asks() -> None:
 
 def test_claim_of_an_address_that_another_peer_has_free_brings_it_over() -> None:
     mesh, _, two = two_peers()
-    number = claim(mesh, two, "c", "10.32.0.7/26")
+    number = two.claim("c", "10.32.0.7/26")
     mesh.deliver()
     assert two.answers[number] == parse_cidr("10.32.0.7/26")
 
 
 def test_claim_of_an_address_in_use_elsewhere_is_denied() -> None:
     mesh, one, two = two_peers()
-    mesh.allocate(one, "a")
-    number = claim(mesh, two, "b", "10.32.0.1/26")
+    one.allocate("a")
+    number = two.claim("b", "10.32.0.1/26")
     mesh.deliver()
     assert two.answers[number] == (
         "Unable to claim: address 10.32.0.1/26 is owned by other peer 7a:00:00:00:00:01 (host1)"
@@ -165,8 +156,8 @@ def test_claim_of_an_address_in_use_elsewhere_is_denied() -> None:
 def test_claim_at_an_unreachable_owner_fails_in_the_end_and_early_callers_hear_yes() -> None:
     mesh, one, two = two_peers()
     del mesh.peers[one.name]
-    patient = claim(mesh, two, "a", "10.32.0.1/26")
-    early = claim(mesh, two, "b", "10.32.0.2/26", early=True)
+    patient = two.claim("a", "10.32.0.1/26")
+    early = two.claim("b", "10.32.0.2/26", early=True)
     mesh.deliver()
     assert two.answers.get(early) == parse_cidr("10.32.0.2/26")
     assert patient not in two.answers
@@ -177,10 +168,10 @@ def test_claim_at_an_unreachable_owner_fails_in_the_end_and_early_callers_hear_y
 
 def test_leaving_hands_everything_to_another_peer() -> None:
     mesh, one, two = two_peers()
-    mesh.allocate(one, "a")
-    waiting = mesh.allocate(one, "b")
-    one.allocator.leave(mesh.now)
-    later = mesh.allocate(one, "c")
+    one.allocate("a")
+    waiting = one.allocate("b")
+    one.leave()
+    later = one.allocate("c")
     mesh.deliver()
     assert one.answers[later] == "cancelled"
     assert one.answers[waiting] == parse_cidr("10.32.0.2/26")
@@ -189,12 +180,14 @@ def test_leaving_hands_everything_to_another_peer() -> None:
 
 def test_dead_peers_ranges_are_taken_over() -> None:
     mesh, one, two = two_peers()
-    mesh.allocate(two, "x")
+    two.allocate("x")
     mesh.deliver()
     del mesh.peers[one.name]
-    assert two.allocator.take_over("nobody", mesh.now) == 0
-    assert two.allocator.take_over("host1", mesh.now) == 32
-    assert two.allocator.take_over("host1", mesh.now) == 0
+    assert two.take_over("nobody") == 0
+    assert two.take_over("host1") == 32
+    assert two.take_over("host1") == 0
+    assert {entry.peer for entry in two.allocator.view().entries} == {two.name}
+    two.start()
     assert {entry.peer for entry in two.allocator.view().entries} == {two.name}
 
 
@@ -202,8 +195,8 @@ def test_range_divided_twice_cannot_be_joined() -> None:
     mesh = FakeAllocatorMesh(1)
     one, two = mesh.add(1), mesh.add(2)
     mesh.groups = [{one.name}, {two.name}]
-    mesh.allocate(one, "a")
-    mesh.allocate(two, "b")
+    one.allocate("a")
+    two.allocate("b")
     mesh.deliver()
     mesh.groups = []
     mesh.gossip()
@@ -213,7 +206,7 @@ def test_range_divided_twice_cannot_be_joined() -> None:
 def test_two_expected_peers_wait_for_each_other() -> None:
     mesh = FakeAllocatorMesh(1)
     one = mesh.add(1, Setup(peer_count=2))
-    number = mesh.allocate(one, "a")
+    number = one.allocate("a")
     mesh.deliver()
     assert number not in one.answers
     view = one.allocator.view()
@@ -228,7 +221,7 @@ def test_two_expected_peers_wait_for_each_other() -> None:
 def test_observer_gets_the_ring_of_the_others_and_never_votes() -> None:
     mesh = FakeAllocatorMesh(1)
     observer = mesh.add(1, Setup(is_observer=True))
-    number = mesh.allocate(observer, "a")
+    number = observer.allocate("a")
     mesh.deliver()
     assert number not in observer.answers
     elector = mesh.add(2)
@@ -254,30 +247,14 @@ def test_bad_message_is_refused(data: bytes) -> None:
 
 def test_everything_is_there_after_a_restart() -> None:
     mesh, one, two = two_peers()
-    mesh.allocate(one, "a")
-    number = mesh.allocate(two, "b")
+    one.allocate("a")
+    number = two.allocate("b")
     mesh.deliver()
     before = two.answers[number]
-    again = mesh.restart(two)
-    assert again.allocator.owned() == {"b": [before]}
-    fresh = mesh.allocate(again, "c")
+    two.start()
+    assert two.allocator.owned() == {"b": [before]}
+    fresh = two.allocate("c")
     mesh.deliver()
-    assert isinstance(again.answers[fresh], Cidr)
-    assert again.answers[fresh] != before
+    assert isinstance(two.answers[fresh], Cidr)
+    assert two.answers[fresh] != before
     mesh.check()
-
-
-def test_message_leaves_only_after_the_commit() -> None:
-    mesh, one, two = two_peers()
-    mesh.allocate(two, "b")
-    for to, data in two.settle():
-        assert to == one.name
-        assert isinstance(data, bytes)
-        one.allocator.on_unicast(two.name, data, mesh.now)
-    # The grant is made, and nobody has heard of it: it must be in the journal before settle gives it out.
-    commits = one.journal.commits
-    assert len(one.journal.committed.ring.entries if one.journal.committed.ring else ()) == 1
-    sent = one.settle()
-    assert one.journal.commits == commits + 1
-    assert len(one.journal.committed.ring.entries if one.journal.committed.ring else ()) == 2
-    assert sent
