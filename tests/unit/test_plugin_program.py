@@ -127,3 +127,17 @@ def test_journal_that_cannot_be_is_a_clear_error(plugin: Process) -> None:
     assert process.returncode == 1
     assert b"cannot open /proc/nowhere/plugin.db" in words
     assert plugin.files() == []
+
+
+def test_sdk_is_imported_after_the_first_socket_and_before_the_threads(plugin: Process) -> None:
+    process = plugin.start("--log-level=debug")
+    plugin.wait_for_sockets()
+    process.terminate()
+    _, words = process.communicate(timeout=20)
+    assert b"Traceback" not in words
+    assert b"cannot reach Docker at unix://" in words
+
+
+def test_rooms_before_the_first_socket_do_without_the_sdk() -> None:
+    code = "import sys, weave_cli.plugin.program as p; sys.exit('docker' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

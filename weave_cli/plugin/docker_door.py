@@ -29,12 +29,19 @@ _LONGEST_DELAY_S: Final = 20.0
 
 
 class DockerDoor:
-    """Docker for asynchronous code. The SDK is imported with the first use, not before we listen."""
+    """Docker for asynchronous code. Await `load` once before anything else."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._client: Docker | None = None
         self._opening = threading.Lock()
+
+    async def load(self) -> None:
+        """Import the SDK, which takes 0.2 s: after we listen, and before several threads want to.
+
+        It imports itself in circles, which two threads at the same time turn into errors and deadlocks.
+        """
+        await in_thread(_import_rooms)
 
     async def call(
         self, function: Callable[Concatenate[Docker, P], T], *arguments: P.args, **words: P.kwargs
@@ -120,3 +127,9 @@ async def in_thread(function: Callable[[], T]) -> T:
 
 def _bind(function: Callable[[T], None], value: T) -> Callable[[], None]:
     return lambda: function(value)
+
+
+def _import_rooms() -> None:
+    import weave_cli.containers.attachments
+    import weave_cli.containers.engine
+    import weave_cli.containers.events  # noqa: F401

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from weave_cli.addresses import Cidr, parse_address
+from weave_cli.addresses import Cidr, format_address, parse_address
 from weave_cli.api.aio import AsyncRouterClient
 from weave_cli.errors import RouterProblem, UsageProblem, WeaveError
 from weave_cli.plugin import protocol
 from weave_cli.plugin.journal import Journal
-from weave_cli.plugin.protocol import AddressWish, Pool, Reply
+from weave_cli.plugin.protocol import AddressWish, Pool, Reply, host_link
 from weave_cli.plugin.releases import Releases
 from weave_cli.plugin.server import Call
 
@@ -24,6 +24,12 @@ log = logging.getLogger(__name__)
 
 #: Shorter than the server's deadline: there must be time left to ask why it takes so long.
 _ALLOCATION_LIMIT_S: Final = 8.5
+
+
+def _is_link_present(name: str) -> bool:
+    from weave_cli.host.veth import is_link_present
+
+    return is_link_present(name)
 
 
 class AddressDriver:
@@ -36,11 +42,14 @@ class AddressDriver:
         releases: Releases,
         *,
         limit_s: float = _ALLOCATION_LIMIT_S,
+        is_link_present: Callable[[str], bool] = _is_link_present,
     ) -> None:
+        """is_link_present: is there a network device of that name on this host?"""
         self._router = router
         self._journal = journal
         self._releases = releases
         self._limit_s = limit_s
+        self._is_link_present = is_link_present
 
     def calls(self) -> dict[str, Call]:
         return {
@@ -98,11 +107,24 @@ class AddressDriver:
                 if wish.address is None:
                     got = await self._router.allocate(wish.pool.part)
                     return Cidr(got.address, wish.pool.subnet.prefix_len)
+                self._check_unused(wish.address)
                 wanted = Cidr(wish.address, wish.pool.subnet.prefix_len)
                 await self._router.claim(wanted)
                 return wanted
         except TimeoutError:
             raise RouterProblem(await self._explain_wait(wish)) from None
+
+    def _check_unused(self, address: int) -> None:
+        """The router knows no containers, and grants this host an address again that it has already.
+
+        What counts is an endpoint with a device: one that outlived its container, because Docker or the
+        plugin was killed, must not keep the container from starting again.
+        """
+        for endpoint_id in self._journal.list_endpoints_at(address):
+            if self._is_link_present(host_link(endpoint_id)):
+                raise UsageProblem(
+                    f"address {format_address(address)} is in use by another container of this host"
+                )
 
     async def _explain_wait(self, wish: AddressWish) -> str:
         where = f" in {wish.pool.part}" if wish.pool else ""

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from weave_cli.addresses import format_address
 from weave_cli.errors import StoreProblem
 
 log = logging.getLogger(__name__)
@@ -108,6 +109,11 @@ class Journal:
         return [
             row[0] for row in self._rows("SELECT id FROM endpoints WHERE is_gone = ? ORDER BY id", (is_gone,))
         ]
+
+    def list_endpoints_at(self, address: int) -> list[str]:
+        """Endpoints with that address that Docker has not done with."""
+        query = "SELECT id FROM endpoints WHERE NOT is_gone AND address LIKE ? || '/%' ORDER BY id"
+        return [row[0] for row in self._rows(query, (format_address(address),))]
 
     def save_address(self, address: int, prefix_len: int) -> None:
         """Docker gets it (again): a release that was still to be done is off."""

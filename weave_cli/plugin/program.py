@@ -121,6 +121,7 @@ async def _serve(options: Options, settings: Settings) -> None:
         if options.mesh_socket:
             servers.append(plugin.make_mesh_server(options.mesh_socket))
             await _open(servers[-1], stack)
+        await plugin.load()
         tasks = [_supervise(name, run) for name, run in plugin.background().items()]
         stack.push_async_callback(_cancel, tasks)
         if options.mesh_socket and options.mesh_network_name:

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 #: A container that connects because it starts says so soon after.
 _START_FOLLOWS_S: Final = 0.5
 
+_RETRY_S: Final = 5.0
+
 _CONTAINER_ID = re.compile(r"[0-9a-f]{64}")
 
 
@@ -35,13 +37,21 @@ class NameWatcher:
     """Keeps the router's names of our containers as they should be."""
 
     def __init__(
-        self, docker: DockerDoor, router: AsyncRouterClient, pulse: RouterPulse, drivers: Collection[str]
+        self,
+        docker: DockerDoor,
+        router: AsyncRouterClient,
+        pulse: RouterPulse,
+        drivers: Collection[str],
+        *,
+        retry_s: float = _RETRY_S,
     ) -> None:
         """drivers: containers on their networks get names."""
         self._docker = docker
         self._router = router
         self._pulse = pulse
         self._drivers = frozenset(drivers)
+        self._retry_s = retry_s
+        self._has_retry = False
         self._queue: asyncio.Queue[Event | str | None] = asyncio.Queue()
         self._networks: set[str] = set()
         self._connecting: set[str] = set()
@@ -58,6 +68,7 @@ class NameWatcher:
         """Work for ever."""
         while True:
             item = await self._queue.get()
+            self._has_retry = self._has_retry and item is not None
             try:
                 if item is None:
                     await self._resync()
@@ -67,6 +78,9 @@ class NameWatcher:
                     await self._handle(item)
             except DockerProblem as problem:
                 log.warning("%s", problem)
+                if not self._has_retry:  # what was missed is found by looking at everything
+                    self._has_retry = True
+                    asyncio.get_running_loop().call_later(self._retry_s, self.resync)
 
     async def _handle(self, event: Event) -> None:
         from weave_cli.containers.events import NetworkEvent

@@ -53,6 +53,10 @@ class Plugin:
             self._docker, self._router, self._journal, self._releases, self._links, drivers=DRIVERS
         )
 
+    async def load(self) -> None:
+        """What takes its time and must be there before anything but the first socket."""
+        await self._docker.load()
+
     async def close(self) -> None:
         await self._links.close()
         await self._router.close()
