@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from weave_cli.errors import HostProblem
+from weave_cli.plugin.protocol import host_link
 
 
 class FakeLinks:
@@ -25,6 +26,10 @@ class FakeLinks:
             raise HostProblem(self.problem)
         self.made[endpoint_id] = mac or self.MAC
         return self.made[endpoint_id]
+
+    def is_present(self, host_name: str) -> bool:
+        """Is there a pair whose end on the bridge has that name?"""
+        return host_name in map(host_link, self.made)
 
     def delete_later(self, endpoint_id: str) -> None:
         self.made.pop(endpoint_id, None)

@@ -86,7 +86,9 @@ def with_host(
                     is_global=False,
                     wants_multicast_route=wants_multicast_route,
                 )
-                addresses = AddressDriver(client, journal, releases, limit_s=0.5)
+                addresses = AddressDriver(
+                    client, journal, releases, limit_s=0.5, is_link_present=links.is_present
+                )
                 async with asyncio.timeout(20):
                     await scenario(Host(router, journal, links, releases, network, addresses))
 
@@ -145,6 +147,29 @@ def test_address_of_another_host_is_refused_in_the_routers_words(tmp_path: Path)
         with pytest.raises(RouterProblem, match="owned by other peer host2"):
             await host.request(Address="10.32.0.9")
         assert host.journal.list_held() == []
+
+    with_host(tmp_path, scenario)
+
+
+def test_address_of_a_living_container_of_this_host_is_refused(tmp_path: Path) -> None:
+    async def scenario(host: Host) -> None:
+        assert await host.request(Address="10.32.0.1") == "10.32.0.1/12"
+        await host.connect("n1", "e1", "s1")
+        with pytest.raises(UsageProblem, match=r"10\.32\.0\.1 is in use by another container"):
+            await host.request(Address="10.32.0.1")
+        assert await host.request(Address="10.32.0.11") == "10.32.0.11/12"
+        await host.call("NetworkDriver.DeleteEndpoint", NetworkID="n1", EndpointID="e1")
+        assert await host.request(Address="10.32.0.1") == "10.32.0.1/12"
+
+    with_host(tmp_path, scenario)
+
+
+def test_address_of_a_container_that_died_unseen_is_given_again(tmp_path: Path) -> None:
+    async def scenario(host: Host) -> None:
+        await host.request(Address="10.32.0.1")
+        await host.connect("n1", "e1", "s1")
+        host.links.made.clear()  # the namespace went with the container while nobody told us
+        assert await host.request(Address="10.32.0.1") == "10.32.0.1/12"
 
     with_host(tmp_path, scenario)
 

@@ -5,6 +5,7 @@ All calls are synchronous and must run in a thread without a running event loop.
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,15 @@ def list_links(prefix: str) -> list[str]:
     """The names, sorted, of this namespace's devices that begin with `prefix`."""
     with open_netlink() as netlink:
         return sorted(link.name for link in links.list_links(netlink) if link.name.startswith(prefix))
+
+
+def is_link_present(name: str) -> bool:
+    """Is there a device of that name in this namespace? Quick, and no netlink: an event loop may ask."""
+    try:
+        socket.if_nametoindex(name)
+    except OSError:
+        return False
+    return True
 
 
 def _make_pair(netlink: IPRoute, host_name: str, guest_name: str, master: Link, mac: str | None) -> VethInfo:
