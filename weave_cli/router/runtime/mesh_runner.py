@@ -89,7 +89,9 @@ class MeshRunner:
                 log.info("->[%s]: ignoring a message with the unknown tag %d", link.address, tag)
 
     def link_writable(self, link: PeerLink) -> None:
-        self._send_pending({link.number})
+        # By the pump, not at once: gossip is made when it is sent, and must not tell what is not committed.
+        self._pending.add(link.number)
+        self._pump()
 
     def link_closed(self, link: PeerLink, reason: str) -> None:
         assert self.transport is not None
@@ -141,10 +143,7 @@ class MeshRunner:
     def send_all(self) -> None:
         """Send what waits, on every connection that can take more."""
         pending, self._pending = self._pending, set()
-        self._send_pending(pending)
-
-    def _send_pending(self, numbers: Iterable[int]) -> None:
-        for number in numbers:
+        for number in pending:
             link = self._links.get(number)
             if link is None:
                 continue

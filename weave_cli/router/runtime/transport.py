@@ -79,7 +79,8 @@ class PeerLink(asyncio.Protocol):
         if self._timer:
             self._timer.cancel()
         if self._transport:
-            self._transport.close()
+            # Not close(): what a peer does not read would keep the connection for as long as it likes.
+            self._transport.abort()
         self._owner.link_closed(self, reason)
 
     # What asyncio calls
@@ -162,6 +163,7 @@ class Transport:
         self._port = port
         self._server: asyncio.Server | None = None
         self._links: set[PeerLink] = set()
+        self._is_stopping = False
         self._next_number = 1
         self._dials: set[asyncio.Task[None]] = set()
 
@@ -181,6 +183,8 @@ class Transport:
 
     def dial(self, address: str, on_failure: Callable[[str, str], None]) -> None:
         """Try to connect to `ip:port`; on_failure(address, reason) unless a link came to be."""
+        if self._is_stopping:
+            return
         task = asyncio.get_running_loop().create_task(self._dial(address, on_failure))
         self._dials.add(task)
         task.add_done_callback(self._dials.discard)
@@ -190,7 +194,8 @@ class Transport:
         self._links.discard(link)
 
     async def stop(self) -> None:
-        """Close all links and the port."""
+        """Close all links and the port; nothing is dialled any more."""
+        self._is_stopping = True
         for task in list(self._dials):
             task.cancel()
         if self._server:
@@ -222,10 +227,13 @@ class Transport:
         try:
             async with asyncio.timeout(_DIAL_TIMEOUT_S):
                 await loop.create_connection(make_link, host, int(port), family=socket.AF_INET)
-        except (OSError, TimeoutError) as problem:
-            for link in made:
-                self._links.discard(link)
-            on_failure(address, _dial_error(address, problem))
+        except (OSError, ValueError, OverflowError) as problem:
+            # Not only OSError: addresses are what other peers say, and ports or names may be impossible.
+            reason = _dial_error(address, problem)
+            if made:
+                made[0].close(reason)
+            else:
+                on_failure(address, reason)
 
 
 class _Refusal(asyncio.Protocol):
@@ -235,9 +243,13 @@ class _Refusal(asyncio.Protocol):
         transport.close()
 
 
-def _dial_error(address: str, problem: OSError | TimeoutError) -> str:
+def _dial_error(address: str, problem: Exception) -> str:
     """The reason as `weave status connections` shows it, in the Go routers' form."""
-    if isinstance(problem, TimeoutError) and not problem.errno:
-        return f"dial tcp {address}: i/o timeout"
-    text = os.strerror(problem.errno) if problem.errno else str(problem)
-    return f"dial tcp {address}: connect: {text.lower()}"
+    match problem:
+        case socket.gaierror():
+            return f"lookup {address.rpartition(':')[0]}: {problem.strerror or problem}".lower()
+        case TimeoutError(errno=None):
+            return f"dial tcp {address}: i/o timeout"
+        case OSError(errno=int(errno)):
+            return f"dial tcp {address}: connect: {os.strerror(errno).lower()}"
+    return f"dial tcp {address}: {problem}"

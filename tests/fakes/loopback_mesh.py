@@ -1,0 +1,168 @@
+"""Routers of nothing but mesh, on real sockets of this machine: node, runner and transport.
+
+Their data path establishes every connection at once. Their clock runs faster than that of the machine, so
+that nobody waits long for the next try of a dial.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import Any, Final, cast
+
+from tests.fakes.gossip import FakeWordChannel, words
+from weave_cli.names import PeerName
+from weave_cli.router.mesh.node import MeshNode
+from weave_cli.router.mesh.targets import DirectTarget
+from weave_cli.router.runtime.mesh_runner import MeshRunner
+from weave_cli.router.runtime.transport import PeerLink, Transport
+from weave_cli.router.wire.intro import Features
+
+_SPEED: Final = 30.0
+
+
+def clock() -> float:
+    """Seconds of the fast clock."""
+    return 1_000_000.0 + time.monotonic() * _SPEED
+
+
+class _WillingPlane:
+    """A data path over which everything works from the start."""
+
+    def __init__(self) -> None:
+        self.established: Callable[[int], None] = lambda _: None
+        self.controls: list[tuple[int, int, int, bytes]] = []
+        self.ended: list[int] = []
+
+    def start_connection(self, number: int, features: Features, **_: Any) -> None:
+        asyncio.get_running_loop().call_soon(self.established, number)
+
+    def receive_control(self, number: int, index: int, sub_tag: int, body: bytes) -> None:
+        self.controls.append((number, index, sub_tag, body))
+
+    def end_connection(self, number: int) -> None:
+        self.ended.append(number)
+
+
+class LoopbackPeer:
+    """One router; `pump` does what the real one's does, and sends nothing while `is_disk_full`."""
+
+    def __init__(self, number: int, *, discovery: bool = True) -> None:
+        self.name = PeerName(0x7A0000000000 + number)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        self.uid = random.getrandbits(63) + 1
+        self.node = MeshNode(
+            name=self.name,
+            nickname=f"host{number}",
+            uid=self.uid,
+            short_id=number,
+            port=self.port,
+            discovery=discovery,
+            connection_limit=0,
+            rng=random.Random(number),
+            now=clock(),
+        )
+        self.words = FakeWordChannel()
+        self.channel = self.node.open_channel("words", self.words)
+        self.plane = _WillingPlane()
+        self.forgotten: list[PeerName] = []
+        self.runner = MeshRunner(
+            self.node, cast(Any, self.plane), clock, self.pump, lambda names: self.forgotten.extend(names)
+        )
+        self.plane.established = self.runner.overlay_established
+        self.transport = Transport(self.runner, self._features, clock, self.port)
+        self.runner.transport = self.transport
+        self.is_disk_full = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_pumping = self._pump_again = False
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def links(self) -> list[PeerLink]:
+        """Introduced ones."""
+        return list(self.runner._links.values())
+
+    @property
+    def neighbours(self) -> set[PeerName]:
+        """Peers with an established connection to this one."""
+        return {one.remote for one in self.node.connections() if one.state == "established"}
+
+    def connect(self, *others: LoopbackPeer) -> None:
+        self.connect_to(other.address for other in others)
+
+    def connect_to(self, addresses: Iterable[str]) -> None:
+        targets = [DirectTarget(text=address, address=address) for address in addresses]
+        self.node.connect(targets, replace=False, now=clock())
+        self.pump()
+
+    def say(self, *texts: str) -> None:
+        self.words.known.update(texts)
+        self.channel.broadcast(words(*texts))
+        self.pump()
+
+    async def start(self) -> None:
+        await self.transport.listen()
+        self.pump()
+
+    async def stop(self) -> None:
+        await self.transport.stop()
+        if self._timer:
+            self._timer.cancel()
+
+    def pump(self) -> None:
+        self._pump_again = True
+        if self._is_pumping:
+            return
+        self._is_pumping = True
+        try:
+            while self._pump_again:
+                self._pump_again = False
+                self.runner.settle()
+                if not self.is_disk_full:
+                    self.runner.send_all()
+        finally:
+            self._is_pumping = False
+        self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+        delay_s = max(0.0, self.node.next_wake() - clock()) / _SPEED
+        self._timer = asyncio.get_running_loop().call_later(delay_s, self._on_alarm)
+
+    def _on_alarm(self) -> None:
+        self.node.on_wake(clock())
+        self.pump()
+
+    def _features(self) -> Features:
+        return Features(
+            name=self.name,
+            nickname=f"host{self.name & 0xFF}",
+            uid=self.uid,
+            conn_id=random.getrandbits(64),
+            short_id=1,
+            overlays=("vxlan",),
+        )
+
+
+@asynccontextmanager
+async def loopback_peers(*peers: LoopbackPeer) -> AsyncIterator[None]:
+    """The peers listen inside, and are all gone behind it."""
+    for peer in peers:
+        await peer.start()
+    try:
+        yield
+    finally:
+        for peer in peers:
+            await peer.stop()
+        # Transports that were aborted tell their protocols so in the loop's next round.
+        await asyncio.sleep(0)

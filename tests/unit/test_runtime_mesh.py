@@ -1,0 +1,201 @@
+"""Mesh nodes joined by real TCP connections of this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+
+import pytest
+
+from tests.fakes.loopback_mesh import LoopbackPeer, clock, loopback_peers
+from tests.fakes.until import until
+from weave_cli.router.wire.messages import OverlayControl, Tag, encode_overlay_control
+
+
+def test_peers_are_introduced_and_gossip_flows_both_ways() -> None:
+    async def meet() -> None:
+        one, two = LoopbackPeer(1), LoopbackPeer(2)
+        async with loopback_peers(one, two):
+            one.connect(two)
+            await until(lambda: one.neighbours == {two.name} and two.neighbours == {one.name})
+            one.say("from one")
+            two.say("from two")
+            await until(lambda: one.words.known == two.words.known == {"from one", "from two"})
+            assert one.channel.unicast(two.name, b"to you")
+            one.pump()
+            await until(lambda: two.words.unicasts == [(one.name, b"to you")])
+            (link,) = two.links
+            assert (link.outbound, link.remote_ip) == (False, "127.0.0.1")
+            assert one.links[0].outbound
+            assert one.links[0].address == two.address
+
+    asyncio.run(meet())
+
+
+def test_peers_find_the_peers_of_their_peers() -> None:
+    async def meet() -> None:
+        peers = [LoopbackPeer(number) for number in (1, 2, 3, 4)]
+        names = {peer.name for peer in peers}
+        async with loopback_peers(*peers):
+            for peer, other in itertools.pairwise(peers):
+                peer.connect(other)
+            await until(lambda: all(peer.neighbours == names - {peer.name} for peer in peers))
+            peers[0].say("far")
+            await until(lambda: all("far" in peer.words.known for peer in peers))
+
+    asyncio.run(meet())
+
+
+def test_simultaneous_dialling_leaves_one_connection() -> None:
+    async def meet() -> None:
+        one, two = LoopbackPeer(1), LoopbackPeer(2)
+        async with loopback_peers(one, two):
+            for _ in range(5):
+                one.connect(two)
+                two.connect(one)
+                await until(lambda: one.neighbours == {two.name} and two.neighbours == {one.name})
+                await until(lambda: len(one.links) == len(two.links) == 1)
+                assert one.links[0].outbound != two.links[0].outbound
+                one.links[0].close("again")
+                await until(lambda: not two.neighbours or two.runner.terminations)
+
+    asyncio.run(meet())
+
+
+@pytest.mark.parametrize("closer", ["dialler", "acceptor"])
+def test_closed_connection_is_dialled_again(closer: str) -> None:
+    async def part() -> None:
+        one, two = LoopbackPeer(1), LoopbackPeer(2)
+        async with loopback_peers(one, two):
+            one.connect(two)
+            await until(lambda: one.neighbours and two.neighbours)
+            lost = [*one.links, *two.links]
+            (one if closer == "dialler" else two).links[0].close("for the test")
+            await until(lambda: one.runner.terminations == two.runner.terminations == 1)
+            await until(lambda: one.neighbours == {two.name} and two.neighbours == {one.name})
+            assert not {*one.links, *two.links} & {*lost}
+            assert one.plane.ended == [lost[0].number]
+
+    asyncio.run(part())
+
+
+def test_peer_that_starts_later_is_found() -> None:
+    async def wait() -> None:
+        one, two = LoopbackPeer(1), LoopbackPeer(2)
+        async with loopback_peers(one):
+            one.connect(two)
+            await until(lambda: any(target.last_error for target in one.node.targets()))
+            (target,) = one.node.targets()
+            assert target.last_error == f"dial tcp {two.address}: connect: connection refused"
+            async with loopback_peers(two):
+                await until(lambda: one.neighbours and two.neighbours)
+
+    asyncio.run(wait())
+
+
+def test_peer_of_our_own_name_is_refused(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+
+    async def collide() -> None:
+        one, other = LoopbackPeer(1), LoopbackPeer(1)
+        async with loopback_peers(one, other):
+            one.connect(other)
+            one.connect_to([one.address])
+            await until(lambda: "peer names collision" in caplog.text)
+            await until(lambda: "cannot connect to ourself" in caplog.text)
+            assert one.links == other.links == []
+            assert one.runner.terminations == 0
+
+    asyncio.run(collide())
+
+
+def test_bad_gossip_ends_the_connection_that_brought_it(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+
+    async def say_nonsense() -> None:
+        one, two = LoopbackPeer(1), LoopbackPeer(2)
+        async with loopback_peers(one, two):
+            one.connect(two)
+            await until(lambda: one.neighbours and two.neighbours)
+            one.links[0].send(Tag.GOSSIP, b"no gob at all")
+            await until(lambda: two.runner.terminations == 1)
+            assert "connection shutting down: gob: " in caplog.text
+            await until(lambda: one.neighbours and two.neighbours)
+
+    asyncio.run(say_nonsense())
+
+
+def test_control_messages_reach_the_data_path_and_short_ones_end_the_connection() -> None:
+    async def control() -> None:
+        one, two = LoopbackPeer(1), LoopbackPeer(2)
+        async with loopback_peers(one, two):
+            one.connect(two)
+            await until(lambda: one.neighbours and two.neighbours)
+            number = two.links[0].number
+            one.runner.send_control(one.links[0].number, encode_overlay_control(OverlayControl(0, 2, b"x")))
+            one.links[0].send(200, b"of a later version: ignored")
+            await until(lambda: two.plane.controls == [(number, 0, 2, b"x")])
+            assert two.runner.terminations == 0
+            one.links[0].send(Tag.OVERLAY_CONTROL, b"\0")
+            await until(lambda: two.runner.terminations == 1)
+
+    asyncio.run(control())
+
+
+def test_connection_whose_data_path_fails_is_ended() -> None:
+    async def fail() -> None:
+        one, two = LoopbackPeer(1), LoopbackPeer(2)
+        async with loopback_peers(one, two):
+            one.connect(two)
+            await until(lambda: one.neighbours and two.neighbours)
+            one.runner.overlay_failed(one.links[0].number, "no working overlay")
+            one.runner.overlay_failed(99, "nobody's")
+            await until(lambda: two.runner.terminations == 1)
+            await until(lambda: one.neighbours and two.neighbours)
+
+    asyncio.run(fail())
+
+
+def test_slow_reader_gets_all_in_the_end_and_nothing_while_the_disk_is_full() -> None:
+    async def read_slowly() -> None:
+        one, two = LoopbackPeer(1), LoopbackPeer(2)
+        async with loopback_peers(one, two):
+            one.connect(two)
+            await until(lambda: one.neighbours and two.neighbours)
+            reading = two.links[0]._transport
+            assert reading is not None
+            reading.pause_reading()
+            for number in range(400):
+                one.say(f"{number}:" + "x" * 20_000)
+            assert not one.links[0].writable
+            # What still waits is made into messages when it is sent, so it must wait for the disk.
+            one.is_disk_full = True
+            waiting = one.links[0]
+            with pytest.MonkeyPatch.context() as spied:
+                sent: list[int] = []
+                spied.setattr(waiting, "send", lambda tag, payload: sent.append(tag))
+                reading.resume_reading()
+                await until(lambda: waiting.writable)
+                assert sent == []
+            one.is_disk_full = False
+            one.pump()
+            await until(lambda: len(two.words.known) == 400)
+
+    asyncio.run(read_slowly())
+
+
+def test_nothing_is_dialled_after_the_stop() -> None:
+    async def stop() -> None:
+        one, two = LoopbackPeer(1), LoopbackPeer(2)
+        async with loopback_peers(one, two):
+            one.connect(two)
+            await until(lambda: one.neighbours and two.neighbours)
+            await one.stop()
+            await until(lambda: two.runner.terminations == 1)
+            one.node.on_wake(clock() + 3600)
+            one.pump()
+            assert not one.transport._dials
+            assert one.links == []
+
+    asyncio.run(stop())
