@@ -103,6 +103,17 @@ def test_a_power_cut_ends_everything_and_keeps_the_disk(host: LabHost) -> None:
     assert host.run("ls /run/lost /tmp/lost 2>/dev/null || true") == ""
 
 
+def test_a_rebooted_host_has_the_network_card_that_the_others_know(two_hosts: Two) -> None:
+    one, other = two_hosts
+    assert reaches(one, other)
+    known = one.run(f"ip neighbour show to {other.ip} | grep -o 'lladdr .*' | cut -d' ' -f2")
+    other.power_off()
+    assert not reaches(one, other)
+    other.boot()
+    assert known == other.run("cat /sys/class/net/eth0/address")
+    assert reaches(one, other)
+
+
 def test_a_killed_engine_leaves_its_containers(host: LabHost) -> None:
     container = host.run("docker run -d --init --name kept busybox sleep 1d")
     host.kill_engine()
