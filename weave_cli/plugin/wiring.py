@@ -29,7 +29,7 @@ DRIVERS: Final = (MESH_DRIVER, GLOBAL_DRIVER)
 
 #: In the journal: does the engine share networks between hosts?
 _SHARING_FACT: Final = "engine shares networks"
-_ENGINE_LIMIT_S: Final = 3.0
+_ENGINE_LIMIT_S: Final = 1.0
 
 
 class Plugin:
@@ -131,18 +131,15 @@ class Plugin:
             word = "yes" if shares else "no"
             if self._journal.find_fact(_SHARING_FACT) not in (word, None):
                 log.warning(
-                    "Docker %s share networks between hosts now: restart the plugin, then Docker,"
-                    " for driver %s to follow",
-                    "can" if shares else "cannot",
+                    "Docker %s networks between hosts now: restart the plugin, then Docker, for driver %s"
+                    " to follow",
+                    "can share" if shares else "can no longer share",
                     GLOBAL_DRIVER,
                 )
             self._journal.save_fact(_SHARING_FACT, word)
 
     async def _shares_networks(self) -> bool:
-        """As the journal has it, so that we can listen before Docker answers; else as Docker says."""
-        known = self._journal.find_fact(_SHARING_FACT)
-        if known is not None:
-            return known == "yes"
+        """As Docker says; as the journal has it when Docker is not up yet, for it may wait for our socket."""
         from weave_cli.containers.engine import read_engine_facts
 
         try:
@@ -150,6 +147,6 @@ class Plugin:
                 facts = await self._docker.call(read_engine_facts)
         except (DockerProblem, TimeoutError) as problem:
             log.warning("cannot tell whether Docker shares networks: %s", problem or "no answer")
-            return False
+            return self._journal.find_fact(_SHARING_FACT) == "yes"
         self._journal.save_fact(_SHARING_FACT, "yes" if facts.can_share_networks else "no")
         return facts.can_share_networks
