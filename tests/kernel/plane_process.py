@@ -17,6 +17,9 @@ from weave_cli.names import PeerName
 from weave_cli.router.runtime.dataplane import DataPlane, DataPlaneSettings
 from weave_cli.router.wire.intro import Features
 
+#: Seconds; short, as tests wait for it.
+LINGER_S = 1.0
+
 
 def tell(event: str, **facts: Any) -> None:
     sys.stdout.write(json.dumps({"event": event, **facts}) + "\n")
@@ -58,7 +61,9 @@ def obey(plane: DataPlane, order: dict[str, Any]) -> None:
 
 
 async def run(name: int) -> None:
-    plane = DataPlane(DataPlaneSettings(name=PeerName(name), mesh_port=6783), rng=random.Random(name))
+    plane = DataPlane(
+        DataPlaneSettings(name=PeerName(name), mesh_port=6783, linger_s=LINGER_S), rng=random.Random(name)
+    )
     plane.report_to(
         on_established=lambda conn_id: tell("established", conn=conn_id),
         on_failed=lambda conn_id, reason: tell("failed", conn=conn_id, reason=reason),

@@ -120,13 +120,13 @@ class Weaver:
         if self._unresolved:
             self._unresolved.cancel()
         await self._api.stop()
+        # Before the connections: their end must not take the entries away that containers go on using.
+        await self._dataplane.close()
         await self._transport.stop()
         if self._timer:
             self._timer.cancel()
         if self._dns_server and self.is_ready:
             await asyncio.to_thread(self._dns_server.stop)
-        if self.is_ready:
-            await self._dataplane.close()
         self._store.close()
 
     # What the API asks

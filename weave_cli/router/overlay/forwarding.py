@@ -7,6 +7,7 @@ neighbour whose overlay is established.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,6 +31,11 @@ class ForwardingPlan:
     def __init__(self) -> None:
         self._neighbours: dict[int, Neighbour] = {}
         self._flooded: set[int] = set()
+        self._inherited: frozenset[FdbEntry] = frozenset()
+
+    def inherit(self, entries: Iterable[FdbEntry]) -> None:
+        """Entries of an earlier run, which containers may be using; wanted until the heir says otherwise."""
+        self._inherited = frozenset(entries)
 
     def add(self, neighbour: Neighbour) -> None:
         """A connection began."""
@@ -49,6 +55,8 @@ class ForwardingPlan:
         """All entries, once each. Of two connections to one peer the later decides where heartbeats go."""
         beats = {overlay_mac(one.name): one.address for one in self._neighbours.values()}
         floods = {self._neighbours[conn_id].address for conn_id in self._flooded}
-        return frozenset(FdbEntry(mac, address) for mac, address in beats.items()) | frozenset(
-            FdbEntry(FLOOD_MAC, address) for address in floods
+        return (
+            frozenset(FdbEntry(mac, address) for mac, address in beats.items())
+            | frozenset(FdbEntry(FLOOD_MAC, address) for address in floods)
+            | frozenset(entry for entry in self._inherited if entry.mac not in beats)
         )

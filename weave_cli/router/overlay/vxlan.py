@@ -173,6 +173,11 @@ class VxlanConnection:
         return told
 
     @property
+    def is_working(self) -> bool:
+        """Whether frames get through, as far as heartbeats tell."""
+        return self._is_established and not self._has_failed
+
+    @property
     def _is_established(self) -> bool:
         return self._established_at is not None
 

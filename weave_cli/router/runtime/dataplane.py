@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from weave_cli.errors import HostProblem
-from weave_cli.host.fdb import reconcile_fdb
+from weave_cli.host.fdb import read_fdb, reconcile_fdb
 from weave_cli.host.network import HostNetwork, NetworkWish
 from weave_cli.host.rules import FirewallFacts
 from weave_cli.names import DOCKER_BRIDGE, HTTP_ADDRESS, PeerName
@@ -46,6 +46,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+#: Seconds for which frames go on to a neighbour whose router has gone: most only restart, and the kernels on
+#: both sides go on without them.
+LINGER_S: Final = 60.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataPlaneSettings:
     """What the data path is made from; `mtu` is the operator's WEAVE_MTU, None for the underlay's less 50."""
@@ -54,6 +59,7 @@ class DataPlaneSettings:
     mesh_port: int
     mtu: int | None = None
     docker_bridge: str = DOCKER_BRIDGE
+    linger_s: float = LINGER_S
     control_address: str = HTTP_ADDRESS
 
 
@@ -118,8 +124,11 @@ class DataPlane:
         return network
 
     async def open(self) -> None:
-        """Forget an earlier run's neighbours, begin to listen, and look after the host's network."""
+        """Take over an earlier run's entries for a while, begin to listen, look after the host's network."""
+        present = await asyncio.get_running_loop().run_in_executor(self._entries_thread, read_fdb)
+        self._vxlan.plan.inherit(one.entry for one in present if one.is_ours)
         await self._apply_entries()
+        self._later(lambda: self._vxlan.plan.inherit(()))
         self._open_socket()
         self._keeper = self._begin(self._upkeep.keep_up(self._resume))
 
@@ -184,13 +193,16 @@ class DataPlane:
         self._settle(conn_id, connection)
 
     def end_connection(self, conn_id: int) -> None:
-        """The connection is over: nothing is sent to its other end any more. Unknown ones are ignored."""
+        """The connection is over; frames that get through still go there for a while. Unknown: ignored."""
         connection = self._connections.pop(conn_id, None)
         if connection is None:
             return
         self._drop(connection)
-        self._vxlan.release(conn_id)
-        self._begin(self._apply_entries())
+        if connection.overlay.is_working:
+            self._later(lambda: self._vxlan.release(conn_id))
+        else:
+            self._vxlan.release(conn_id)
+            self._begin(self._apply_entries())
 
     def attributes(self, conn_id: int) -> dict[str, str | int | bool]:
         """What status shows: overlay name, MTU, the path's when narrower; empty for unknown connections."""
@@ -222,6 +234,15 @@ class DataPlane:
             return
         if self._connections.get(conn_id) is connection:
             self._on_established(conn_id)
+
+    def _later(self, change_plan: Callable[[], None]) -> None:
+        """Change the plan of entries when those that it takes away have lingered."""
+        self._begin(self._change_later(change_plan))
+
+    async def _change_later(self, change_plan: Callable[[], None]) -> None:
+        await asyncio.sleep(self._settings.linger_s)
+        change_plan()
+        await self._apply_entries()
 
     async def _apply_entries(self) -> None:
         wanted = self._vxlan.plan.wanted()
