@@ -8,6 +8,7 @@ import pytest
 from tests.vectors.load import load
 from weave_cli.reports import LocalConnection, Report
 from weave_cli.router.http import status_text
+from weave_cli.router.http.calls import text_answer
 
 SAMPLES = load("http-samples")["vectors"]
 REPORT: Report = next(
@@ -73,3 +74,7 @@ def test_owner_that_the_mesh_does_not_know_is_unreachable() -> None:
     report = cast(Report, {**REPORT, "IPAM": {**REPORT["IPAM"], "Entries": [entry]}})
     assert status_text.ipam(report).endswith("% of total) - unreachable!\n")
     assert "all IP ranges owned by unreachable peers" in status_text.overview(report)
+
+
+def test_nickname_that_is_no_text_can_be_shown() -> None:
+    assert text_answer("host\udcff\n").body == b"host?\n"

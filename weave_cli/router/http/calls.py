@@ -78,7 +78,7 @@ class RouterCalls:
         report = self._router.report()
         if _accepts_json(request):
             text = json.dumps(report, indent=4, ensure_ascii=False)
-            return web.Response(text=text, content_type="application/json")
+            return web.Response(body=text.encode("utf-8", "replace"), content_type="application/json")
         formats = request.query.getall("format", [])
         if len(formats) != 1:
             return text_answer("error: must supply one format parameter\n", status=400)
@@ -231,8 +231,11 @@ class NameCalls:
 
 
 def text_answer(text: str, status: int = 200) -> web.Response:
-    """Plain text, as everything but the JSON answers is."""
-    return web.Response(text=text, status=status) if text else web.Response(status=status)
+    """Plain text, as everything but the JSON answers is; a peer's nickname may hold what is no text."""
+    if not text:
+        return web.Response(status=status)
+    body = text.encode("utf-8", "replace")
+    return web.Response(body=body, status=status, content_type="text/plain", charset="utf-8")
 
 
 async def _form(request: web.Request) -> MultiMapping[Any]:
