@@ -1,0 +1,102 @@
+"""`weave reset`: nothing of ours is left, and Docker answers at once."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.lab.hosts import Lab, LabHost
+
+#: Docker waits 15 s for each call to a plugin that is gone; far less means that it waits for nobody.
+AT_ONCE_S = 8.0
+
+LEFTOVERS = {
+    "containers": "docker ps -aq --filter label=works.weave",
+    "networks": "docker network ls -q --filter driver=weavemesh; docker network ls -q --filter driver=weave",
+    "volumes": "docker volume ls -q",
+    "devices": "ip -o link | grep -E ': (weave|vethw)'",
+    "rules": "(iptables-nft-save; iptables-legacy-save) 2>/dev/null | grep -i weave",
+    "sockets": "ls /run/docker/plugins | grep weave",
+    "ports": "ss -Hlntu '( sport = :6783 or sport = :6784 )'",
+}
+
+
+def assert_nothing_left(host: LabHost) -> None:
+    for what, command in LEFTOVERS.items():
+        assert host.sh(command).stdout == "", f"{what} are left on {host.name}"
+    began = time.monotonic()
+    host.run("docker volume ls")
+    host.run("docker network ls")
+    host.run("docker run --rm busybox true")
+    assert time.monotonic() - began < AT_ONCE_S
+
+
+def start(host: LabHost, network: str = "weave") -> str:
+    return host.run(f"docker run --net={network} -d --init busybox sleep 1d")
+
+
+@pytest.fixture
+def launched(lab: Lab) -> tuple[LabHost, LabHost]:
+    one, two = lab.hosts(2)
+    one.run("weave launch")
+    two.run("weave launch $HOST1")
+    return one, two
+
+
+def test_nothing_is_left_of_a_used_network(launched: tuple[LabHost, LabHost], lab: Lab) -> None:
+    one, two = launched
+    one.run("docker network create -d weavemesh --ipam-driver weavemesh --subnet 10.33.0.0/16 other")
+    containers = [start(one), start(one, "other")]
+    lab.partition([one], [two])
+    one.run(f"docker rm -f {' '.join(containers)}")
+    lab.unblock()
+    one.run("weave reset")
+    assert_nothing_left(one)
+    one.run("weave launch")
+    start(one)
+
+
+def test_attached_containers_are_named_and_cut_off(launched: tuple[LabHost, LabHost]) -> None:
+    one, _ = launched
+    one.run("docker run --net=weave -d --init --name attached busybox sleep 1d")
+    done = one.sh("weave reset --force")
+    assert done.status == 0
+    assert "attached" in done.stderr
+    assert_nothing_left(one)
+    one.run("docker rm -f attached", timeout=10)
+
+
+def test_range_goes_to_another_host(launched: tuple[LabHost, LabHost]) -> None:
+    one, two = launched
+    start(one)
+    start(two)
+    two.run("docker ps -q | xargs docker inspect -f '{{.Name}}' | grep -v weave | xargs docker rm -f")
+    two.run("weave reset")
+    shares = one.run("weave status ipam")
+    assert "100.0% of total" in shares, shares
+
+
+def test_dead_router_needs_force(launched: tuple[LabHost, LabHost]) -> None:
+    one, _ = launched
+    one.run("docker update --restart=no weave && docker kill weave")
+    refused = one.sh("weave reset")
+    assert refused.status == 1
+    assert "--force" in refused.stderr
+    one.run("weave reset --force")
+    assert_nothing_left(one)
+
+
+def test_dead_plugin_delays_nobody(launched: tuple[LabHost, LabHost]) -> None:
+    one, _ = launched
+    start(one)
+    one.run("docker update --restart=no weaveplugin && docker kill weaveplugin")
+    began = time.monotonic()
+    one.run("weave reset --force")
+    assert time.monotonic() - began < 30
+    assert_nothing_left(one)
+
+
+def test_reset_of_a_host_that_never_had_weave_does_nothing(host: LabHost) -> None:
+    assert host.sh("weave reset").status == 0
+    assert_nothing_left(host)
