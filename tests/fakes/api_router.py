@@ -6,10 +6,14 @@ It has met one other peer, as the router had whose API was recorded (tests/vecto
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
+
+import aiohttp
+from yarl import URL
 
 from weave_cli.addresses import parse_cidr
 from weave_cli.errors import UsageProblem
@@ -34,6 +38,8 @@ US: Final = PeerName(0x7A0000000001)
 THEM: Final = PeerName(0x7A0000000002)
 _RANGE: Final = parse_cidr("10.32.0.0/12")
 _CONNECTION: Final = 1
+
+Ask = Callable[..., Coroutine[Any, Any, aiohttp.ClientResponse]]
 
 
 class _Plane:
@@ -100,10 +106,10 @@ class ApiRouter:
         self.names = NameDesk(self.registry, "0.0.0.0", 53, self.clock, self.pump)
         self.server = ApiServer(self, "127.0.0.1:0")
 
-    def meet(self, topology: bytes) -> None:
+    def meet(self, topology: bytes, *, nickname: str = "host2") -> None:
         """Connect with the other peer, which describes itself so."""
         now = self.clock()
-        features = Features(name=THEM, nickname="host2", uid=17964041198233665175, conn_id=1, short_id=692)
+        features = Features(name=THEM, nickname=nickname, uid=17964041198233665175, conn_id=1, short_id=692)
         self.node.add_connection(
             _CONNECTION, features, address="10.198.0.2:47529", outbound=False, connection_uid=1, now=now
         )
@@ -169,3 +175,20 @@ class ApiRouter:
         self.has_left = True
         self.allocator.leave(self.clock())
         self.pump()
+
+
+@asynccontextmanager
+async def running(router: ApiRouter) -> AsyncIterator[Ask]:
+    """A client of a router's API: `await ask(method, path, **kwargs)`; the body of the answer is read."""
+    base = await router.start()
+    async with aiohttp.ClientSession() as session:
+
+        async def ask(method: str, path: str, **kwargs: Any) -> aiohttp.ClientResponse:
+            async with session.request(method, URL(base + path, encoded=True), **kwargs) as answer:
+                await answer.read()
+            return answer
+
+        try:
+            yield ask
+        finally:
+            await router.stop()
