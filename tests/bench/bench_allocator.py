@@ -26,7 +26,7 @@ from tests.bench.routers import Node, nodes
 from weave_cli.names import HTTP_ADDRESS
 
 _RUNS: Final = 5
-_REQUESTS: Final = 2000
+_REQUESTS: Final = 1000
 _TARGET: Final = 2500
 _IDLE_ADDRESS: Final = "127.0.0.1:6799"
 

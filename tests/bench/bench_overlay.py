@@ -1,6 +1,6 @@
 """TCP and round trips between containers of two hosts, beside a VXLAN network made by hand on the same hosts.
 
-    python -m tests.bench.bench_overlay [--runs 15] [--seconds 1]
+    python -m tests.bench.bench_overlay [--runs 11] [--seconds 1]
 
 The baseline is the least that the kernel asks for: a bridge, a VXLAN device with its one remote, veths into
 two containers, and the firewall rule that lets a bridge forward to itself, with the same MTU. Runs are many
@@ -22,7 +22,7 @@ from tests.bench.docker_hosts import Hosts, launch, on_new_hosts
 from tests.bench.measure import BenchProblem, Row, alternate, paired_ratio, run_alone, spread
 from tests.lab.hosts import LabHost
 
-_RUNS: Final = 15
+_RUNS: Final = 11
 _SECONDS: Final = 1
 _TCP_TARGET: Final = 0.97
 _ROUND_TRIP_TARGET: Final = 1.05

@@ -18,7 +18,8 @@ from tests.lab.shell import CommandFailed
 
 Hosts = tuple[LabHost, LabHost]
 
-_REPOSITORY: Final = Path(__file__).resolve().parents[2]
+#: Seen by lab hosts at the same place.
+REPOSITORY: Final = Path(__file__).resolve().parents[2]
 _WATCH_S: Final = 60.0
 
 
@@ -91,7 +92,7 @@ class Watch:
 
         def look() -> None:
             with contextlib.suppress(CommandFailed, BoxBroken):
-                self._found.append(float(host.run(f"cd {_REPOSITORY} && {command}", timeout=_WATCH_S)))
+                self._found.append(float(host.run(f"cd {REPOSITORY} && {command}", timeout=_WATCH_S)))
 
         # A daemon: it must not hold up the end, at which its host goes and it with that.
         self._thread = threading.Thread(target=look, daemon=True)
