@@ -60,9 +60,9 @@ def obey(plane: DataPlane, order: dict[str, Any]) -> None:
             tell("attributes", conn=order["conn"], **plane.attributes(order["conn"]))
 
 
-async def run(name: int) -> None:
+async def run(name: int, linger_s: float) -> None:
     plane = DataPlane(
-        DataPlaneSettings(name=PeerName(name), mesh_port=6783, linger_s=LINGER_S), rng=random.Random(name)
+        DataPlaneSettings(name=PeerName(name), mesh_port=6783, linger_s=linger_s), rng=random.Random(name)
     )
     plane.report_to(
         on_established=lambda conn_id: tell("established", conn=conn_id),
@@ -87,4 +87,4 @@ async def run(name: int) -> None:
 
 if __name__ == "__main__":
     start_logging("debug")
-    asyncio.run(run(int(sys.argv[1], 16)))
+    asyncio.run(run(int(sys.argv[1], 16), float(sys.argv[2])))

@@ -10,6 +10,7 @@ import threading
 from typing import Any
 
 from tests.kernel.namespaces import Host
+from tests.kernel.plane_process import LINGER_S
 
 #: What the router's container has for the network, and nothing else.
 _LEAST_PRIVILEGE = ("setpriv", "--bounding-set=-all,+net_admin,+net_raw")
@@ -18,14 +19,15 @@ _LEAST_PRIVILEGE = ("setpriv", "--bounding-set=-all,+net_admin,+net_raw")
 class Plane:
     """One DataPlane on a host; events wait in order of arrival."""
 
-    def __init__(self, host: Host, name: int) -> None:
+    def __init__(self, host: Host, name: int, *, linger_s: float = LINGER_S) -> None:
         self.host = host
         self.name = name
         self._peers: dict[int, Plane] = {}
         self._events: queue.Queue[dict[str, Any]] = queue.Queue()
+        program = [sys.executable, "-m", "tests.kernel.plane_process", f"{name:x}", f"{linger_s}"]
         enter = ["ip", "netns", "exec", host.namespace]
         self._process = subprocess.Popen(
-            [*enter, *_LEAST_PRIVILEGE, sys.executable, "-m", "tests.kernel.plane_process", f"{name:x}"],
+            [*enter, *_LEAST_PRIVILEGE, *program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

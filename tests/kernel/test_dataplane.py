@@ -233,6 +233,16 @@ def test_a_router_that_stops_leaves_the_way_to_its_neighbours(underlay: Underlay
         assert receiver.recv(100) == b"still here"
 
 
+def test_a_router_that_stops_waits_for_nothing_that_lingers(underlay: Underlay) -> None:
+    plane = Plane(underlay.host(), 0x7A0000000001, linger_s=3600)
+    try:
+        plane.wait_for("ready")
+        plane.stop()
+    except BaseException:
+        plane.kill()
+        raise
+
+
 def test_containers_go_on_talking_while_the_router_is_away(underlay: Underlay, launch: Launch) -> None:
     one = underlay.host()
     launch(one).stop()

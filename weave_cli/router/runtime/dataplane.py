@@ -87,6 +87,7 @@ class DataPlane:
         self._overlay: VxlanOverlay | None = None
         self._socket: HeartbeatSocket | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._lingering: set[asyncio.Task[None]] = set()
         self._keeper: asyncio.Task[None] | None = None
         # One thread: entries are brought to what was wanted last.
         self._entries_thread = ThreadPoolExecutor(1, thread_name_prefix="entries")
@@ -136,6 +137,9 @@ class DataPlane:
         """Let go of sockets and timers; devices, entries and rules stay, containers go on talking."""
         if self._keeper is not None:
             self._keeper.cancel()
+        # What lingers stays: the next run takes it over.
+        for task in self._lingering:
+            task.cancel()
         for connection in self._connections.values():
             self._drop(connection)
         self._connections.clear()
@@ -237,7 +241,9 @@ class DataPlane:
 
     def _later(self, change_plan: Callable[[], None]) -> None:
         """Change the plan of entries when those that it takes away have lingered."""
-        self._begin(self._change_later(change_plan))
+        task = self._begin(self._change_later(change_plan))
+        self._lingering.add(task)
+        task.add_done_callback(self._lingering.discard)
 
     async def _change_later(self, change_plan: Callable[[], None]) -> None:
         await asyncio.sleep(self._settings.linger_s)
