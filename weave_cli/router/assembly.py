@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from weave_cli.errors import UsageProblem
+from weave_cli.errors import StoreProblem, UsageProblem
 from weave_cli.names import PeerName, format_peer_name
 from weave_cli.reports import Report
 from weave_cli.router.http.server import ApiServer
@@ -44,6 +44,8 @@ log = logging.getLogger(__name__)
 _HOST_FILES: Final = Path("/weave/host")
 #: Seconds between two looks for the address of a peer whose name could not be resolved.
 _RESOLVE_INTERVAL_S: Final = 10.0
+#: Seconds between two tries to write the journal.
+_RETRY_S: Final = 1.0
 #: Seconds that a broadcast takes to leave before whoever asked us to leave the mesh ends us.
 _FAREWELL_S: Final = 0.3
 
@@ -86,11 +88,13 @@ class Weaver:
             on_failed=self._runner.overlay_failed,
             send_control=self._runner.send_control,
         )
-        self._transport = Transport(self._runner, self._make_features, _clock, options.port)
+        self._transport = Transport(self._runner, self._make_features, time.monotonic, options.port)
         self._runner.transport = self._transport
         self._allocator = self._make_allocator()
         self._registry = self._make_registry()
-        self.addresses = AddressDesk(self._allocator, _clock, self._pump) if self._allocator else None
+        self.addresses = (
+            AddressDesk(self._allocator, _clock, self._pump_for_caller) if self._allocator else None
+        )
         self._dns_server, self.names = self._make_dns()
         self._api = ApiServer(self, options.http_address)
         self._timer: asyncio.TimerHandle | None = None
@@ -167,12 +171,23 @@ class Weaver:
     # The pump
 
     def _pump(self) -> None:
-        """Settle everything: what the node wants, the journal, then answers and messages, then the alarm."""
+        """Settle everything; with a journal that cannot be written, nothing is said until it can."""
+        try:
+            self._pump_for_caller()
+        except StoreProblem as problem:
+            log.error("%s; trying again", problem.message)
+
+    def _pump_for_caller(self) -> None:
+        """Settle everything: what the node wants, the journal, then answers and messages, then the alarm.
+
+        Raises StoreProblem; what was noted is kept, and tried again soon.
+        """
         if self._is_pumping:
             # Links that close while we settle come back here; one loop is enough.
             self._pump_again = True
             return
         self._is_pumping = True
+        is_stuck = True
         try:
             self._pump_again = True
             while self._pump_again:
@@ -182,18 +197,21 @@ class Weaver:
                 if self.addresses:
                     self.addresses.deliver()
                 self._runner.send_all()
+            is_stuck = False
         finally:
             self._is_pumping = False
-        self._set_alarm()
+            self._set_alarm(_RETRY_S if is_stuck else None)
 
-    def _set_alarm(self) -> None:
-        wakes = [self._node.next_wake()]
-        for part in (self._allocator, self._registry):
-            if part and (wake := part.next_wake()) is not None:
-                wakes.append(wake)
+    def _set_alarm(self, within_s: float | None) -> None:
         if self._timer:
             self._timer.cancel()
-        delay_s = max(0.0, min(wakes) - _clock())
+        delay_s = within_s
+        if delay_s is None:
+            wakes = [self._node.next_wake()]
+            for part in (self._allocator, self._registry):
+                if part and (wake := part.next_wake()) is not None:
+                    wakes.append(wake)
+            delay_s = max(0.0, min(wakes) - _clock())
         self._timer = asyncio.get_running_loop().call_later(delay_s, self._on_alarm)
 
     def _on_alarm(self) -> None:

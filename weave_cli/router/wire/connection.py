@@ -119,7 +119,7 @@ class WireConnection:
         return self._events.popleft() if self._events else None
 
     def next_wake(self) -> float | None:
-        """When on_wake wants to be called, Unix seconds."""
+        """When on_wake wants to be called, on the clock that `now` is read from."""
         if self._stage is _Stage.CLOSED:
             return None
         return self._read_by if self._heartbeat_at is None else min(self._read_by, self._heartbeat_at)

@@ -1,0 +1,161 @@
+"""Whole routers as processes in namespaces, asked through their HTTP API."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kernel.namespaces import Host, Underlay, call_in
+
+Answer = tuple[int, str]
+
+
+class Router:
+    """A router on a host; its state is in a directory that outlives it."""
+
+    def __init__(self, host: Host, state: Path) -> None:
+        self.host = host
+        self.state = state
+        self.state.mkdir(exist_ok=True)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *options: str) -> None:
+        """Start and wait until it is ready."""
+        with open(self.state.with_suffix(".log"), "ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    *("ip", "netns", "exec", self.host.namespace, sys.executable, "-m", "weave_cli.router"),
+                    *(f"--state-dir={self.state}", "--no-dns", f"--nickname=host{self.host.number}"),
+                    f"--name=7a:00:00:00:00:0{self.host.number}",
+                    *options,
+                ],
+                cwd=self.state,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        eventually(lambda: self.ask("GET", "/status")[0] == 200, self.log)
+
+    def kill(self) -> None:
+        assert self._process
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> int:
+        """End it in good order; its exit status."""
+        assert self._process
+        self._process.terminate()
+        return self._process.wait(20)
+
+    def log(self) -> str:
+        return self.state.with_suffix(".log").read_text()
+
+    def ask(self, method: str, path: str, timeout_s: float = 10) -> Answer:
+        """Status and body; status 0 when nobody answers."""
+
+        def call() -> Answer:
+            connection = http.client.HTTPConnection("127.0.0.1", 6784, timeout=timeout_s)
+            with contextlib.closing(connection):
+                connection.request(method, path)
+                answer = connection.getresponse()
+                return answer.status, answer.read().decode()
+
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            return call_in(self.host.namespace, call)
+        return 0, ""
+
+
+def eventually(is_true: Callable[[], object], what: Callable[[], str], timeout_s: float = 30) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not is_true():
+        assert time.monotonic() < deadline, what()
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def router(underlay: Underlay, tmp_path: Path) -> Iterator[Callable[..., Router]]:
+    """Makes routers on hosts of the underlay; all are ended."""
+    made: list[Router] = []
+
+    def make(state: Path | None = None) -> Router:
+        host = underlay.host()
+        made.append(Router(host, state or tmp_path / f"host{host.number}"))
+        return made[-1]
+
+    yield make
+    for one in made:
+        with contextlib.suppress(AssertionError):
+            one.kill()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of a megabyte."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], check=True)
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_addresses_survive_a_kill_and_a_good_end(router: Callable[..., Router]) -> None:
+    one = router()
+    one.start()
+    given = [one.ask("POST", f"/ip/c{number}") for number in range(3)]
+    one.kill()
+    one.start()
+    assert one.ask("GET", "/ip/c2") == given[2]
+    assert one.ask("POST", "/ip/new") not in given
+    assert one.stop() == 0
+    one.start()
+    assert one.ask("GET", "/ip/c0") == given[0]
+
+
+def test_full_disk_gives_no_address_and_ends_nothing(router: Callable[..., Router], small_disk: Path) -> None:
+    one, two = router(small_disk / "one"), router()
+    one.start()
+    two.start(one.host.address)
+    assert one.ask("POST", "/ip/before")[0] == 200
+    filler = small_disk / "filler"
+    with contextlib.suppress(OSError), filler.open("wb") as file:
+        while True:
+            file.write(b"x" * 4096)
+            file.flush()
+    refused = next(
+        answer for number in range(2000) if (answer := one.ask("POST", f"/ip/during{number}"))[0] != 200
+    )
+    assert refused[0] == 400
+    assert "weave.db" in refused[1]
+    filler.unlink()
+    eventually(lambda: one.ask("POST", "/ip/after")[0] == 200, one.log)
+    assert " established " in one.ask("GET", "/status/connections")[1]
+
+
+def test_peers_are_dialled_again_after_a_restart_as_connect_and_forget_left_them(
+    router: Callable[..., Router],
+) -> None:
+    one, two, three = router(), router(), router()
+    two.start()
+    three.start()
+    one.start(two.host.address)
+    assert one.ask("POST", f"/connect?peer={three.host.address}")[0] == 200
+    assert one.ask("POST", f"/forget?peer={two.host.address}")[0] == 200
+    one.kill()
+    one.start(two.host.address)
+    assert one.ask("GET", "/status/targets") == (200, f"{three.host.address}\n")
+
+
+def test_another_name_starts_without_the_addresses_of_the_old_one(router: Callable[..., Router]) -> None:
+    one = router()
+    one.start()
+    one.ask("POST", "/ip/c1")
+    one.kill()
+    one.start("--name=7a:00:00:00:00:77")
+    assert one.ask("GET", "/ip/c1") == (200, "")
