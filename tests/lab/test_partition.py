@@ -55,10 +55,10 @@ def test_blocked_data_port_is_told_and_heals(lab: Lab) -> None:
     two.run("weave launch $HOST1")
     told = until(
         lambda: "6784" in (text := two.sh("weave status connections").stdout) and text,
-        40,
+        60,
         "the reason names the port",
     )
     assert "UDP" in str(told)
     assert established(two) == 0
     lab.unblock()
-    until(lambda: established(one) == 1 and established(two) == 1, 60, "connected once the port is open")
+    until(lambda: established(one) == 1 and established(two) == 1, 90, "connected once the port is open")
