@@ -16,20 +16,18 @@ import aiohttp
 from yarl import URL
 
 from weave_cli.addresses import parse_cidr
-from weave_cli.errors import UsageProblem
 from weave_cli.names import PeerName
 from weave_cli.reports import Report
 from weave_cli.router.http.server import ApiServer
 from weave_cli.router.ipam.allocator import Allocator, Setup
 from weave_cli.router.mesh.events import Dial
 from weave_cli.router.mesh.node import MeshNode
-from weave_cli.router.mesh.targets import DirectTarget
 from weave_cli.router.nameserver.registry import NameRegistry
 from weave_cli.router.options import parse_options
 from weave_cli.router.runtime.addresses import AddressDesk
 from weave_cli.router.runtime.names import NameDesk
 from weave_cli.router.runtime.reporting import ReportSources, make_report
-from weave_cli.router.runtime.resolver import resolve_target
+from weave_cli.router.runtime.resolver import resolve_targets
 from weave_cli.router.runtime.store import Store
 from weave_cli.router.wire.intro import Features
 from weave_cli.router.wire.messages import Gossip, Tag, encode_gossip
@@ -156,13 +154,7 @@ class ApiRouter:
         )
 
     async def connect(self, peers: Sequence[str], *, replace: bool) -> Sequence[str]:
-        found: list[DirectTarget] = []
-        problems: list[str] = []
-        for peer in peers:
-            try:
-                found.append(await resolve_target(peer))
-            except UsageProblem as problem:
-                problems.append(problem.message)
+        found, problems = await resolve_targets(peers)
         self.node.connect(found, replace=replace, now=self.clock())
         self.pump()
         return problems

@@ -12,7 +12,7 @@ import random
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from weave_cli.errors import StoreProblem, UsageProblem
 from weave_cli.names import PeerName, format_peer_name
@@ -30,13 +30,10 @@ from weave_cli.router.runtime.dns_server import DnsServer
 from weave_cli.router.runtime.mesh_runner import MeshRunner
 from weave_cli.router.runtime.names import NameDesk
 from weave_cli.router.runtime.reporting import ReportSources, make_report
-from weave_cli.router.runtime.resolver import resolve_target
+from weave_cli.router.runtime.resolver import resolve_targets
 from weave_cli.router.runtime.store import Store
 from weave_cli.router.runtime.transport import Transport
 from weave_cli.router.wire.intro import Features
-
-if TYPE_CHECKING:
-    from weave_cli.router.mesh.targets import DirectTarget
 
 log = logging.getLogger(__name__)
 
@@ -151,7 +148,7 @@ class Weaver:
         )
 
     async def connect(self, peers: Sequence[str], *, replace: bool) -> Sequence[str]:
-        found, problems = await _resolve(peers)
+        found, problems = await resolve_targets(peers)
         self._node.connect(found, replace=replace, now=_clock())
         self._store.save_targets(self._node.direct_targets())
         self._pump()
@@ -314,7 +311,7 @@ class Weaver:
         """The peers of the command line; after a restart those that connect and forget left."""
         saved = self._store.targets() if is_restart else None
         peers = self._options.peers if saved is None else tuple(saved)
-        found, problems = await _resolve(peers)
+        found, problems = await resolve_targets(peers)
         if problems and not is_restart:
             raise UsageProblem(
                 "; ".join(problems), hint="Give peers as host[:port], with names that resolve."
@@ -330,23 +327,12 @@ class Weaver:
     async def _resolve_later(self, peers: set[str]) -> None:
         while peers:
             await asyncio.sleep(_RESOLVE_INTERVAL_S)
-            found, problems = await _resolve(sorted(peers))
+            found, problems = await resolve_targets(sorted(peers))
             peers -= {one.text for one in found}
             self._node.connect(found, replace=False, now=_clock())
             self._pump()
             for problem in problems:
                 log.warning("%s; trying again", problem)
-
-
-async def _resolve(peers: Sequence[str]) -> tuple[list[DirectTarget], list[str]]:
-    found: list[DirectTarget] = []
-    problems: list[str] = []
-    for peer in peers:
-        try:
-            found.append(await resolve_target(peer))
-        except UsageProblem as problem:
-            problems.append(problem.message)
-    return found, problems
 
 
 def _clock() -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+from collections.abc import Sequence
 from typing import Final
 
 from weave_cli.errors import UsageProblem
@@ -35,6 +36,18 @@ async def resolve_target(text: str) -> DirectTarget:
         raise UsageProblem(f"lookup {host}: {reason}") from problem
     address = found[0][4][0]
     return DirectTarget(text=text, address=f"{address}:{port}" if port else str(address))
+
+
+async def resolve_targets(texts: Sequence[str]) -> tuple[list[DirectTarget], list[str]]:
+    """Those that have an address, and for each of the others the sentence why not."""
+    found: list[DirectTarget] = []
+    problems: list[str] = []
+    for text in texts:
+        try:
+            found.append(await resolve_target(text))
+        except UsageProblem as problem:
+            problems.append(problem.message)
+    return found, problems
 
 
 def _parse_port(text: str) -> int:
