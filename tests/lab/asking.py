@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 from tests.lab.checks import until
 from tests.lab.hosts import LabHost
@@ -74,8 +74,3 @@ def address(host: LabHost, container: str) -> str:
         ),
         "",
     )
-
-
-def inspect(host: LabHost, what: str) -> dict[str, Any]:
-    """`docker inspect` of one container, network or image."""
-    return cast(dict[str, Any], json.loads(host.run(f"docker inspect {what}"))[0])

@@ -6,6 +6,8 @@ import os
 from collections.abc import Sequence
 from typing import Final
 
+import pytest
+
 from tests.lab.asking import address, at_once, launch_joined, report, start
 from tests.lab.checks import pings, until
 from tests.lab.hosts import LabHost
@@ -17,6 +19,7 @@ _BURST: Final = int(os.environ.get("WEAVE_LAB_BURST", "20"))
 _PER_CONTAINER: Final = 6.0
 
 
+@pytest.mark.timeout(300 + 3 * _PER_CONTAINER * _BURST)
 def test_containers_started_at_once_on_three_hosts_get_addresses_of_their_own_and_give_them_back(
     three_hosts: tuple[LabHost, LabHost, LabHost],
 ) -> None:
