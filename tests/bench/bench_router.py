@@ -114,9 +114,9 @@ def _take_rest(rest_s: float) -> list[Row]:
 
 
 def _cpu_seconds(pid: int) -> float:
-    """User and system time of the process, all threads."""
+    """User and system time of the process, and of the programs that it has run and waited for."""
     after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
+    return sum(map(int, after_name[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def _switches(pid: int) -> int:
