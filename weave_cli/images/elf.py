@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from typing import Final
 
 _MAGIC: Final = b"\x7fELF"
+_LARGEST_HEADER: Final = 64
 _LOAD, _DYNAMIC, _INTERPRETER = 1, 2, 3
+#: What a damaged file makes the reader raise; a number may be too large for an offset.
+_UNSOUND: Final = (struct.error, ValueError, IndexError, OverflowError)
 _END, _NEEDED, _STRING_TABLE, _RPATH, _RUNPATH = 0, 1, 5, 15, 29
 
 
@@ -102,7 +105,7 @@ def parse_elf(data: bytes) -> Elf | None:
             # RUNPATH makes the loader ignore RPATH.
             search_path=tuple(":".join(texts[_RUNPATH] or texts[_RPATH]).split(":")),
         )
-    except (struct.error, ValueError, IndexError):
+    except _UNSOUND:
         return None
 
 
@@ -113,10 +116,10 @@ def trim_elf(data: bytes) -> bytes:
     """
     try:
         reader = _Reader(data)
-    except (struct.error, ValueError, IndexError):
+    except _UNSOUND:
         return data
     end = max((segment.offset + segment.size for segment in reader.segments), default=len(data))
-    if end >= len(data):
+    if not _LARGEST_HEADER <= end < len(data):
         return data
     trimmed = bytearray(data[:end])
     # The table of sections was behind the segments: say that there is none.

@@ -103,12 +103,11 @@ def find_files(distribution: Distribution) -> Iterator[Path]:
     """The installed files of a distribution that a daemon may need."""
     root = Path(str(distribution.locate_file("")))
     listed = [one for one in distribution.files or () if ".." not in one.parts and not one.is_absolute()]
-    there = [one for one in listed if (root / one).is_file()]
-    if len(there) * 2 > len(listed):
-        relative = [Path(one) for one in there]
+    if sum((root / one).exists() for one in listed) * 2 > len(listed):
+        relative = [Path(one) for one in listed]
     else:  # Debian's packages list nothing, or what their sources had
         relative = [path.relative_to(root) for path in _find_by_module(distribution, root)]
-    yield from (root / path for path in relative if _is_wanted_file(path))
+    yield from (root / path for path in relative if _is_wanted_file(path) and (root / path).is_file())
 
 
 def find_sources() -> list[Path]:

@@ -41,7 +41,7 @@ def system_directories() -> list[Path]:
 
 def find_libraries(objects: Iterable[Path], interpreter: Path) -> Found:
     """All that these and the interpreter need, and what that needs in turn, the loader itself included."""
-    search = _Search(interpreter)
+    search = _Search(interpreter, system_directories())
     waiting = [interpreter, *objects]
     found = set(search.find_opened_at_run_time())
     waiting += found
@@ -76,7 +76,7 @@ class _Search:
     """The loader's rules, with memory."""
 
     interpreter: Path
-    system: list[Path] = field(default_factory=system_directories)
+    system: list[Path]
     kinds: dict[Path, tuple[int, int] | None] = field(default_factory=dict)
 
     def find(self, name: str, wanted_by: Elf, origin: Path) -> Path | None:

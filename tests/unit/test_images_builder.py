@@ -1,0 +1,112 @@
+"""The image in Docker: whether it is there, how it is imported, what becomes of the one before."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+from docker.errors import ImageNotFound
+
+from tests.fakes.docker_client import refusal
+from weave_cli.containers.client import Docker
+from weave_cli.errors import DockerProblem
+from weave_cli.images import builder
+from weave_cli.images.builder import build_image, find_image, parse_import_answer, quote
+from weave_cli.images.collect import FileTree
+from weave_cli.images.recipe import image_name
+
+
+@dataclass
+class FakeImages:
+    """The engine's images, name to id and labels; plays the SDK's `client.images` and `client.api`."""
+
+    images: dict[str, SimpleNamespace] = field(default_factory=dict)
+    removed: list[str] = field(default_factory=list)
+    changes: list[str] = field(default_factory=list)
+    received: int = 0
+    in_use: bool = False
+    error: str | None = None
+
+    @property
+    def client(self) -> Docker:
+        return cast(Docker, SimpleNamespace(images=self, api=self))
+
+    def add(self, content: str) -> None:
+        self.images[image_name()] = SimpleNamespace(id="sha256:old", labels={"works.weave.content": content})
+
+    def get(self, name: str) -> SimpleNamespace:
+        if name not in self.images:
+            raise ImageNotFound(f"No such image: {name}")
+        return self.images[name]
+
+    def import_image_from_stream(
+        self, stream: Iterator[bytes], repository: str, tag: str, changes: list[str]
+    ) -> str:
+        self.received = sum(map(len, stream))
+        self.changes = changes
+        lines = [{"status": "Importing"}, {"error": self.error} if self.error else {"status": "sha256:new"}]
+        return "".join(json.dumps(line) + "\r\n" for line in lines)
+
+    def remove_image(self, image: str) -> None:
+        if self.in_use:
+            raise refusal("conflict: image is being used", 409)
+        self.removed.append(image)
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> FakeImages:
+    """An engine without our image, and an installation that is quick to pack."""
+    tree = FileTree(environment={"PATH": "/weave/bin:/bin", "PYTHONHOME": "/home/$x"})
+    monkeypatch.setattr(builder, "collect_tree", lambda: tree)
+    monkeypatch.setattr(builder, "content_id", lambda: "c0ffee")
+    return FakeImages()
+
+
+def test_image_is_missing_stale_or_current(engine: FakeImages) -> None:
+    assert find_image(engine.client) == "missing"
+    engine.add("of another installation")
+    assert find_image(engine.client) == "stale"
+    engine.add("c0ffee")
+    assert find_image(engine.client) == "current"
+
+
+def test_image_is_imported_with_environment_and_label(engine: FakeImages) -> None:
+    assert build_image(engine.client, lambda text: None) == "sha256:new"
+    assert engine.received > 1024
+    assert "LABEL works.weave.content=c0ffee" in engine.changes
+    assert 'ENV PATH="/weave/bin:/bin"' in engine.changes
+    assert r'ENV PYTHONHOME="/home/\$x"' in engine.changes
+    assert engine.removed == []
+
+
+def test_image_before_goes(engine: FakeImages) -> None:
+    engine.add("of another installation")
+    build_image(engine.client, lambda text: None)
+    assert engine.removed == ["sha256:old"]
+
+
+def test_image_before_stays_while_containers_use_it(engine: FakeImages) -> None:
+    engine.add("of another installation")
+    engine.in_use = True
+    assert build_image(engine.client, lambda text: None) == "sha256:new"
+
+
+def test_refusal_in_the_answer_is_an_error(engine: FakeImages) -> None:
+    engine.add("of another installation")
+    engine.error = "no space left on device"
+    with pytest.raises(DockerProblem, match="no space left on device"):
+        build_image(engine.client, lambda text: None)
+    assert engine.removed == []
+
+
+def test_empty_answer_is_an_error() -> None:
+    with pytest.raises(DockerProblem, match="answered nothing"):
+        parse_import_answer("")
+
+
+def test_values_are_quoted_for_docker() -> None:
+    assert quote(r'/a b/$c"d\e') == r'"/a b/\$c\"d\\e"'
