@@ -25,6 +25,7 @@ class FakeImages:
     """The engine's images, name to id and labels; plays the SDK's `client.images` and `client.api`."""
 
     images: dict[str, SimpleNamespace] = field(default_factory=dict)
+    """By name, and by id."""
     removed: list[str] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
     received: int = 0
@@ -35,8 +36,12 @@ class FakeImages:
     def client(self) -> Docker:
         return cast(Docker, SimpleNamespace(images=self, api=self))
 
-    def add(self, content: str) -> None:
-        self.images[image_name()] = SimpleNamespace(id="sha256:old", labels={"works.weave.content": content})
+    def add(self, content: str, *other_names: str) -> None:
+        """The image of an earlier launch; its tags are those that it has once another one has our name."""
+        image = SimpleNamespace(
+            id="sha256:old", labels={"works.weave.content": content}, tags=list(other_names)
+        )
+        self.images[image_name()] = self.images[image.id] = image
 
     def get(self, name: str) -> SimpleNamespace:
         if name not in self.images:
@@ -93,6 +98,12 @@ def test_image_before_stays_while_containers_use_it(engine: FakeImages) -> None:
     engine.add("of another installation")
     engine.in_use = True
     assert build_image(engine.client, lambda text: None) == "sha256:new"
+
+
+def test_image_before_stays_under_another_name(engine: FakeImages) -> None:
+    engine.add("of another installation", "weave-cli:yesterday")
+    build_image(engine.client, lambda text: None)
+    assert engine.removed == []
 
 
 def test_refusal_in_the_answer_is_an_error(engine: FakeImages) -> None:

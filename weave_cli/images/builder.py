@@ -33,7 +33,7 @@ def find_image(client: Docker) -> ImageState:
 
 
 def build_image(client: Docker, on_progress: Callable[[str], None]) -> str:
-    """Make the image from the running installation; its id. An older image of that name goes, unless in use.
+    """Make the image from the running installation; its id. The one of that name before goes, unless used.
 
     Raises HostProblem or DockerProblem.
     """
@@ -52,9 +52,7 @@ def build_image(client: Docker, on_progress: Callable[[str], None]) -> str:
         )
     image_id = parse_import_answer(answer)
     if before is not None and before != image_id:
-        # Containers made of it go on; then it stays until they are gone.
-        with contextlib.suppress(APIError):
-            client.api.remove_image(before)
+        _remove_unless_used(client, before)
     return image_id
 
 
@@ -67,6 +65,13 @@ def parse_import_answer(answer: str) -> str:
     if not lines:
         raise DockerProblem("cannot import the image: Docker answered nothing")
     return str(lines[-1]["status"])
+
+
+def _remove_unless_used(client: Docker, image_id: str) -> None:
+    """Containers made of it go on, and then it stays; so it does under another name."""
+    with contextlib.suppress(APIError):
+        if not client.images.get(image_id).tags:
+            client.api.remove_image(image_id)
 
 
 def _with_progress(tree: FileTree, name: str, on_progress: Callable[[str], None]) -> Iterator[bytes]:
