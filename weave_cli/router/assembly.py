@@ -7,6 +7,7 @@ the journal, then gives answers and sends messages, so that nobody hears of what
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 import time
@@ -14,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from weave_cli.errors import StoreProblem, UsageProblem
+from weave_cli.errors import StoreProblem
 from weave_cli.names import PeerName, format_peer_name
 from weave_cli.reports import Report
 from weave_cli.router.http.server import ApiServer
@@ -30,8 +31,8 @@ from weave_cli.router.runtime.dns_server import DnsServer
 from weave_cli.router.runtime.mesh_runner import MeshRunner
 from weave_cli.router.runtime.names import NameDesk
 from weave_cli.router.runtime.reporting import ReportSources, make_report
-from weave_cli.router.runtime.resolver import resolve_targets
 from weave_cli.router.runtime.store import Store
+from weave_cli.router.runtime.target_keeper import TargetKeeper
 from weave_cli.router.runtime.transport import Transport
 from weave_cli.router.wire.intro import Features
 
@@ -39,8 +40,9 @@ log = logging.getLogger(__name__)
 
 #: The host's own files, as the command line mounts them into the router's container.
 _HOST_FILES: Final = Path("/weave/host")
-#: Seconds between two looks for the address of a peer whose name could not be resolved.
-_RESOLVE_INTERVAL_S: Final = 10.0
+#: Written after a good start into the working directory, so there when this very container starts again
+#: (specification cli, section 9.6).
+_SENTINEL: Final = Path("restart.sentinel")
 #: Seconds between two tries to write the journal.
 _RETRY_S: Final = 1.0
 #: Seconds that a broadcast takes to leave before whoever asked us to leave the mesh ends us.
@@ -56,6 +58,7 @@ class Weaver:
         self._uid = self._rng.randrange(1, 1 << 64)
         self.instance = str(self._uid)
         self.is_ready = False
+        self._has_data_path = False
         self._store = Store(Path(options.state_directory) / "weave.db")
         self._name = self._choose_name()
         self._node = MeshNode(
@@ -85,6 +88,7 @@ class Weaver:
             on_failed=self._runner.overlay_failed,
             send_control=self._runner.send_control,
         )
+        self._targets = TargetKeeper(self._node, self._store, _clock, self._pump)
         self._transport = Transport(self._runner, self._make_features, time.monotonic, options.port)
         self._runner.transport = self._transport
         self._allocator = self._make_allocator()
@@ -97,29 +101,34 @@ class Weaver:
         self._timer: asyncio.TimerHandle | None = None
         self._is_pumping = False
         self._pump_again = False
-        self._unresolved: asyncio.Task[None] | None = None
 
     # Life
 
     async def start(self) -> None:
         """Answer the API at once, then make the host's network, then meet the others."""
-        is_restart = self._options_seen_before()
+        is_restart = _SENTINEL.exists()
         log.info("our name is %s(%s)", format_peer_name(self._name), self._options.nickname)
         self._store.save_peer_name(self._name)
         await self._api.start()
+        if not is_restart:
+            # Before anything is changed on the host: the operator may have mistyped a peer.
+            await self._targets.begin(self._options.peers)
         await self._dataplane.prepare()
         await self._dataplane.open()
         if self._dns_server:
             await asyncio.to_thread(self._dns_server.start)
         await self._transport.listen()
-        await self._connect_at_start(is_restart)
+        self._has_data_path = True
+        if is_restart:
+            await self._targets.resume(self._options.peers)
+        with contextlib.suppress(OSError):
+            _SENTINEL.touch()
         self.is_ready = True
         self._pump()
 
     async def stop(self) -> None:
         """Close everything; containers go on talking to each other."""
-        if self._unresolved:
-            self._unresolved.cancel()
+        self._targets.stop()
         await self._api.stop()
         # Before the connections: their end must not take the entries away that containers go on using.
         await self._dataplane.close()
@@ -148,16 +157,10 @@ class Weaver:
         )
 
     async def connect(self, peers: Sequence[str], *, replace: bool) -> Sequence[str]:
-        found, problems = await resolve_targets(peers)
-        self._node.connect(found, replace=replace, now=_clock())
-        self._store.save_targets(self._node.direct_targets())
-        self._pump()
-        return problems
+        return await self._targets.connect(peers, replace=replace)
 
     def forget(self, peers: Sequence[str]) -> None:
-        self._node.forget(peers, _clock())
-        self._store.save_targets(self._node.direct_targets())
-        self._pump()
+        self._targets.forget(peers)
 
     async def leave(self) -> None:
         if self._allocator:
@@ -189,7 +192,8 @@ class Weaver:
             self._pump_again = True
             while self._pump_again:
                 self._pump_again = False
-                self._runner.settle()
+                if self._has_data_path:
+                    self._runner.settle()
                 self._store.commit()
                 if self.addresses:
                     self.addresses.deliver()
@@ -293,46 +297,6 @@ class Weaver:
             resolv_conf=Path(self._options.resolv_conf),
         )
         return server, NameDesk(self._registry, address, port, _clock, self._pump)
-
-    # Targets
-
-    def _options_seen_before(self) -> bool:
-        """Whether this very container, or process directory, was started before (specification cli, 9.6)."""
-        sentinel = Path("restart.sentinel")
-        if sentinel.exists():
-            return True
-        try:
-            sentinel.touch()
-        except OSError as problem:
-            log.warning("cannot write %s: %s", sentinel.resolve(), problem)
-        return False
-
-    async def _connect_at_start(self, is_restart: bool) -> None:
-        """The peers of the command line; after a restart those that connect and forget left."""
-        saved = self._store.targets() if is_restart else None
-        peers = self._options.peers if saved is None else tuple(saved)
-        found, problems = await resolve_targets(peers)
-        if problems and not is_restart:
-            raise UsageProblem(
-                "; ".join(problems), hint="Give peers as host[:port], with names that resolve."
-            )
-        self._node.connect(found, replace=False, now=_clock())
-        self._store.save_targets(peers)
-        if problems:
-            # At a boot the resolver may be later than we are.
-            self._unresolved = asyncio.create_task(
-                self._resolve_later(set(peers) - {one.text for one in found})
-            )
-
-    async def _resolve_later(self, peers: set[str]) -> None:
-        while peers:
-            await asyncio.sleep(_RESOLVE_INTERVAL_S)
-            found, problems = await resolve_targets(sorted(peers))
-            peers -= {one.text for one in found}
-            self._node.connect(found, replace=False, now=_clock())
-            self._pump()
-            for problem in problems:
-                log.warning("%s; trying again", problem)
 
 
 def _clock() -> float:
