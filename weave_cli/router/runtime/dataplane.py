@@ -295,7 +295,8 @@ class DataPlane:
     def _send_heartbeat(self, connection: _Connection, event: HeartbeatReady) -> None:
         if event.kind is HeartbeatKind.FULL_SIZE:
             outcome = connection.probe.send(event.frame)
-            connection.overlay.on_path_mtu(outcome.path_mtu, self._now())
+            if outcome.path_mtu is not None:
+                connection.overlay.on_path_mtu(outcome.path_mtu, self._now())
             refusal = outcome.refusal
         else:
             refusal = self._socket.send(event.frame) if self._socket is not None else None

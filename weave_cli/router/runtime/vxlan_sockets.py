@@ -86,9 +86,12 @@ class HeartbeatSocket:
 
 @dataclass(frozen=True, slots=True)
 class ProbeOutcome:
-    """What the kernel said: the path's MTU in octets as it believes, and an error that came back, if any."""
+    """What the kernel said: the path's MTU in octets as it believes, and an error that came back, if any.
 
-    path_mtu: int
+    The MTU is None while the kernel has no route.
+    """
+
+    path_mtu: int | None
     refusal: str | None
 
 
@@ -123,8 +126,11 @@ class PathProbe:
         code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         return os.strerror(code) if code not in (0, errno.EMSGSIZE) else None
 
-    def _path_mtu(self) -> int:
-        return self._socket.getsockopt(socket.IPPROTO_IP, _IP_MTU)
+    def _path_mtu(self) -> int | None:
+        try:
+            return self._socket.getsockopt(socket.IPPROTO_IP, _IP_MTU)
+        except OSError:  # ENOTCONN: the route that it was connected by is gone
+            return None
 
 
 def _packet_socket() -> socket.socket:
