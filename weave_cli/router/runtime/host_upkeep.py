@@ -66,9 +66,11 @@ class HostUpkeep:
     async def look_after(self, on_remade: Callable[[], Awaitable[None]]) -> None:
         """Others flush chains and delete devices: make again what is missing."""
         before = self.network
-        self._network = after = await asyncio.to_thread(ensure_network, self._wish)
+        after = await asyncio.to_thread(ensure_network, self._wish)
         if after.rules_changed:
             log.info("firewall rules were gone or not in front: made again")
         if (before.bridge_index, before.vxlan_index) != (after.bridge_index, after.vxlan_index):
             log.warning("the weave bridge or its VXLAN device was gone: made again")
             await on_remade()
+        # Only now: what failed above is to be made up for at the next look.
+        self._network = after
