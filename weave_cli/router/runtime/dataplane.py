@@ -222,8 +222,8 @@ class DataPlane:
         """Without its entry a heartbeat would be flooded to everybody."""
         try:
             await self._apply_entries()
-        except HostProblem as problem:
-            self._on_failed(conn_id, problem.message)
+        except (HostProblem, OSError) as problem:
+            self._on_failed(conn_id, str(problem))
             return
         if self._connections.get(conn_id) is connection:
             connection.overlay.start(self._now())
@@ -233,8 +233,8 @@ class DataPlane:
         self._vxlan.plan.flood(conn_id)
         try:
             await self._apply_entries()
-        except HostProblem as problem:
-            self._on_failed(conn_id, problem.message)
+        except (HostProblem, OSError) as problem:
+            self._on_failed(conn_id, str(problem))
             return
         if self._connections.get(conn_id) is connection:
             self._on_established(conn_id)
