@@ -44,6 +44,9 @@ class _WillingPlane:
     def receive_control(self, number: int, index: int, sub_tag: int, body: bytes) -> None:
         self.controls.append((number, index, sub_tag, body))
 
+    def attributes(self, number: int) -> dict[str, str]:
+        return {"name": "vxlan"}
+
     def end_connection(self, number: int) -> None:
         self.ended.append(number)
 

@@ -33,6 +33,25 @@ def test_peers_are_introduced_and_gossip_flows_both_ways() -> None:
     asyncio.run(meet())
 
 
+def test_log_tells_the_life_of_a_connection_with_peer_and_overlay(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+
+    async def meet() -> None:
+        one, two = LoopbackPeer(1), LoopbackPeer(2)
+        async with loopback_peers(one, two):
+            one.connect(two)
+            await until(lambda: one.neighbours and two.neighbours)
+            who = f"->[{two.address}|7a:00:00:00:00:02(host2)]: connection"
+            one.links[0].close("enough")
+            assert [line for line in caplog.messages if line.startswith(who)] == [
+                f"{who} introduced",
+                f"{who} established, using overlay vxlan",
+                f"{who} shutting down: enough",
+            ]
+
+    asyncio.run(meet())
+
+
 def test_peers_find_the_peers_of_their_peers() -> None:
     async def meet() -> None:
         peers = [LoopbackPeer(number) for number in (1, 2, 3, 4)]
