@@ -41,7 +41,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
 
 @pytest.fixture
 def api() -> Iterator[FakeRouterApi]:
-    with serving({"GET /status": (200, "up")}) as served:
+    with serving({"GET /status": (200, "up"), "GET /ipinfo/defaultsubnet": (200, "10.32.0.0/12")}) as served:
         yield served
 
 
@@ -175,6 +175,23 @@ def test_plugin_alone_needs_no_network_while_there_is_no_router(
     engine.on_start = None
     container_id = room.launch_plugin(engine.client, settings, PluginOptions(), FakeReporter())
     assert container_id == engine.containers["weaveplugin"].id
+
+
+@pytest.mark.parametrize("has_allocator", [True, False])
+def test_plugin_is_up_without_network_when_the_router_has_no_addresses(
+    engine: FakeEngine,
+    settings: Settings,
+    api: FakeRouterApi,
+    monkeypatch: pytest.MonkeyPatch,
+    has_allocator: bool,
+) -> None:
+    is_up: list[bool] = []
+    monkeypatch.setattr(room, "wait_until", lambda is_ready, *_: is_up.append(is_ready()))
+    engine.on_start = None
+    if not has_allocator:
+        api.answers["GET /ipinfo/defaultsubnet"] = (404, "404 page not found")
+    _launch(engine, settings)
+    assert is_up == [True, not has_allocator]
 
 
 def test_launching_a_running_plugin_again_answers_its_id(engine: FakeEngine, settings: Settings) -> None:

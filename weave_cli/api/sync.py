@@ -91,6 +91,11 @@ class RouterClient:
         reply = self.send(endpoints.get_domain())
         return None if reply.status == 404 else self._checked(reply).text
 
+    def has_allocator(self) -> bool:
+        """False when the router was launched without addresses to give out."""
+        reply = self.send(endpoints.get_default_subnet())
+        return reply.status != 404 and self._checked(reply).is_success
+
     def leave(self) -> None:
         """Make the router hand its addresses over; it allocates nothing from then on."""
         reply = self.send(endpoints.leave())

@@ -78,7 +78,8 @@ def launch_router(client: Docker, settings: Settings, options: RouterOptions, re
 def launch_plugin(client: Docker, settings: Settings, options: PluginOptions, reporter: Reporter) -> str:
     """The plugin alone, its socket listening and its network made; answers its container's id.
 
-    Without a router it cannot make the network yet, and does so once there is one.
+    Without a router it cannot make the network yet, and does so once there is one. A router without address
+    allocator has no network for it.
     """
     found = lookup.find_our_container(client, PLUGIN_CONTAINER)
     if found is not None and found.is_ours and found.is_running:
@@ -88,7 +89,8 @@ def launch_plugin(client: Docker, settings: Settings, options: PluginOptions, re
     setup(client, reporter)
     spec = make_plugin_spec(options, settings, image=image_name())
     network = find_mesh_network_name(spec.command, default=MESH_NETWORK)
-    wants_network = bool(network) and RouterClient(settings.http_address).is_ready()
+    api = RouterClient(settings.http_address)
+    wants_network = bool(network) and api.is_ready() and api.has_allocator()
 
     def is_serving() -> bool:
         return is_plugin_listening() and (
