@@ -53,6 +53,18 @@ def test_unknown_command_is_named_before_the_usage(capsys: Output) -> None:
     assert output.err.startswith("unknown command: lunch\nUsage: weave")
 
 
+def test_completion_behind_an_unknown_command_is_silent(
+    monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    monkeypatch.setenv("_WEAVE_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", "weave lunch ")
+    monkeypatch.setenv("COMP_CWORD", "2")
+    with pytest.raises(SystemExit) as caught:
+        tree.run([])
+    assert caught.value.code == 0
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     ("words", "named"),
     [

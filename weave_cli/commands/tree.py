@@ -62,7 +62,8 @@ class CommandTree(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS:
+        # While a shell completes, nobody asked for help.
+        if args and args[0] not in COMMANDS and not ctx.resilient_parsing:
             tell(f"unknown command: {args[0]}")
             tell(ctx.get_help())
             ctx.exit(1)
