@@ -85,3 +85,11 @@ def test_termination_ends_a_command_by_way_of_its_clean_up(steps: list[str], num
         signal.raise_signal(number)
     assert caught.value.code == 128 + number
     assert steps[-1] == "unlocked"
+
+
+def test_command_under_nohup_survives_the_end_of_its_terminal(steps: list[str]) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with session.changing_host():
+        signal.raise_signal(signal.SIGHUP)
+        steps.append("work")
+    assert steps[-2:] == ["work", "unlocked"]

@@ -24,7 +24,8 @@ def changing_host() -> Iterator[tuple[Docker, Settings, Progress]]:
 
     settings = read_settings()
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _leave)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup has it ignored
+            signal.signal(number, _leave)
     with Progress() as progress:
         check_machine(progress)
         with exclusively(progress):
