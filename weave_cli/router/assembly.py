@@ -45,6 +45,8 @@ _HOST_FILES: Final = Path("/weave/host")
 _SENTINEL: Final = Path("restart.sentinel")
 #: Seconds between two tries to write the journal.
 _RETRY_S: Final = 1.0
+#: A clock that goes back by more seconds than this was set; by less, it was only corrected.
+_SET_BACK_S: Final = 1.0
 #: Seconds that a broadcast takes to leave before whoever asked us to leave the mesh ends us.
 _FAREWELL_S: Final = 0.3
 
@@ -101,6 +103,7 @@ class Weaver:
         self._timer: asyncio.TimerHandle | None = None
         self._is_pumping = False
         self._pump_again = False
+        self._clock_lead_s = _clock() - time.monotonic()
 
     # Life
 
@@ -186,6 +189,7 @@ class Weaver:
             # Links that close while we settle come back here; one loop is enough.
             self._pump_again = True
             return
+        self._follow_clock()
         self._is_pumping = True
         is_stuck = True
         try:
@@ -215,7 +219,18 @@ class Weaver:
             delay_s = max(0.0, min(wakes) - _clock())
         self._timer = asyncio.get_running_loop().call_later(delay_s, self._on_alarm)
 
+    def _follow_clock(self) -> None:
+        """Everything that waits does so until a Unix time: a clock that is set back must not prolong that."""
+        former_s, self._clock_lead_s = self._clock_lead_s, _clock() - time.monotonic()
+        set_back_s = former_s - self._clock_lead_s
+        if set_back_s > _SET_BACK_S:
+            log.warning("the clock was set back by %.0f s", set_back_s)
+            for part in (self._node, self._allocator, self._registry):
+                if part:
+                    part.set_back(set_back_s)
+
     def _on_alarm(self) -> None:
+        self._follow_clock()
         now = _clock()
         self._node.on_wake(now)
         if self._allocator:

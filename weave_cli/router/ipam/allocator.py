@@ -240,6 +240,11 @@ class Allocator:
         self._operations.tick(now)
         self._keep_awake(now)
 
+    def set_back(self, by_s: float) -> None:
+        """The clock was set back by so many seconds."""
+        if self._retry_at is not None:
+            self._retry_at -= by_s
+
     def view(self) -> AllocatorView:
         """What status shows."""
         return make_view(

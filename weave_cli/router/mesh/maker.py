@@ -99,6 +99,11 @@ class ConnectionMaker:
             self._targets.failed(address, problem, now)
         return []
 
+    def set_back(self, by_s: float) -> None:
+        """The clock was set back."""
+        self._evaluations.set_back(by_s)
+        self._targets.set_back(by_s)
+
     def targets(self) -> tuple[TargetView, ...]:
         """The addresses that wait for an attempt or are being tried."""
         return self._targets.views()

@@ -257,6 +257,12 @@ class MeshNode:
             self._channels.gossip_complete_states(now)
         self._settle(now)
 
+    def set_back(self, by_s: float) -> None:
+        """The clock was set back by so many seconds: nothing that waits shall wait longer for it."""
+        self._next_gossip -= by_s
+        for part in (self._updates, self._collections, self._route_reports, self._maker):
+            part.set_back(by_s)
+
     def _settle(self, now: float) -> None:
         """Do the paced work whose time has come; ends every call that may have asked for some."""
         if self._collections.take(now):

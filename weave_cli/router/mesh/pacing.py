@@ -20,6 +20,12 @@ class Pacer:
         if self._due is None:
             self._due = max(now, self._last + self.gap_s)
 
+    def set_back(self, by_s: float) -> None:
+        """The clock was set back."""
+        self._last -= by_s
+        if self._due is not None:
+            self._due -= by_s
+
     @property
     def due(self) -> float | None:
         """When the round that was asked for may be done; None when none was."""

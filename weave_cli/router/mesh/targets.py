@@ -179,6 +179,15 @@ class Targets:
         target.next_try = now + target.interval_s / 2 + self._rng.uniform(0, target.interval_s)
         target.interval_s = min(target.interval_s * INTERVAL_GROWTH, LONGEST_INTERVAL_S)
 
+    def set_back(self, by_s: float) -> None:
+        """The clock was set back."""
+        for target in self._targets.values():
+            target.tried_at -= by_s
+            if target.next_try is not None:
+                target.next_try -= by_s
+        if self._next_try is not None:
+            self._next_try -= by_s
+
     def views(self) -> tuple[TargetView, ...]:
         """The targets that wait or are being tried, as `weave status connections` shows them."""
         return tuple(

@@ -160,6 +160,13 @@ class NameRegistry:
         if self._sweep_at is not None and now >= self._sweep_at:
             self._sweep(now)
 
+    def set_back(self, by_s: float) -> None:
+        """The clock was set back by so many seconds."""
+        if self._repeat_at is not None:
+            self._repeat_at -= by_s
+        if self._sweep_at is not None:
+            self._sweep_at -= by_s
+
     def _sweep(self, now: float) -> None:
         tombstones = [entry for entry in self._entries.values() if not entry.is_alive]
         old = [entry for entry in tombstones if _is_outlived(entry, now)]

@@ -1,0 +1,58 @@
+"""The router put together, as far as it goes without a host to change."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from weave_cli.router import assembly
+from weave_cli.router.assembly import Weaver
+from weave_cli.router.mesh.targets import DirectTarget
+from weave_cli.router.options import parse_options
+
+HOUR_S = 3600.0
+
+
+@pytest.fixture
+def weaver(tmp_path: Path) -> Iterator[Weaver]:
+    made = Weaver(parse_options([f"--state-dir={tmp_path}", "--name=7a:00:00:00:00:01", "--port=16783"]))
+    yield made
+    made._store.close()
+
+
+def until_alarm_s(weaver: Weaver) -> float:
+    """How long it is until the router wakes by itself."""
+    assert weaver._timer is not None
+    return weaver._timer.when() - asyncio.get_running_loop().time()
+
+
+def test_clock_that_is_set_back_delays_nothing(
+    weaver: Weaver, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def set_back() -> None:
+        target = DirectTarget(text="host9", address="10.9.9.9:1")
+        weaver._node.connect([target], replace=False, now=time.time())
+        weaver._node.dial_failed(target.address, "refused", time.time())
+        weaver._registry.add("gone.weave.local.", "c", 1, time.time())  # type: ignore[union-attr]
+        weaver._registry.remove(now=time.time())  # type: ignore[union-attr]
+        weaver._allocator.wait_for_ring(1, time.time())  # type: ignore[union-attr]
+        weaver._pump()
+        monkeypatch.setattr(assembly, "_clock", lambda: time.time() - HOUR_S)
+        weaver._pump()
+        assert 0 <= until_alarm_s(weaver) < 30
+        assert weaver._timer is not None
+        weaver._timer.cancel()
+        now = time.time() - HOUR_S
+        parts = (weaver._node, weaver._allocator, weaver._registry)
+        assert [part.next_wake() < now + 30 for part in parts] == [True] * 3  # type: ignore
+        (shown,) = weaver._node.targets()
+        assert shown.next_try is not None and shown.next_try < now + 30
+
+    caplog.set_level(logging.WARNING)
+    asyncio.run(set_back())
+    assert caplog.messages == ["the clock was set back by 3600 s"]
