@@ -219,6 +219,24 @@ def test_release_without_router_is_made_up_for_when_it_is_back(tmp_path: Path) -
     with_host(tmp_path, scenario)
 
 
+def test_release_that_is_heard_late_leaves_the_books_to_the_next_holder(tmp_path: Path) -> None:
+    async def scenario(host: Host) -> None:
+        await host.request()
+        free = AsyncRouterClient.release
+
+        async def release(client: AsyncRouterClient, address: int) -> bool:
+            was_held = await free(client, address)
+            assert await host.request() == "10.32.0.1/12"
+            return was_held
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(AsyncRouterClient, "release", release)
+            await host.release("10.32.0.1")
+        assert [held.address for held in host.journal.list_held()] == [parse_address("10.32.0.1")]
+
+    with_host(tmp_path, scenario)
+
+
 def test_late_release_spares_an_address_given_out_again(tmp_path: Path) -> None:
     async def scenario(host: Host) -> None:
         await host.request()

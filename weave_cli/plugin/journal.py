@@ -135,6 +135,11 @@ class Journal:
     def remove_address(self, address: int) -> None:
         self._write("DELETE FROM addresses WHERE address = ?", (address,))
 
+    def find_serial(self, address: int) -> int | None:
+        """Which time of its being given out this is; None: it is not in the books."""
+        row = self._row("SELECT serial FROM addresses WHERE address = ?", (address,))
+        return None if row is None else int(row[0])
+
     def find_releasing(self) -> int | None:
         """The longest waiting address that is to be given back."""
         row = self._row("SELECT address FROM addresses WHERE is_releasing ORDER BY serial LIMIT 1", ())

@@ -50,10 +50,16 @@ class Releases:
 
     async def release(self, address: int) -> None:
         """Give it back; never fails."""
+        before = self._find_serial(address)
+        problem: Exception | None = None
         try:
             async with asyncio.timeout(_FIRST_TRY_S):
                 await self._router.release(address)
-        except (RouterProblem, TimeoutError) as problem:
+        except (RouterProblem, TimeoutError) as found:
+            problem = found
+        if self._find_serial(address) != before:
+            return  # the router gave it out again, and that was heard first
+        if problem is not None:
             log.warning("will release %s later: %s", format_address(address), problem)
             self.postpone(address)
             return
@@ -87,6 +93,13 @@ class Releases:
                     await self._wake.wait()
             except TimeoutError:
                 continue
+
+    def _find_serial(self, address: int) -> int | None:
+        try:
+            return self._journal.find_serial(address)
+        except StoreProblem as problem:
+            log.error("%s", problem)
+            return None
 
     async def _repeat(self, address: int) -> bool:
         async with self._repeating:
