@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -129,6 +130,28 @@ def test_address_given_out_again_between_the_looks_is_not_dead(tmp_path: Path) -
     keeping(tmp_path, scenario)
 
 
+def test_address_given_out_again_during_the_second_look_is_not_dead(tmp_path: Path) -> None:
+    async def scenario(kept: Kept) -> None:
+        kept.hand_out(DEAD)
+        kept.hand_out(parse_address("10.32.0.7"))
+        look = kept.door.call
+
+        async def call(function: Any, *arguments: Any, **words: Any) -> Any:
+            answer = await look(function, *arguments, **words)
+            if kept.engine.calls.count("list containers") == 2:
+                kept.journal.save_address(DEAD, 12)  # asked for by name, while Docker answered
+            return answer
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(kept.door, "call", call)
+            task = await started(kept.reconciler())
+            await until(lambda: "10.32.0.7" not in kept.router.owned)
+        assert list(kept.router.owned) == ["10.32.0.2"]
+        task.cancel()
+
+    keeping(tmp_path, scenario)
+
+
 def test_address_that_the_router_forgot_is_claimed_for_its_container(tmp_path: Path) -> None:
     async def scenario(kept: Kept) -> None:
         kept.hand_out(LIVE)
@@ -211,6 +234,20 @@ def test_automatic_network_waits_for_the_router_and_comes_back_when_asked(tmp_pa
         await until(lambda: len(kept.engine.networks) == 2)
         kept.engine.networks.pop()
         automatic.ensure_again()
+        await until(lambda: len(kept.engine.networks) == 2)
+        task.cancel()
+
+    keeping(tmp_path, scenario)
+
+
+def test_automatic_network_is_made_although_the_first_try_met_a_defect(tmp_path: Path) -> None:
+    async def scenario(kept: Kept) -> None:
+        automatic = network(kept)
+        rows, kept.engine.networks = kept.engine.networks, [{}]
+        with pytest.raises(KeyError):
+            await automatic.run()
+        kept.engine.networks = rows
+        task = asyncio.create_task(automatic.run())  # as the program does
         await until(lambda: len(kept.engine.networks) == 2)
         task.cancel()
 

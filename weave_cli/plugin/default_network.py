@@ -43,7 +43,11 @@ class DefaultNetwork:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            await self._ensure()
+            try:
+                await self._ensure()
+            except Exception:
+                self._wake.set()  # a defect: whoever runs us again shall find the wish still there
+                raise
 
     async def _ensure(self) -> None:
         delay_s, last_text = _RETRY_S, ""

@@ -135,7 +135,9 @@ class Reconciler:
             log.error("a container has %s, which the router had forgotten: %s", cidr, problem or "no answer")
 
     def _give_back(self, suspects: Suspects) -> None:
-        for held in sorted(suspects.addresses, key=lambda one: one.serial):
+        # What was given out again while Docker answered is not the one that it has forgotten.
+        still_held = suspects.addresses.intersection(self._journal.list_held())
+        for held in sorted(still_held, key=lambda one: one.serial):
             log.warning("Docker has forgotten %s: giving it back", format_address(held.address))
             self._releases.postpone(held.address)
         for endpoint_id in sorted(suspects.endpoints):
