@@ -211,6 +211,19 @@ def test_new_subscription_closes_the_gap() -> None:
     watching(scenario)
 
 
+def test_container_that_connected_before_the_subscription_and_starts_after_it_gets_its_name() -> None:
+    async def scenario(watched: Watched) -> None:
+        container = watched.container("a")
+        container.is_running = False
+        watched.watcher.on_subscribed()
+        await until(lambda: watched.engine.calls.count("list containers") == 2)
+        container.is_running = True
+        watched.container_event("start", container)
+        await watched.has(container, "a.weave.local.=10.32.0.1")
+
+    watching(scenario)
+
+
 def test_names_that_are_not_ours_stay() -> None:
     async def scenario(watched: Watched) -> None:
         container = watched.container("a")

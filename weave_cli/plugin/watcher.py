@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 #: A container that connects because it starts says so soon after.
 _START_FOLLOWS_S: Final = 0.5
 
+#: A container whose connection was told before we listened starts within that time.
+_GAP_S: Final = 60.0
+
 _RETRY_S: Final = 5.0
 
 _CONTAINER_ID = re.compile(r"[0-9a-f]{64}")
@@ -55,13 +58,19 @@ class NameWatcher:
         self._queue: asyncio.Queue[Event | str | None] = asyncio.Queue()
         self._networks: set[str] = set()
         self._connecting: set[str] = set()
+        self._gap_ends = float("-inf")
         self._names: dict[str, frozenset[Name]] = {}
 
     def on_event(self, event: Event) -> None:
         self._queue.put_nowait(event)
 
+    def on_subscribed(self) -> None:
+        """Events are told from now on; of a container that is just starting, only its start will be."""
+        self._gap_ends = asyncio.get_running_loop().time() + _GAP_S
+        self.resync()
+
     def resync(self) -> None:
-        """Look at everything; several wishes in a row are one."""
+        """Look at everything."""
         self._queue.put_nowait(None)
 
     async def run(self) -> None:
@@ -90,6 +99,8 @@ class NameWatcher:
             if event.driver in self._drivers:
                 await self._handle_network(event.action, event.network_id, container_id)
         elif event.action == "start":
+            if asyncio.get_running_loop().time() < self._gap_ends:
+                self._connecting.add(container_id)
             await self._look_if_connecting(container_id)
         elif event.action == "rename" and container_id in self._names:
             await self._look(container_id)

@@ -110,7 +110,7 @@ class Plugin:
 
     async def _follow_events(self) -> None:
         def on_subscribed() -> None:
-            self._watcher.resync()
+            self._watcher.on_subscribed()
             self._reconciler.wake()
             self._subscribed.set()
 
