@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from weave_cli.errors import HostProblem
 from weave_cli.router import assembly
 from weave_cli.router.assembly import Weaver
 from weave_cli.router.mesh.targets import DirectTarget
@@ -56,3 +57,25 @@ def test_clock_that_is_set_back_delays_nothing(
     caplog.set_level(logging.WARNING)
     asyncio.run(set_back())
     assert caplog.messages == ["the clock was set back by 3600 s"]
+
+
+def test_connect_during_a_restart_forgets_no_peer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("restart.sentinel").touch()
+    weaver = Weaver(parse_options([f"--state-dir={tmp_path}", "--http-addr=127.0.0.1:0", "--port=16783"]))
+    weaver._store.save_targets(["10.9.9.1"])
+    weaver._store.commit()
+
+    async def refuse() -> None:
+        await weaver.connect(["10.9.9.2"], replace=False)
+        raise HostProblem("no bridge")
+
+    monkeypatch.setattr(weaver._dataplane, "prepare", refuse)
+
+    async def restart() -> None:
+        with pytest.raises(HostProblem):
+            await weaver.start()
+        assert weaver._store.targets() == ["10.9.9.2", "10.9.9.1"]
+        await weaver.stop()
+
+    asyncio.run(restart())

@@ -84,7 +84,8 @@ def test_restart_takes_what_was_saved_and_waits_for_the_resolver(resolver: dict[
 
     async def restart() -> None:
         one = keeper(node, memory)
-        await one.resume(["10.0.0.9"])
+        one.recall(["10.0.0.9"])
+        await one.resume()
         assert node.wanted == {"host1": "10.0.0.1"}
         await one.connect(["10.0.0.9"], replace=False)
         assert memory.saved == ["host1", "10.0.0.9", "late"], "a peer without an address yet is not lost"
@@ -102,7 +103,8 @@ def test_peer_that_is_not_wanted_any_more_is_not_waited_for(resolver: dict[str, 
 
     async def restart() -> None:
         one = keeper(node, memory)
-        await one.resume([])
+        one.recall([])
+        await one.resume()
         if replace:
             await one.connect([], replace=True)
         else:
@@ -113,6 +115,23 @@ def test_peer_that_is_not_wanted_any_more_is_not_waited_for(resolver: dict[str, 
 
     asyncio.run(restart())
     assert (node.wanted, memory.saved) == ({}, [])
+
+
+def test_peers_of_an_earlier_life_outlive_calls_that_come_early(resolver: dict[str, str]) -> None:
+    node, memory = FakeNode(), FakeMemory(["host1", "10.0.0.9", "unwanted"])
+
+    async def restart() -> None:
+        one = keeper(node, memory)
+        one.recall([])
+        await one.connect(["10.0.0.5"], replace=False)
+        one.forget(["unwanted"])
+        assert memory.saved == ["10.0.0.5", "host1", "10.0.0.9"]
+        await one.resume()
+        one.stop()
+
+    resolver["10.0.0.5"] = "10.0.0.5"
+    asyncio.run(restart())
+    assert set(node.wanted) == {"host1", "10.0.0.9", "10.0.0.5"}
 
 
 def test_bad_peers_are_named_and_the_good_ones_added(resolver: dict[str, str]) -> None:

@@ -112,6 +112,8 @@ class Weaver:
         is_restart = _SENTINEL.exists()
         log.info("our name is %s(%s)", format_peer_name(self._name), self._options.nickname)
         self._store.save_peer_name(self._name)
+        if is_restart:
+            self._targets.recall(self._options.peers)
         await self._api.start()
         if not is_restart:
             # Before anything is changed on the host: the operator may have mistyped a peer.
@@ -123,7 +125,7 @@ class Weaver:
         await self._transport.listen()
         self._has_data_path = True
         if is_restart:
-            await self._targets.resume(self._options.peers)
+            await self._targets.resume()
         with contextlib.suppress(OSError):
             _SENTINEL.touch()
         self.is_ready = True

@@ -66,10 +66,16 @@ class TargetKeeper:
         self._connect(found, replace=False)
         self._save()
 
-    async def resume(self, peers: Sequence[str]) -> None:
-        """Connect to those that connect and forget left; to `peers` when there never were any."""
+    def recall(self, peers: Sequence[str]) -> None:
+        """Want those that connect and forget left, or `peers` when there never were any.
+
+        To be called before connect and forget may be, lest they save what they know and nothing else.
+        """
         saved = self._store.targets()
         self._unresolved = list(peers if saved is None else saved)
+
+    async def resume(self) -> None:
+        """Connect to those that were recalled."""
         await self._resolve()
         if self._unresolved:
             self._task = asyncio.create_task(self._resolve_later())
