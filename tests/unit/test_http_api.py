@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -11,7 +13,7 @@ from tests.fakes.api_router import THEM, US, ApiRouter, running
 from tests.fakes.until import until
 from weave_cli.errors import StoreProblem
 from weave_cli.names import PeerName
-from weave_cli.router.http.server import INSTANCE_HEADER
+from weave_cli.router.http.server import INSTANCE_HEADER, make_application
 from weave_cli.router.ipam.allocator import Setup
 from weave_cli.router.mesh.peers import Peer
 from weave_cli.router.mesh.topology import encode_peers
@@ -218,3 +220,15 @@ def test_nickname_that_is_no_utf8_is_shown_all_the_same(path: Path) -> None:
                 assert "h?te" in await answer.text()
 
     asyncio.run(look())
+
+
+def test_without_an_allocator_no_peer_has_anything_to_take_over(path: Path) -> None:
+    async def take_over() -> None:
+        router = ApiRouter(path)
+        application = make_application(cast(Any, SimpleNamespace(instance="1", addresses=None, names=None)))
+        router.server._application = application
+        async with running(router) as ask:
+            answer = await ask("DELETE", "/peer/host2")
+            assert (answer.status, await answer.text()) == (200, "")
+
+    asyncio.run(take_over())

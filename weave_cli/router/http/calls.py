@@ -43,7 +43,9 @@ class RouterCalls:
         self._router = router
 
     def routes(self) -> list[web.RouteDef]:
+        without_allocator = [web.delete("/peer/{id}", self.take_over_nothing)]
         return [
+            *(without_allocator if self._router.addresses is None else ()),
             web.post("/connect", self.connect),
             web.post("/forget", self.forget),
             web.delete("/peer", self.leave),
@@ -65,6 +67,10 @@ class RouterCalls:
     async def leave(self, _request: web.Request) -> web.Response:
         await self._router.leave()
         return web.Response(status=204)
+
+    async def take_over_nothing(self, _request: web.Request) -> web.Response:
+        """Without an allocator no peer has anything to take over."""
+        return web.Response()
 
     async def status(self, request: web.Request) -> web.Response:
         try:
