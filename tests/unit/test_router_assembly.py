@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,3 +80,41 @@ def test_connect_during_a_restart_forgets_no_peer(tmp_path: Path, monkeypatch: p
         await weaver.stop()
 
     asyncio.run(restart())
+
+
+def test_alarm_that_fails_is_not_the_last_one(weaver: Weaver, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(now: float) -> None:
+        raise ValueError("a defect")
+
+    async def wake() -> None:
+        monkeypatch.setattr(weaver._node, "on_wake", fail)
+        with pytest.raises(ValueError, match="a defect"):
+            weaver._on_alarm()
+        assert 0 < until_alarm_s(weaver) < 30
+        assert weaver._timer is not None
+        weaver._timer.cancel()
+
+    asyncio.run(wake())
+
+
+def test_start_that_fails_late_leaves_no_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = ["--http-addr=127.0.0.1:0", "--dns-listen-address=127.0.0.1:0", f"--state-dir={tmp_path}"]
+    weaver = Weaver(parse_options(options))
+
+    async def succeed() -> None: ...
+
+    async def fail() -> None:
+        raise HostProblem("port in use")
+
+    monkeypatch.setattr(weaver._dataplane, "prepare", succeed)
+    monkeypatch.setattr(weaver._dataplane, "open", succeed)
+    monkeypatch.setattr(weaver._transport, "listen", fail)
+
+    async def start() -> None:
+        with pytest.raises(HostProblem):
+            await weaver.start()
+        await weaver.stop()
+
+    asyncio.run(start())
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("dns-")]

@@ -140,7 +140,7 @@ class Weaver:
         await self._transport.stop()
         if self._timer:
             self._timer.cancel()
-        if self._dns_server and self.is_ready:
+        if self._dns_server:
             await asyncio.to_thread(self._dns_server.stop)
         self._store.close()
 
@@ -232,6 +232,8 @@ class Weaver:
                     part.set_back(set_back_s)
 
     def _on_alarm(self) -> None:
+        # Whatever fails, there is a next alarm.
+        self._set_alarm(_RETRY_S)
         self._follow_clock()
         now = _clock()
         self._node.on_wake(now)
