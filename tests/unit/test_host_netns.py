@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 import pytest
 
 from weave_cli.addresses import parse_cidr
+from weave_cli.errors import HostProblem
 from weave_cli.host.netns import read_interfaces
 
 pytestmark = pytest.mark.unit
@@ -26,3 +28,16 @@ def test_process_that_has_ended_is_told_apart() -> None:
     os.waitpid(child, 0)
     with pytest.raises(ProcessLookupError, match=str(child)):
         read_interfaces(child)
+
+
+def test_namespace_that_only_root_may_see_is_no_process_that_has_ended() -> None:
+    def refuse(_: str) -> os.stat_result:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    with (
+        pytest.raises(HostProblem, match="Permission denied") as caught,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(os, "stat", refuse)
+        read_interfaces(1)
+    assert "root" in (caught.value.hint or "")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from weave_cli.addresses import Cidr, parse_address
+from weave_cli.errors import HostProblem
 from weave_cli.host.netlink import explained, list_links
 
 _AF_INET: Final = 2
@@ -25,13 +26,13 @@ class Interface:
 def read_interfaces(pid: int | None = None) -> Sequence[Interface]:
     """All devices in the namespace of process `pid` (None: ours), by index.
 
-    Raises ProcessLookupError when the process has ended.
+    Raises ProcessLookupError when the process has ended, and HostProblem when we are not root.
     """
     from pyroute2 import IPRoute
 
     namespace = None if pid is None else f"/proc/{pid}/ns/net"
-    if namespace is not None and not os.path.exists(namespace):
-        raise ProcessLookupError(f"process {pid} has ended")
+    if namespace is not None:
+        _check_reachable(namespace)
     with IPRoute(netns=namespace) as netlink:
         links = list_links(netlink)
         with explained("list addresses"):
@@ -43,3 +44,14 @@ def read_interfaces(pid: int | None = None) -> Sequence[Interface]:
     return [
         Interface(name=link.name, mac=link.mac, addresses=tuple(found.get(link.index, ()))) for link in links
     ]
+
+
+def _check_reachable(namespace: str) -> None:
+    try:
+        os.stat(namespace)
+    except FileNotFoundError as problem:
+        raise ProcessLookupError(f"{namespace}: the process has ended") from problem
+    except PermissionError as problem:
+        raise HostProblem(
+            f"cannot look into {namespace}: {problem.strerror}", hint="weave must be run as root."
+        ) from problem
