@@ -78,7 +78,7 @@ router_options = stack(
         "--conn-limit",
         type=click.IntRange(min=0),
         metavar="N",
-        help="Most connections at once; 0: any number.",
+        help="Most connections at once; default: 200. 0: any number.",
     ),
     click.option("--no-dns", is_flag=True, help="No weaveDNS."),
     click.option("--dns-domain", metavar="DOMAIN", help="Domain of weaveDNS; default: weave.local."),

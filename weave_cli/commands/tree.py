@@ -15,7 +15,7 @@ from typing import Final
 import click
 
 from weave_cli.commands.usage import WeaveCommand, help_option
-from weave_cli.errors import UsageProblem, WeaveError
+from weave_cli.errors import WeaveError
 from weave_cli.output.text import tell, tell_defect, tell_problem
 from weave_cli.settings import wants_trace
 
@@ -101,8 +101,6 @@ def run(arguments: Sequence[str]) -> int:
         _tell_usage(problem)
     except WeaveError as problem:
         tell_problem(problem)
-        if isinstance(problem, UsageProblem):
-            return 1
         return problem.exit_status
     except (click.Abort, KeyboardInterrupt):
         tell("interrupted")
