@@ -7,6 +7,7 @@ import itertools
 
 import pytest
 
+from tests.fakes.until import until
 from weave_cli.errors import HostProblem
 from weave_cli.host.network import HostNetwork, NetworkWish
 from weave_cli.host.rules import FirewallFacts
@@ -55,3 +56,31 @@ def test_sockets_that_could_not_be_opened_on_new_devices_are_tried_again(
 
     asyncio.run(look())
     assert len(tries) == 2
+
+
+def test_host_is_looked_after_even_after_a_defect(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    looks: list[str] = []
+
+    def ensure(wish: NetworkWish) -> HostNetwork:
+        looks.append("look")
+        if len(looks) == 2:
+            raise ValueError("an attribute that nobody expected")
+        return network(2)
+
+    monkeypatch.setattr(host_upkeep, "ensure_network", ensure)
+    monkeypatch.setattr(host_upkeep, "UPKEEP_INTERVAL_S", 0.001)
+
+    async def resume() -> None: ...
+
+    async def keep() -> None:
+        upkeep = HostUpkeep(WISH)
+        await upkeep.prepare()
+        keeping = asyncio.create_task(upkeep.keep_up(resume))
+        await until(lambda: len(looks) > 3 or keeping.done())
+        assert not keeping.done()
+        keeping.cancel()
+
+    asyncio.run(keep())
+    assert "cannot look after the host's network" in caplog.text

@@ -62,6 +62,9 @@ class HostUpkeep:
                 if str(problem) != self._last_problem:
                     log.error("%s", problem)
                 self._last_problem = str(problem)
+            except Exception:
+                # A defect, of ours or of a library: rules and devices must be looked after all the same.
+                log.exception("cannot look after the host's network")
 
     async def look_after(self, on_remade: Callable[[], Awaitable[None]]) -> None:
         """Others flush chains and delete devices: make again what is missing."""
