@@ -102,7 +102,7 @@ DOORS: Mapping[str, tuple[str, ...]] = {
     "docker": ("weave_cli.containers", "weave_cli.images.builder"),
     "requests": ("weave_cli.containers.client", "weave_cli.images.builder"),
     "pyroute2": ("weave_cli.host",),
-    "subprocess": ("weave_cli.host.binaries", "weave_cli.images.collect", "weave_cli.images.tarball"),
+    "subprocess": ("weave_cli.host.binaries",),
     "aiohttp": ("weave_cli.api.aio", "weave_cli.router.http", "weave_cli.plugin.server"),
     "dns": (
         "weave_cli.router.nameserver",
