@@ -168,6 +168,16 @@ def test_forced_reset_hands_nothing_over(engine: FakeEngine, settings: Settings,
     assert engine.containers == {}
 
 
+def test_reset_refuses_a_foreign_plugin_before_the_router_has_left(
+    engine: FakeEngine, settings: Settings, api: FakeRouterApi
+) -> None:
+    engine.add_ours("weave")
+    engine.add_container("weaveplugin", status="running")
+    with pytest.raises(NameTaken):
+        room.reset(engine.client, settings, FakeReporter(), force=False)
+    assert (api.asked, engine.calls) == ([], [])
+
+
 def test_reset_goes_on_when_the_router_refuses_to_leave(
     engine: FakeEngine, settings: Settings, api: FakeRouterApi
 ) -> None:

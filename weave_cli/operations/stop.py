@@ -64,10 +64,11 @@ def reset(client: Docker, settings: Settings, reporter: Reporter, *, force: bool
     force: do not hand the addresses of this host over to other hosts first.
     """
     router = _find_ours(client, ROUTER_CONTAINER)
+    # Both before anything is done: leaving cannot be undone.
+    plugin = _find_ours(client, PLUGIN_CONTAINER) if settings.wants_plugin else None
     if not force:
         _leave(client, router, settings, reporter)
     if settings.wants_plugin:
-        plugin = _find_ours(client, PLUGIN_CONTAINER)
         if plugin is not None:
             _end(client, plugin, reporter)
         _dissolve_networks(client, reporter)
