@@ -134,6 +134,8 @@ class Weaver:
     async def stop(self) -> None:
         """Close everything; containers go on talking to each other."""
         self._targets.stop()
+        if self.addresses:
+            self.addresses.cancel_all()
         await self._api.stop()
         # Before the connections: their end must not take the entries away that containers go on using.
         await self._dataplane.close()

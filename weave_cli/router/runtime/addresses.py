@@ -87,6 +87,14 @@ class AddressDesk:
                 case Refused(reason=reason):
                     future.set_exception(RouterProblem(reason))
 
+    def cancel_all(self) -> None:
+        """We are going: whoever waits is told so, and gets nothing later."""
+        for request, future in self._waiting.items():
+            self._allocator.cancel(request, self._clock())
+            if not future.done():
+                future.set_result(Cancelled(request))
+        self._waiting.clear()
+
     async def _ask(self, begin: Callable[[int], None]) -> Answered | Cancelled:
         request = next(self._numbers)
         future: asyncio.Future[Answered | Cancelled] = asyncio.get_running_loop().create_future()
