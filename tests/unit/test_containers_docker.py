@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import warnings
 
+import docker
 import pytest
 import requests
 from docker.errors import DockerException
@@ -116,6 +117,22 @@ def test_old_engine_is_refused_with_the_version_needed(version: str) -> None:
 @pytest.mark.parametrize("version", ["20.10.24+dfsg1", "28.5.2", "dev", ""])
 def test_engine_that_is_new_or_unknown_passes(version: str) -> None:
     check_engine_version(version)
+
+
+@pytest.mark.parametrize("where", ["tcp://:99999", "tcp://there:port", "tcp://[::1"])
+def test_docker_host_that_is_no_address_is_named(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", where)
+    with pytest.raises(DockerProblem) as caught:
+        open_docker(read_settings())
+    assert caught.value.message.startswith(f"cannot reach Docker at {where}: ")
+    assert "DOCKER_HOST" in (caught.value.hint or "")
+
+
+def test_engine_that_is_too_old_for_the_sdk_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(docker.APIClient, "_retrieve_server_version", lambda _: "1.23")
+    with pytest.raises(DockerProblem, match="too old") as caught:
+        open_docker(read_settings())
+    assert "20.10" in (caught.value.hint or "")
 
 
 def test_docker_that_is_not_there_is_named_with_advice(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 
 import docker
 import requests
-from docker.errors import APIError, DockerException, TLSParameterError
+from docker.errors import APIError, DockerException, InvalidVersion, TLSParameterError
 
 from weave_cli.errors import DockerProblem
 from weave_cli.settings import LOWEST_ENGINE, Settings
@@ -39,7 +39,12 @@ def open_docker(settings: Settings) -> Docker:
             f"cannot talk TLS to Docker at {where}: {_first_line(problem)}",
             hint="Check DOCKER_TLS_VERIFY and DOCKER_CERT_PATH.",
         ) from problem
-    except (DockerException, requests.RequestException) as problem:
+    except InvalidVersion as problem:
+        raise DockerProblem(
+            f"Docker Engine at {where} is too old: {_first_line(problem)}", hint=_needs_newer()
+        ) from problem
+    except (DockerException, requests.RequestException, ValueError) as problem:
+        # ValueError: a port in DOCKER_HOST that is none.
         raise DockerProblem(
             f"cannot reach Docker at {where}: {_cause(problem)}", hint=_advice(problem)
         ) from problem
@@ -51,10 +56,11 @@ def check_engine_version(version: str) -> None:
     """Raises DockerProblem for an engine older than we are tried with; passes a version that is no number."""
     match = _VERSION.match(version)
     if match and (int(match[1]), int(match[2])) < LOWEST_ENGINE:
-        needed = ".".join(map(str, LOWEST_ENGINE))
-        raise DockerProblem(
-            f"Docker Engine {version} is too old", hint=f"weave needs Docker Engine {needed} or newer."
-        )
+        raise DockerProblem(f"Docker Engine {version} is too old", hint=_needs_newer())
+
+
+def _needs_newer() -> str:
+    return f"weave needs Docker Engine {'.'.join(map(str, LOWEST_ENGINE))} or newer."
 
 
 @contextmanager
