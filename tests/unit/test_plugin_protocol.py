@@ -127,6 +127,27 @@ def test_requests_without_what_they_need_are_bad(body: dict[str, Any]) -> None:
         protocol.read_joining(body)
 
 
+@pytest.mark.parametrize("endpoint", ["%d", "..", "a/b", "a b", "a\0b", "\ud800", "x" * 50 + "é"])
+def test_endpoint_ids_that_no_device_can_be_called_after_are_bad(endpoint: str) -> None:
+    body = {"EndpointID": endpoint, "Interface": {"Address": "10.32.0.1/12"}}
+    for read in (protocol.read_endpoint_wish, protocol.read_joining, protocol.read_endpoint_id):
+        with pytest.raises(BadRequest, match="EndpointID"):
+            read(body)
+
+
+@pytest.mark.parametrize("mac", [" ", "02:00", "zz:zz:zz:zz:zz:zz", "02:00:00:00:00:01:02", "020000000001"])
+def test_mac_addresses_that_are_none_are_bad(mac: str) -> None:
+    body = {"EndpointID": ENDPOINT, "Interface": {"Address": "10.32.0.1/12", "MacAddress": mac}}
+    with pytest.raises(BadRequest, match="MacAddress"):
+        protocol.read_endpoint_wish(body)
+
+
+@pytest.mark.parametrize("text", ["\ud800", "a\0b", "a\nb"])
+def test_text_that_cannot_be_stored_or_shown_is_bad(text: str) -> None:
+    with pytest.raises(BadRequest, match="NetworkID"):
+        protocol.read_network_id({"NetworkID": text})
+
+
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),

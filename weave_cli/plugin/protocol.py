@@ -34,6 +34,9 @@ _TRUE: Final = frozenset({"", "1", "t", "T", "TRUE", "true", "True"})
 _FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 
 _ENDPOINT_DIGITS: Final = 9
+#: Docker's are 64 hex digits. Devices are called after them, and in a name the kernel makes a number of `%d`.
+_ENDPOINT_ID = re.compile(r"[0-9A-Za-z_-]+", re.ASCII)
+_MAC = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}", re.ASCII)
 _POOL_ID = re.compile(r"weave-([0-9./]+)-([0-9./]+)", re.ASCII)
 
 
@@ -170,16 +173,16 @@ def read_endpoint_wish(body: Body) -> EndpointWish:
     interface = _object(body, "Interface")
     return EndpointWish(
         network_id=_text(body, "NetworkID"),
-        endpoint_id=_required(body, "EndpointID"),
+        endpoint_id=read_endpoint_id(body),
         address=_text(interface, "Address"),
-        mac=_text(interface, "MacAddress") or None,
+        mac=_mac(interface),
     )
 
 
 def read_joining(body: Body) -> Joining:
     return Joining(
         network_id=_text(body, "NetworkID"),
-        endpoint_id=_required(body, "EndpointID"),
+        endpoint_id=read_endpoint_id(body),
         sandbox=_text(body, "SandboxKey"),
     )
 
@@ -189,7 +192,11 @@ def read_network_id(body: Body) -> str:
 
 
 def read_endpoint_id(body: Body) -> str:
-    return _required(body, "EndpointID")
+    """Raises BadRequest for an id that no device could be called after."""
+    endpoint_id = _required(body, "EndpointID")
+    if not _ENDPOINT_ID.fullmatch(endpoint_id):
+        raise BadRequest(f"EndpointID is no id: {endpoint_id!r:.80}")
+    return endpoint_id
 
 
 def read_release(body: Body) -> tuple[str, str]:
@@ -236,9 +243,17 @@ def _text(body: Body, key: str) -> str:
     value = body.get(key)
     if value is None:
         return ""
-    if not isinstance(value, str):
+    # Half a surrogate pair is no text either: the journal could not store it.
+    if not isinstance(value, str) or not value.isprintable():
         raise BadRequest(f"{key} is no text: {value!r:.80}")
     return value
+
+
+def _mac(interface: Body) -> str | None:
+    mac = _text(interface, "MacAddress")
+    if mac and not _MAC.fullmatch(mac):
+        raise BadRequest(f"MacAddress is none: {mac!r:.80}")
+    return mac or None
 
 
 def _required(body: Body, key: str) -> str:
