@@ -1,16 +1,19 @@
-"""Wrong words and a wrong machine: each is told by name, and nothing is left behind."""
+"""Wrong words, a wrong machine, garbage on every port: each is told, nothing is left behind or broken."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 import pytest
 
-from tests.lab.checks import until
+from tests.lab.asking import connections, launch_joined, report, start
+from tests.lab.checks import pings, until
 from tests.lab.hosts import LabHost
+from tests.lab.mesh_garbage import PACKETS, STRANGERS
 from tests.lab.shell import Result
 
 _TRACES: Final = """
@@ -56,6 +59,10 @@ class Babbler(socketserver.StreamRequestHandler):
         self.wfile.write(b"220 mail.example ESMTP\\r\\n")
 socketserver.UnixStreamServer("/run/fake.sock", Babbler).serve_forever()
 """
+
+
+_REPOSITORY: Final = Path(__file__).resolve().parents[2]
+_GARBAGE: Final = f"cd {_REPOSITORY} && exec python -m tests.lab"
 
 
 @pytest.mark.parametrize(
@@ -169,6 +176,69 @@ def test_a_given_range_that_the_host_routes_elsewhere_is_taken_with_a_warning(ho
     assert launched.status == 0, launched
     assert "WARNING: the address range 10.32.0.0/12 overlaps with the route 10.33.0.0/16" in launched.stderr
     assert "Range: 10.32.0.0/12" in host.run("weave status")
+
+
+def test_garbage_on_every_port_is_refused_and_breaks_nothing(two_hosts: tuple[LabHost, LabHost]) -> None:
+    one, two = two_hosts
+    launch_joined(two_hosts)
+    target = start(one, "target")
+    before, devices, owned = _lives(two_hosts), _devices(one), _addresses_in_use(one)
+
+    two.run(f"{_GARBAGE}.mesh_garbage tcp $HOST1", timeout=120)
+    with two.terminal(f"{_GARBAGE}.mesh_garbage hold $HOST1") as strangers:
+        strangers.wait_for(f"holding {STRANGERS}")
+        assert "(1 established)" in one.run("weave status")
+    names = " ".join(host.run("weave report -f '{{.Router.Name}}'") for host in (two, one))
+    heard = _frames_heard(one)
+    two.run(f"{_GARBAGE}.mesh_garbage udp $HOST1 {names}", timeout=120)
+    assert _frames_heard(one) - heard > PACKETS / 4, "the garbage did not arrive"
+    for driver in ("weavemesh", "weave"):
+        one.run(f"{_GARBAGE}.plugin_garbage /run/docker/plugins/{driver}.sock", timeout=120)
+
+    assert _lives(two_hosts) == before
+    for host in two_hosts:
+        assert "(1 established)" in host.run("weave status")
+        assert len(host.run("weave status peers").splitlines()) == 4, "two peers with a connection each"
+    _tells_why_it_refused(one)
+    until(lambda: _devices(one) == devices, 20, "no device is left of the plugin's garbage")
+    assert _addresses_in_use(one) == owned
+    start(one, "later")
+    start(two, "other")
+    pings(two, "other", target)
+
+
+def _lives(hosts: tuple[LabHost, LabHost]) -> list[str]:
+    """Which processes and which connection there are."""
+    inspect = "docker inspect -f '{{.State.StartedAt}} {{.State.Pid}} {{.RestartCount}}' weave weaveplugin"
+    links = [f"{one['Address']} {one['State']}" for host in hosts for one in connections(host)]
+    return [*(host.run(inspect) for host in hosts), *links]
+
+
+def _devices(host: LabHost) -> set[str]:
+    return set(host.run("ip -o link | cut -d: -f2").split())
+
+
+def _addresses_in_use(host: LabHost) -> int:
+    return report(host)["IPAM"]["ActiveIPs"]
+
+
+def _frames_heard(host: LabHost) -> int:
+    return int(host.run("cat /sys/class/net/weave-vxlan/statistics/rx_packets"))
+
+
+def _tells_why_it_refused(host: LabHost) -> None:
+    log = host.run("docker logs weave 2>&1")
+    for reason in (
+        "not the weave protocol",
+        "no common protocol version",
+        "launched with a password",
+        "invalid encryption flag",
+        "exceeds the limit",
+        "gob: ",
+        "too many connections without introduction",
+    ):
+        assert reason in log
+    assert "Traceback" not in log, log[log.index("Traceback") - 300 :][:3000]
 
 
 def _is_refused(result: Result, says: str) -> None:
