@@ -48,7 +48,6 @@ DEFAULT_DOMAIN: Final = "weave.local."
 
 # Owners of addresses and names that are no containers (specification ipam 1, dns 5)
 EXPOSE_OWNER: Final = "weave:expose"
-EXTERN_OWNER: Final = "weave:extern"
 ANONYMOUS_OWNER: Final = "_"
 
 _GROUP = re.compile(r"[0-9a-fA-F]{1,2}", re.ASCII)

@@ -103,11 +103,6 @@ def claim(ident: str, cidr: Cidr, *, no_error_on_unknown: bool = False, check_al
     return Call(method="PUT", path=_path("ip", ident, *_parts(cidr)), form=tuple(form), is_waiting=True)
 
 
-def get_addresses(ident: str, subnet: Cidr | None = None) -> Call:
-    """The addresses of `ident` in `subnet`, separated by spaces."""
-    return Call(method="GET", path=_path("ip", ident, *_parts(subnet)))
-
-
 def get_owned() -> Call:
     """All owners and their addresses as JSON."""
     return Call(method="GET", path="/ip", accept=JSON_TYPE)

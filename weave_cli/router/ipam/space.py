@@ -19,9 +19,6 @@ class Space:
     def __init__(self, free: Iterable[Range] = ()) -> None:
         self._free = join_ranges(sorted(free))
 
-    def free_stretches(self) -> list[Range]:
-        return list(self._free)
-
     def count_free(self, part: Range) -> int:
         """How many addresses of a range are free."""
         return sum(cut.size for cut in self.free_in(part))

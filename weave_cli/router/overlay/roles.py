@@ -7,9 +7,9 @@ socket and no device: the runtime does what the events ask for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from weave_cli.names import PeerName
 
@@ -66,37 +66,3 @@ class PathMtuChanged:
 
     text: str
     is_narrower: bool
-
-
-class OverlayConnection(Protocol):
-    """One overlay on one connection, sans-I/O. Its further event types are its overlay's own affair."""
-
-    def start(self, now: float) -> None:
-        """All is in place for frames to be sent: begin to prove the path."""
-
-    def receive_control(self, sub_tag: int, body: bytes, now: float) -> None:
-        """A control message of this overlay from the other end; unknown ones are ignored."""
-
-    def next_event(self) -> object | None: ...
-
-    def next_wake(self) -> float | None: ...
-
-    def on_wake(self, now: float) -> None: ...
-
-    def attributes(self) -> dict[str, str | int | bool]:
-        """What status shows beside the connection, the overlay's `name` among it."""
-
-
-class Overlay(Protocol):
-    """A way for frames to travel; makes its end of each connection."""
-
-    name: str
-
-    def features(self) -> Mapping[str, str]:
-        """Keys that the overlay adds to the features we announce (section 7)."""
-
-    def connect(self, neighbour: Neighbour) -> OverlayConnection:
-        """Our end for a new connection; it sends nothing before its `start`."""
-
-    def release(self, conn_id: int) -> None:
-        """The connection ended: whatever was kept for it goes."""

@@ -39,6 +39,7 @@ from weave_cli.router.overlay.vxlan import (
 )
 from weave_cli.router.runtime.host_upkeep import HostUpkeep
 from weave_cli.router.runtime.vxlan_sockets import HeartbeatSocket, PathProbe
+from weave_cli.router.wire.messages import OverlayControl, encode_overlay_control
 
 if TYPE_CHECKING:
     from weave_cli.router.wire.intro import Features
@@ -277,7 +278,8 @@ class DataPlane:
                 case HeartbeatReady():
                     self._send_heartbeat(connection, event)
                 case ControlReady(sub_tag=sub_tag, body=body):
-                    self._send_control(conn_id, bytes((connection.index, sub_tag)) + body)
+                    control = OverlayControl(connection.index, sub_tag, body)
+                    self._send_control(conn_id, encode_overlay_control(control))
                 case PathMtuChanged(text=text, is_narrower=is_narrower):
                     log.log(logging.WARNING if is_narrower else logging.INFO, "%s", text)
                 case Established():
