@@ -12,6 +12,7 @@ from typing import Any
 from docker.errors import NotFound
 
 from weave_cli.containers.client import Docker, translated
+from weave_cli.containers.networks import find_facts, list_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +57,6 @@ class KnownToDocker:
 
 def list_driver_networks(client: Docker) -> Sequence[DriverNetwork]:
     """All networks of the host; reading them calls no plugin."""
-    with translated("list networks"):
-        rows: list[dict[str, Any]] = client.api.networks()
     return tuple(
         DriverNetwork(
             id=row["Id"],
@@ -66,7 +65,7 @@ def list_driver_networks(client: Docker) -> Sequence[DriverNetwork]:
             address_driver=(row.get("IPAM") or {}).get("Driver") or "",
             options=row.get("Options") or {},
         )
-        for row in rows
+        for row in list_rows(client)
     )
 
 
@@ -115,7 +114,7 @@ def read_known_to_docker(client: Docker, networks: Sequence[DriverNetwork]) -> K
             endpoints.add(entry.get("EndpointID") or "")
             addresses.add(entry.get("IPAddress") or "")
     for network in networks:
-        facts = _inspect_network(client, network.id)
+        facts = find_facts(client, network.id) or {}
         for entry in (facts.get("Containers") or {}).values():
             endpoints.add(entry.get("EndpointID") or "")
             addresses.add((entry.get("IPv4Address") or "").partition("/")[0])
@@ -123,15 +122,6 @@ def read_known_to_docker(client: Docker, networks: Sequence[DriverNetwork]) -> K
             addresses.add((config.get("Gateway") or "").partition("/")[0])
             addresses.update((config.get("AuxiliaryAddresses") or {}).values())
     return KnownToDocker(endpoints=frozenset(endpoints - {""}), addresses=frozenset(addresses - {""}))
-
-
-def _inspect_network(client: Docker, network_id: str) -> dict[str, Any]:
-    with translated(f"inspect network {network_id}"):
-        try:
-            facts: dict[str, Any] = client.api.inspect_network(network_id)
-        except NotFound:
-            return {}
-        return facts
 
 
 def _attachments(facts: Mapping[str, Any]) -> tuple[Attachment, ...]:

@@ -34,24 +34,37 @@ class Attached:
     name: str
 
 
-def list_our_networks(client: Docker) -> Sequence[OurNetwork]:
-    """All networks whose driver is ours; reading them does not call the plugin."""
+def list_rows(client: Docker) -> list[dict[str, Any]]:
+    """What Docker lists of each network of the host; reading them calls no plugin."""
     with translated("list networks"):
         rows: list[dict[str, Any]] = client.api.networks()
+    return rows
+
+
+def find_facts(client: Docker, name_or_id: str) -> dict[str, Any] | None:
+    """All that Docker tells of a network, its endpoints included; None when it is gone."""
+    with translated(f"inspect network {name_or_id}"):
+        try:
+            facts: dict[str, Any] = client.api.inspect_network(name_or_id)
+        except NotFound:
+            return None
+    return facts
+
+
+def list_our_networks(client: Docker) -> Sequence[OurNetwork]:
+    """All networks whose driver is ours; reading them does not call the plugin."""
     found = (
-        find_our_network(client, row["Id"]) for row in rows if row["Driver"] in (MESH_DRIVER, GLOBAL_DRIVER)
+        find_our_network(client, row["Id"])
+        for row in list_rows(client)
+        if row["Driver"] in (MESH_DRIVER, GLOBAL_DRIVER)
     )
     return tuple(network for network in found if network is not None)
 
 
 def find_our_network(client: Docker, name_or_id: str) -> OurNetwork | None:
     """The network, if it exists and its driver is ours."""
-    with translated(f"inspect network {name_or_id}"):
-        try:
-            facts: dict[str, Any] = client.api.inspect_network(name_or_id)
-        except NotFound:
-            return None
-    if facts["Driver"] not in (MESH_DRIVER, GLOBAL_DRIVER):
+    facts = find_facts(client, name_or_id)
+    if facts is None or facts["Driver"] not in (MESH_DRIVER, GLOBAL_DRIVER):
         return None
     endpoints: dict[str, dict[str, Any]] = facts.get("Containers") or {}
     attached = tuple(Attached(id=key, name=endpoint["Name"]) for key, endpoint in sorted(endpoints.items()))
