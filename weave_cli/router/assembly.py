@@ -63,6 +63,8 @@ class Weaver:
         self._has_data_path = False
         self._store = Store(Path(options.state_directory) / "weave.db")
         self._name = self._choose_name()
+        # At once: addresses that were stored under another name are not ours.
+        self._store.save_peer_name(self._name)
         self._node = MeshNode(
             name=self._name,
             nickname=options.nickname,
@@ -111,7 +113,6 @@ class Weaver:
         """Answer the API at once, then make the host's network, then meet the others."""
         is_restart = _SENTINEL.exists()
         log.info("our name is %s(%s)", format_peer_name(self._name), self._options.nickname)
-        self._store.save_peer_name(self._name)
         if is_restart:
             self._targets.recall(self._options.peers)
         await self._api.start()
@@ -271,7 +272,7 @@ class Weaver:
             nickname=self._options.nickname,
             uid=self._uid,
             conn_id=self._rng.randrange(1 << 64),
-            short_id=self._node.peers()[0].short_id,
+            short_id=self._node.ourselves.short_id,
             overlays=self._dataplane.overlays,
             extra=self._dataplane.features(),
         )
@@ -279,8 +280,6 @@ class Weaver:
     def _make_allocator(self) -> Allocator | None:
         if self._options.address_range is None or self._options.default_subnet is None:
             return None
-        # Another name than in an earlier life: the addresses of that one are not ours.
-        self._store.save_peer_name(self._name)
         allocator = Allocator(
             name=self._name,
             uid=self._uid,

@@ -315,6 +315,11 @@ class MeshNode:
 
     # Views
 
+    @property
+    def ourselves(self) -> Peer:
+        """How we describe ourselves just now."""
+        return self._ourself.peer
+
     def peers(self) -> tuple[Peer, ...]:
         """Every known peer with its connections, ourselves first, then by name."""
         us = self._ourself.name
