@@ -278,7 +278,7 @@ class FakeNetwork:
                 other.name,
                 other.uid,
                 nickname=f"host{other.number}",
-                short_id=other.node.peers()[0].short_id,
+                short_id=other.node.ourselves.short_id,
             )
             try:
                 end.node.check_introduction(features, end.address, end.outbound)

@@ -61,4 +61,4 @@ def test_everything_a_go_router_says_is_understood(session: dict[str, Any]) -> N
     assert (peer.nickname, peer.uid, peer.version) == (last["NickName"], last["UID"], last["Version"])
     assert [(link.remote, link.established) for link in peer.links] == [(ours, True)]
     # The other router's uid is not ours: what was said of it must have been outrun.
-    assert node.peers()[0].version > described(session, ours)["Version"]
+    assert node.ourselves.version > described(session, ours)["Version"]

@@ -110,7 +110,7 @@ def sent_topology(node: MeshNode, conn_id: int, now: float = 0.0) -> dict[int, P
 
 
 def our_version(node: MeshNode) -> int:
-    return node.peers()[0].version
+    return node.ourselves.version
 
 
 # Introductions
@@ -290,7 +290,7 @@ def test_first_change_is_told_at_once_and_the_next_ones_together() -> None:
     node.on_wake(node.next_wake())
     told = sent_topology(node, 1)
     assert set(told) == {3, 10}
-    assert told[US] == node.peers()[0]
+    assert told[US] == node.ourselves
     node.connection_established(2, 5.0)
     assert set(sent_topology(node, 1)) == {10}
 
@@ -353,11 +353,11 @@ def test_old_incarnation_of_ourselves_is_outrun() -> None:
 def test_short_id_of_a_lower_name_is_given_up() -> None:
     node = new_node(short_id=5)
     add(node, 1, 2, short_id=5)
-    ours = node.peers()[0]
+    ours = node.ourselves
     assert ours.short_id not in (None, 5) and ours.version == 2
     node = new_node(short_id=5)
     add(node, 1, 20, short_id=5)
-    assert node.peers()[0].short_id == 5
+    assert node.ourselves.short_id == 5
 
 
 def test_periodic_gossip_tells_everything_every_thirty_seconds() -> None:
