@@ -241,3 +241,18 @@ def test_socket_of_the_vxlan_device_that_is_there_already_is_not_in_the_way(
     )
     _launch(engine, settings)
     assert "weave" in engine.containers
+
+
+def test_launch_looks_for_the_image_once(
+    engine: FakeEngine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = 0
+
+    def look(_: object) -> str:
+        nonlocal looks
+        looks += 1
+        return "current"
+
+    monkeypatch.setattr(setup, "find_image", look)
+    _launch(engine, settings)
+    assert looks == 1

@@ -44,7 +44,8 @@ def launch(
     with _undone_on_failure(client, ROUTER_CONTAINER):
         launch_router(client, settings, router, reporter)
         if settings.wants_plugin and not has_plugin:
-            launch_plugin(client, settings, plugin, reporter)
+            # Its name is free, and the image is there: the router has just been made of it.
+            _serve_plugin(client, settings, plugin, reporter)
 
 
 def launch_router(client: Docker, settings: Settings, options: RouterOptions, reporter: Reporter) -> str:
@@ -85,8 +86,12 @@ def launch_plugin(client: Docker, settings: Settings, options: PluginOptions, re
     if found is not None and found.is_ours and found.is_running:
         return found.id
     _check_not_running(client, PLUGIN_CONTAINER, "plugin")
-    remove_dead_sockets()
     setup(client, reporter)
+    return _serve_plugin(client, settings, options, reporter)
+
+
+def _serve_plugin(client: Docker, settings: Settings, options: PluginOptions, reporter: Reporter) -> str:
+    remove_dead_sockets()
     spec = make_plugin_spec(options, settings, image=image_name())
     network = find_mesh_network_name(spec.command, default=MESH_NETWORK)
     api = RouterClient(settings.http_address)
