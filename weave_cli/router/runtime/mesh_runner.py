@@ -38,8 +38,6 @@ class MeshRunner:
         self._pump = pump
         self._on_forgotten = on_forgotten
         self._links: dict[int, PeerLink] = {}
-        #: How the log names the links that are introduced.
-        self._labels: dict[int, str] = {}
         self._pending: set[int] = set()
         self.transport: Transport | None = None
         self.terminations = 0
@@ -54,8 +52,7 @@ class MeshRunner:
             link.close(str(problem))
             return
         self._links[link.number] = link
-        who = f"{format_peer_name(features.name)}({features.nickname})"
-        self._labels[link.number] = f"{link.address}|{who}"
+        link.label = f"{link.address}|{format_peer_name(features.name)}({features.nickname})"
         self._node.add_connection(
             link.number,
             features,
@@ -66,7 +63,7 @@ class MeshRunner:
         )
         self._pump()
         if link.number in self._links:
-            log.info("->[%s]: connection introduced", self._labels[link.number])
+            log.info("->[%s]: connection introduced", link.label)
             self._dataplane.start_connection(
                 link.number,
                 features,
@@ -103,7 +100,7 @@ class MeshRunner:
         self.transport.forget(link)
         if self._links.pop(link.number, None):
             self.terminations += 1
-            log.info("->[%s]: connection shutting down: %s", self._labels.pop(link.number), reason)
+            log.info("->[%s]: connection shutting down: %s", link.label, reason)
             self._dataplane.end_connection(link.number)
             self._node.connection_ended(link.number, reason, self._clock())
         else:
@@ -115,9 +112,9 @@ class MeshRunner:
     # What the data path says
 
     def overlay_established(self, conn_id: int) -> None:
-        if conn_id in self._links:
+        if link := self._links.get(conn_id):
             overlay = self._dataplane.attributes(conn_id).get("name", "none")
-            log.info("->[%s]: connection established, using overlay %s", self._labels[conn_id], overlay)
+            log.info("->[%s]: connection established, using overlay %s", link.label, overlay)
         self._node.connection_established(conn_id, self._clock())
         self._pump()
 
