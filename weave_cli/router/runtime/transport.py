@@ -50,6 +50,8 @@ class PeerLink(asyncio.Protocol):
         """target: the address we dialled, as it was configured or discovered; None when we accepted."""
         self.number = number
         self.address = target or ""
+        #: What logs call it, once the peer is introduced.
+        self.label = ""
         self.outbound = target is not None
         self.remote_ip = ""
         self.introduced = False
