@@ -18,6 +18,7 @@ UNKNOWN_PEER: Final = PeerName(0)
 # Network devices (specification cli, section 2.3)
 BRIDGE: Final = "weave"
 VXLAN_DEVICE: Final = "weave-vxlan"
+TAP_DEVICE: Final = "weave-tap"
 DOCKER_BRIDGE: Final = "docker0"
 DOCKER_GATEWAY_BRIDGE: Final = "docker_gwbridge"
 
@@ -39,6 +40,9 @@ GLOBAL_DRIVER: Final = "weave"
 MESH_NETWORK: Final = "weave"
 PLUGIN_SOCKET_DIRECTORY: Final = "/run/docker/plugins"
 MULTICAST_OPTION: Final = "works.weave.multicast"
+
+# The character device that TAP devices are made through.
+TUN_CONTROL: Final = "/dev/net/tun"
 
 # Ports and defaults
 MESH_PORT: Final = 6783

@@ -27,6 +27,7 @@ _SPEC = ContainerSpec(
     environment=(),
     capabilities=("NET_ADMIN",),
     mounts=(Mount(source="/proc/sys/net", target="/weave/sys/net"),),
+    devices=("/dev/net/tun",),
 )
 
 
@@ -38,6 +39,7 @@ def test_container_is_made_to_survive_and_without_more_rights_than_named() -> No
     assert made["restart_policy"]["Name"] == "always"
     assert (made["cap_drop"], made["cap_add"]) == (["ALL"], ["NET_ADMIN"])
     assert made["binds"] == ["/proc/sys/net:/weave/sys/net:rw"]
+    assert made["devices"] == ["/dev/net/tun:/dev/net/tun:rwm"]
     assert made["log_config"]["Config"]["max-size"]
     assert "privileged" not in made
     assert engine.volumes == {"weavedb"}

@@ -90,6 +90,7 @@ def test_containers_have_named_rights_only() -> None:
     plugin = make_plugin_spec(PluginOptions(), read_settings({}), image="weave-cli:1")
     assert _router(RouterOptions()).capabilities == ("NET_ADMIN", "NET_RAW", "NET_BIND_SERVICE")
     assert plugin.capabilities == ("NET_ADMIN",)
+    assert (_router(RouterOptions()).devices, plugin.devices) == (("/dev/net/tun",), ())
 
 
 def test_router_sees_resolvers_and_identity_of_the_host_but_cannot_write_them() -> None:

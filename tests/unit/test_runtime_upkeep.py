@@ -29,6 +29,7 @@ def network(vxlan_index: int) -> HostNetwork:
         underlay_mtu=1500,
         bridge_index=1,
         vxlan_index=vxlan_index,
+        tap_index=None,
         refused_knobs=(),
         rules_changed=False,
     )

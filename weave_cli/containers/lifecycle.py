@@ -48,6 +48,7 @@ def create_container(client: Docker, spec: ContainerSpec) -> str:
             restart_policy={"Name": "always", "MaximumRetryCount": 0},
             cap_drop=["ALL"],
             cap_add=list(spec.capabilities),
+            devices=[f"{device}:{device}:rwm" for device in spec.devices],
             binds=[str(mount) for mount in spec.mounts],
             log_config=LogConfig(type=LogConfig.types.JSON, config=LOG_LIMITS),
         )

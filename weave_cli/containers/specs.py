@@ -19,6 +19,7 @@ from weave_cli.names import (
     STATE_DIRECTORY,
     STATE_VOLUME,
     SYSCTL_NET_MOUNT,
+    TUN_CONTROL,
 )
 from weave_cli.settings import Settings
 
@@ -27,7 +28,7 @@ HOST_FILES: Final = "/weave/host"
 RESOLVER_DIRECTORY: Final = "/weave/host/resolv"
 
 _ROUTER_CAPABILITIES: Final = (
-    "NET_ADMIN",  # bridge, VXLAN device, forwarding entries, firewall
+    "NET_ADMIN",  # bridge, VXLAN and TAP devices, forwarding entries, firewall
     "NET_RAW",  # gratuitous ARP
     "NET_BIND_SERVICE",  # port 53 on Docker's bridge
 )
@@ -60,6 +61,8 @@ class ContainerSpec:
     environment: tuple[tuple[str, str], ...]
     capabilities: tuple[str, ...]
     mounts: tuple[Mount, ...]
+    devices: tuple[str, ...] = ()
+    """Paths of the host's device files that it may use, at the same paths."""
 
     @property
     def labels(self) -> dict[str, str]:
@@ -130,6 +133,7 @@ def make_router_spec(
         ),
         environment=(("WEAVE_CIDR", "none"),),
         capabilities=_ROUTER_CAPABILITIES,
+        devices=(TUN_CONTROL,),  # the TAP device of overlay sleeve
         mounts=(
             Mount(source=STATE_VOLUME, target=STATE_DIRECTORY),
             Mount(source="/proc/sys/net", target=SYSCTL_NET_MOUNT),

@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import Final
 
-from weave_cli.names import BRIDGE, SYSCTL_NET_MOUNT, VXLAN_DEVICE
+from weave_cli.names import BRIDGE, SYSCTL_NET_MOUNT, TAP_DEVICE, VXLAN_DEVICE
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +31,9 @@ def ensure_knobs(*, bridge: str = BRIDGE, vxlan: str = VXLAN_DEVICE, root: Path 
     base = root if root is not None else sysctl_root()
     wanted = {f"ipv4/neigh/{bridge}/{key}": value for key, value in NEIGHBOUR_KNOBS.items()}
     wanted[f"ipv6/conf/{bridge}/accept_ra"] = "0"
-    # The device is only a bridge port: an address of its own would talk to all containers of all hosts.
-    wanted[f"ipv6/conf/{vxlan}/disable_ipv6"] = "1"
+    # These are only bridge ports: an address of their own would talk to all containers of all hosts.
+    for port in (vxlan, TAP_DEVICE):
+        wanted[f"ipv6/conf/{port}/disable_ipv6"] = "1"
     return [name for name, value in wanted.items() if not _ensure(base / name, value)]
 
 

@@ -15,15 +15,18 @@ from weave_cli.host.iptables import ensure_rules, remove_rules
 from weave_cli.host.knobs import ensure_knobs
 from weave_cli.host.netlink import list_links, open_netlink, remove_link
 from weave_cli.host.rules import FirewallFacts
+from weave_cli.host.tap import ensure_tap_port
 from weave_cli.host.underlay import read_underlay_mtu
 from weave_cli.host.vxlan import ensure_vxlan
-from weave_cli.names import BRIDGE, VXLAN_DEVICE
+from weave_cli.names import BRIDGE, TAP_DEVICE, VXLAN_DEVICE
 from weave_cli.router.overlay.vxlan import VXLAN_OVERHEAD
 
 log = logging.getLogger(__name__)
 
 #: Container ends and host ends of the plugin's pairs (specification cli, section 2.3).
 _OUR_PREFIXES: Final = ("vethwl", "vethwg")
+
+_OUR_DEVICES: Final = ((BRIDGE, "bridge"), (VXLAN_DEVICE, "vxlan"), (TAP_DEVICE, "tun"))
 
 _LEAST_MTU: Final = 576
 _LARGEST_MTU: Final = 65535
@@ -42,12 +45,16 @@ class NetworkWish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostNetwork:
-    """What the host has; indices are the kernel's, and change when a device is made anew."""
+    """What the host has; indices are the kernel's, and change when a device is made anew.
+
+    `tap_index` is None while nobody has the TAP device open.
+    """
 
     mtu: int
     underlay_mtu: int
     bridge_index: int
     vxlan_index: int
+    tap_index: int | None
     refused_knobs: tuple[str, ...]
     rules_changed: bool
 
@@ -69,12 +76,14 @@ def ensure_network(wish: NetworkWish) -> HostNetwork:
         log.warning("the MTU goes down from %d to %d: restart the containers that run already", old.mtu, mtu)
     bridge = ensure_bridge(wish.bridge_mac, mtu)
     vxlan = ensure_vxlan(wish.vxlan_mac, mtu, wish.udp_port)
+    tap = ensure_tap_port(mtu)
     refused = ensure_knobs()
     return HostNetwork(
         mtu=mtu,
         underlay_mtu=underlay_mtu,
         bridge_index=bridge.index,
         vxlan_index=vxlan.index,
+        tap_index=None if tap is None else tap.index,
         refused_knobs=tuple(refused),
         rules_changed=ensure_rules(wish.firewall),
     )
@@ -86,7 +95,7 @@ def tear_down() -> list[str]:
     removed = []
     with open_netlink() as netlink:
         for link in list_links(netlink):
-            is_ours = (link.name, link.kind) in ((BRIDGE, "bridge"), (VXLAN_DEVICE, "vxlan"))
+            is_ours = (link.name, link.kind) in _OUR_DEVICES
             if is_ours or (link.kind == "veth" and link.name.startswith(_OUR_PREFIXES)):
                 if remove_link(netlink, link):
                     removed.append(link.name)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from weave_cli.host.netlink import Link, explained, list_links, open_netlink
-from weave_cli.names import BRIDGE, DOCKER_BRIDGE, DOCKER_GATEWAY_BRIDGE, VXLAN_DEVICE
+from weave_cli.names import BRIDGE, DOCKER_BRIDGE, DOCKER_GATEWAY_BRIDGE, TAP_DEVICE, VXLAN_DEVICE
 
 if TYPE_CHECKING:
     from pyroute2 import IPRoute
@@ -16,7 +16,7 @@ _MAIN_TABLE = 254
 _USUAL_MTU: Final = 1500
 
 #: Devices that lead to containers, not to other hosts; Docker's user-defined bridges begin with `br-`.
-_INNER: Final = (BRIDGE, VXLAN_DEVICE, DOCKER_BRIDGE, DOCKER_GATEWAY_BRIDGE)
+_INNER: Final = (BRIDGE, VXLAN_DEVICE, TAP_DEVICE, DOCKER_BRIDGE, DOCKER_GATEWAY_BRIDGE)
 _INNER_PREFIXES: Final = ("br-", "veth", "docker")
 
 

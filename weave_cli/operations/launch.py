@@ -53,6 +53,7 @@ def launch_router(client: Docker, settings: Settings, options: RouterOptions, re
     _refuse_password(settings)
     _check_not_running(client, ROUTER_CONTAINER, "router")
     preflight.check_subnet(options.ipalloc_range, options.ipalloc_default_subnet)
+    preflight.check_tun()
     preflight.check_range(options.ipalloc_range, reporter)
     for variable in settings.ignored:
         reporter.notice(f"WARNING: {variable} is set, but has no effect.")

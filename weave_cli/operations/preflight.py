@@ -16,7 +16,8 @@ from typing import Final, Literal
 from weave_cli.addresses import Cidr, parse_cidr
 from weave_cli.errors import HostProblem, UsageProblem
 from weave_cli.host.listeners import UNSEEN_OWNER, find_listener
-from weave_cli.names import BRIDGE, DEFAULT_RANGE
+from weave_cli.host.tap import is_tun_present
+from weave_cli.names import BRIDGE, DEFAULT_RANGE, TUN_CONTROL
 from weave_cli.operations.reporter import Reporter
 
 _LOWEST_KERNEL: Final = (4, 3)  # forwarding entries of VXLAN devices per destination, bridge port isolation
@@ -42,6 +43,15 @@ def check_machine(reporter: Reporter) -> None:
         reporter.notice(f"WARNING: kernel {platform.release()} is older than {needed}; things may not work.")
 
 
+def check_tun() -> None:
+    """Raises HostProblem when no TAP device can be made here; Docker's own words for it are obscure."""
+    if not is_tun_present():
+        raise HostProblem(
+            f"this host has no {TUN_CONTROL}, which the router needs for overlay sleeve",
+            hint="Load the kernel's module with `modprobe tun`, then launch again.",
+        )
+
+
 def check_ports(port: int, http_address: str, dns_address: str | None) -> None:
     """Raises HostProblem naming whoever listens where the router is going to.
 
@@ -49,6 +59,7 @@ def check_ports(port: int, http_address: str, dns_address: str | None) -> None:
     """
     http_host, _, http_port = http_address.rpartition(":")
     _check_port("tcp", port, None, "the mesh", "choose another port with WEAVE_PORT")
+    _check_port("udp", port, None, "overlay sleeve", "choose another port with WEAVE_PORT")
     _check_port("udp", port + 1, None, "VXLAN", "choose another port with WEAVE_PORT")
     _check_port("tcp", int(http_port), http_host, "the HTTP API", "choose another with WEAVE_HTTP_ADDR")
     if dns_address is not None:

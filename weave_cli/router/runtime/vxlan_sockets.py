@@ -10,17 +10,13 @@ from __future__ import annotations
 import errno
 import os
 import socket
-import struct
 from dataclasses import dataclass
 from typing import Final
 
 from weave_cli.errors import HostProblem
 from weave_cli.names import BRIDGE, VXLAN_DEVICE
 from weave_cli.router.overlay.heartbeat import ETHERTYPE
-from weave_cli.router.overlay.vxlan import VNI
-
-#: Flag "the VNI is valid", then the VNI (RFC 7348, section 5).
-VXLAN_HEADER: Final = struct.pack(">II", 0x08 << 24, VNI << 8)
+from weave_cli.router.overlay.vxlan import VXLAN_HEADER
 
 # From Linux' in.h; the socket module lacks them.
 _IP_MTU_DISCOVER: Final = 10
