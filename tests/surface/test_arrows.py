@@ -46,6 +46,8 @@ FLOORS: Mapping[str, int] = {
     "weave_cli.router": 42,
     "weave_cli.router.http": 40,
     "weave_cli.router.runtime": 40,
+    "weave_cli.router.sleeve": 40,
+    "weave_cli.router.sleeve.messages": 12,
 }
 
 _COMMAND_LINE = ("weave_cli.commands", "weave_cli.output", "weave_cli.operations")
@@ -92,6 +94,16 @@ BANS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ),
     ("weave_cli.router.runtime", ("weave_cli.router.http",), "the program puts them together"),
     ("weave_cli.router.http", ("weave_cli.router.runtime",), "it plays against roles"),
+    (
+        "weave_cli.router.sleeve",
+        (
+            "weave_cli.router.runtime",
+            "weave_cli.router.http",
+            "weave_cli.router.wire",
+            "weave_cli.router.mesh",
+        ),
+        "a program of its own that starts fast; the runtime starts it",
+    ),
 )
 
 #: Values that a banned room holds for everybody.
@@ -109,6 +121,7 @@ DOORS: Mapping[str, tuple[str, ...]] = {
         "weave_cli.router.runtime",
         "weave_cli.operations.naming",
     ),
+    "nacl": ("weave_cli.router.wire", "weave_cli.router.overlay.sleeve_sealing"),
     "rich": ("weave_cli.output",),
     "click": ("weave_cli.commands",),
     "sqlite3": ("weave_cli.router.runtime.store", "weave_cli.plugin"),
@@ -121,6 +134,7 @@ PURE = (
     "weave_cli.router.ipam",
     "weave_cli.router.nameserver",
     "weave_cli.router.overlay",
+    "weave_cli.router.sleeve.messages",
     "weave_cli.containers.specs",
     "weave_cli.api.endpoints",
     "weave_cli.addresses",
