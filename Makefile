@@ -7,6 +7,7 @@ PYTHON ?= python3
 VENV ?= .venv
 ENGINE ?= 20.10
 PYTEST_FLAGS ?=
+WEAVER ?=
 
 RUN := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
@@ -51,6 +52,10 @@ kernel: venv needs ## tests with network namespaces; root
 	$(PYTEST) tests/kernel
 lab: venv needs ## tests with several Docker hosts; root; ENGINE=20.10, 26.1 or 28.5
 	$(PYTEST) tests/lab --engine $(ENGINE)
+
+.PHONY: interop
+interop: venv needs ## tests beside the Go router WEAVER=/path/to/weaver; root
+	WEAVER=$(WEAVER) $(PYTEST) tests/interop
 
 .PHONY: test
 test: needs check ## everything that must hold before a change goes in; root

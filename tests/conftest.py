@@ -14,7 +14,7 @@ from tests.lab import needs
 from tests.lab.engines import DEFAULT, VERSIONS
 
 _HERE: Final = Path(__file__).parent
-_TIERS: Final = ("unit", "surface", "sim", "kernel", "lab", "bench")
+_TIERS: Final = ("unit", "surface", "sim", "kernel", "lab", "bench", "interop")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -50,9 +50,21 @@ def _tier(item: pytest.Item) -> str | None:
 
 @cache
 def _unmet(tier: str | None) -> str | None:
-    if tier == "kernel":
+    if tier == "interop" and (reason := _no_weaver()):
+        return reason
+    if tier in ("kernel", "interop"):
         if os.geteuid() != 0:
-            return "the kernel tier needs root (network namespaces): run it as root"
+            return f"the {tier} tier needs root (network namespaces): run it as root"
         absent = [program for program in ("ip", "iptables", "unshare") if shutil.which(program) is None]
-        return f"the kernel tier needs {', '.join(absent)}: run `make needs`" if absent else None
+        return f"the {tier} tier needs {', '.join(absent)}: run `make needs`" if absent else None
     return needs.unmet() if tier == "lab" else None
+
+
+def _no_weaver() -> str | None:
+    """Why there is no Go router to test against, if so."""
+    program = os.environ.get("WEAVER")
+    if not program:
+        return "the interop tier needs a Weave Net 2.8.1 router: run `make interop WEAVER=/path/to/weaver`"
+    if not os.access(program, os.X_OK):
+        return f"WEAVER={program} is no program that can be run"
+    return None

@@ -120,6 +120,20 @@ class Host:
         rule = f"FORWARD -o h{self.number} -p udp --dport {port} -j DROP"
         self.underlay.run_in(self.underlay.router, f"iptables -w -A {rule}")
 
+    def cut(self) -> None:
+        """Nothing reaches this host any more, nor leaves it, without a word to anybody."""
+        for side in ("-i", "-o"):
+            self.underlay.run_in(
+                self.underlay.router, f"iptables -w -I FORWARD {side} h{self.number} -j DROP"
+            )
+
+    def heal(self) -> None:
+        """Take back `cut`."""
+        for side in ("-i", "-o"):
+            self.underlay.run_in(
+                self.underlay.router, f"iptables -w -D FORWARD {side} h{self.number} -j DROP"
+            )
+
     def container(self) -> str:
         """A namespace attached to the weave bridge; its address is 10.32.HOST.NUMBER/16, device `eth0`."""
         from weave_cli.host.veth import create_endpoint_veth

@@ -3,80 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.kernel.namespaces import Host, Underlay, call_in
-
-Answer = tuple[int, str]
-
-
-class Router:
-    """A router on a host; its state is in a directory that outlives it."""
-
-    def __init__(self, host: Host, state: Path) -> None:
-        self.host = host
-        self.state = state
-        self.state.mkdir(exist_ok=True)
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self, *options: str) -> None:
-        """Start and wait until it is ready."""
-        with open(self.state.with_suffix(".log"), "ab") as log:
-            self._process = subprocess.Popen(
-                [
-                    *("ip", "netns", "exec", self.host.namespace, sys.executable, "-m", "weave_cli.router"),
-                    *(f"--state-dir={self.state}", "--no-dns", f"--nickname=host{self.host.number}"),
-                    f"--name=7a:00:00:00:00:0{self.host.number}",
-                    *options,
-                ],
-                cwd=self.state,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        eventually(lambda: self.ask("GET", "/status")[0] == 200, self.log)
-
-    def kill(self) -> None:
-        assert self._process
-        self._process.kill()
-        self._process.wait()
-
-    def stop(self) -> int:
-        """End it in good order; its exit status."""
-        assert self._process
-        self._process.terminate()
-        return self._process.wait(20)
-
-    def log(self) -> str:
-        return self.state.with_suffix(".log").read_text()
-
-    def ask(self, method: str, path: str, timeout_s: float = 10) -> Answer:
-        """Status and body; status 0 when nobody answers."""
-
-        def call() -> Answer:
-            connection = http.client.HTTPConnection("127.0.0.1", 6784, timeout=timeout_s)
-            with contextlib.closing(connection):
-                connection.request(method, path)
-                answer = connection.getresponse()
-                return answer.status, answer.read().decode()
-
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            return call_in(self.host.namespace, call)
-        return 0, ""
-
-
-def eventually(is_true: Callable[[], object], what: Callable[[], str], timeout_s: float = 30) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not is_true():
-        assert time.monotonic() < deadline, what()
-        time.sleep(0.1)
+from tests.kernel.namespaces import Underlay
+from tests.kernel.programs import eventually
+from tests.kernel.routers import Router
 
 
 @pytest.fixture

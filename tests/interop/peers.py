@@ -1,0 +1,171 @@
+"""Routers of both kinds in namespaces, with the same verbs: ours, and the Go program that `WEAVER` names."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from tests.kernel.namespaces import Host
+from tests.kernel.programs import Answer, Program, eventually
+
+#: Names the Go router.
+WEAVER: Final = "WEAVER"
+RANGE: Final = "10.32.0.0/12"
+
+
+class Peer(Program, ABC):
+    """A router of the mesh, of either kind. It has an allocator and answers names on port 53."""
+
+    kind: ClassVar[str]
+
+    def __init__(self, host: Host, place: Path) -> None:
+        self.nickname = f"{self.kind}{host.number}"
+        self.name = f"7a:00:00:00:00:{host.number:02x}"
+        super().__init__(host, place / self.nickname)
+        (self.state / "resolv.conf").touch()
+
+    def start(
+        self, *targets: Peer, password: str = "", address_range: str = RANGE, options: tuple[str, ...] = ()
+    ) -> None:
+        """Start and wait until it answers. After an earlier life the targets are those that it remembers."""
+        command = self._command(address_range)
+        addresses = [target.host.address for target in targets]
+        self.run([*command, *options, *addresses], {"WEAVE_PASSWORD": password})
+        self.wait_until_ready()
+
+    @abstractmethod
+    def _command(self, address_range: str) -> list[str]:
+        """The program and the options that every router here gets."""
+
+    def forget_everything(self) -> None:
+        """What `weave reset` does to the host: the next start is the first one."""
+        shutil.rmtree(self.state)
+        self.state.mkdir()
+        (self.state / "resolv.conf").touch()
+
+    # What its API says
+
+    def report(self) -> dict[str, Any]:
+        """The whole report."""
+        status, body = self.ask("GET", "/report", headers={"Accept": "application/json"})
+        assert status == 200, (status, body, self.log())
+        found: dict[str, Any] = json.loads(body)
+        return found
+
+    def connection_lines(self) -> str:
+        return self.ask("GET", "/status/connections")[1]
+
+    def states(self) -> dict[str, str]:
+        """Address and state of all connections and targets."""
+        return {one["Address"]: one["State"] for one in self.report()["Router"]["Connections"] or ()}
+
+    def established_with(self) -> set[str]:
+        """The names of the peers that the router has an established connection with."""
+        peers = self.report()["Router"]["Peers"]
+        ours = next(peer for peer in peers if peer["Name"] == self.name)
+        return {one["Name"] for one in ours["Connections"] or () if one["Established"]}
+
+    def known_peers(self) -> set[str]:
+        return {peer["Name"] for peer in self.report()["Router"]["Peers"]}
+
+    def is_connected_to(self, other: Peer) -> bool:
+        """True when both ends call their connection established, and this one knows it of the other."""
+        peers = {peer["Name"]: peer["Connections"] or () for peer in self.report()["Router"]["Peers"]}
+        return all(
+            any(one["Name"] == there and one["Established"] for one in peers.get(here, ()))
+            for here, there in ((self.name, other.name), (other.name, self.name))
+        )
+
+    # What it is asked to do
+
+    def connect(self, other: Peer) -> None:
+        assert self.ask("POST", f"/connect?peer={other.host.address}")[0] == 200
+
+    def forget(self, other: Peer) -> None:
+        assert self.ask("POST", f"/forget?peer={other.host.address}")[0] == 200
+
+    def allocate(self, ident: str, subnet: str = "", timeout_s: float = 20) -> str:
+        """An address with its prefix length for that container id."""
+        status, body = self.ask("POST", f"/ip/{ident}{'/' if subnet else ''}{subnet}", timeout_s)
+        assert status == 200, (status, body, self.connection_lines(), self.log())
+        return body
+
+    def release(self, ident: str) -> None:
+        assert self.ask("DELETE", f"/ip/{ident}")[0] == 204
+
+    def owned(self) -> dict[str, list[str]]:
+        """All addresses by container id."""
+        status, body = self.ask("GET", "/ip")
+        assert status == 200, body
+        return {one["containerid"]: one["addrs"] for one in json.loads(body)["owned"] or ()}
+
+    def add_name(self, fqdn: str, ident: str, address: str) -> None:
+        assert self.ask("PUT", f"/name/{ident}/{address}?fqdn={fqdn}")[0] == 204
+
+    def remove_name(self, fqdn: str, ident: str, address: str) -> None:
+        assert self.ask("DELETE", f"/name/{ident}/{address}?fqdn={fqdn}")[0] == 204
+
+    def take_over(self, other: Peer) -> str:
+        """What `weave rmpeer` does; the answer says how many addresses it brought."""
+        status, body = self.ask("DELETE", f"/peer/{other.name}")
+        assert status == 200, body
+        return body
+
+    def leave(self) -> Answer:
+        """What `weave reset` asks the router for before it ends it: give all space to others."""
+        return self.ask("DELETE", "/peer")
+
+
+class OurPeer(Peer):
+    """The router of this package."""
+
+    kind = "our"
+
+    def _command(self, address_range: str) -> list[str]:
+        return [
+            *(sys.executable, "-m", "weave_cli.router"),
+            *(f"--state-dir={self.state}", f"--name={self.name}", f"--nickname={self.nickname}"),
+            *(f"--ipalloc-range={address_range}", f"--resolv-conf={self.state}/resolv.conf"),
+        ]
+
+
+class GoPeer(Peer):
+    """The Go router with its frames carried by sleeve, as on a host without its kernel module."""
+
+    kind = "go"
+
+    def _command(self, address_range: str) -> list[str]:
+        return [
+            os.environ[WEAVER],
+            *("--port", "6783", "--name", self.name, "--nickname", self.nickname),
+            *("--no-fastdp", "--datapath", "", "--weave-bridge", "weave", "--docker-api", ""),
+            *("--http-addr", "127.0.0.1:6784", "--status-addr", "127.0.0.1:6782"),
+            *("--dns-listen-address", "0.0.0.0:53", "--resolv-conf", f"{self.state}/resolv.conf"),
+            *("--db-prefix", f"{self.state}/weave", "--ipalloc-range", address_range),
+        ]
+
+
+KINDS: Final[dict[str, type[Peer]]] = {"go": GoPeer, "our": OurPeer}
+
+
+def wait_for_mesh(*peers: Peer, timeout_s: float = 30) -> None:
+    """Wait until each is connected to each, and all know it."""
+    for one in peers:
+        for other in peers:
+            if one is not other:
+                wait_for_link(one, other, timeout_s)
+
+
+def wait_for_link(one: Peer, other: Peer, timeout_s: float = 30) -> None:
+    """Wait until the one knows of an established connection with the other."""
+    eventually(lambda: one.is_connected_to(other), lambda: logs_of(one, other), timeout_s)
+
+
+def logs_of(*peers: Peer) -> str:
+    """What a failed test shows."""
+    return "\n".join(f"--- {peer.nickname}\n{peer.connection_lines()}{peer.log()}" for peer in peers)

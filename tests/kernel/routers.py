@@ -1,0 +1,24 @@
+"""Whole routers of ours as processes in namespaces."""
+
+from __future__ import annotations
+
+import sys
+
+from tests.kernel.programs import Program
+
+
+class Router(Program):
+    """A router on a host, without names."""
+
+    def start(self, *options: str) -> None:
+        """Start and wait until it is ready."""
+        number = self.host.number
+        self.run(
+            [
+                *(sys.executable, "-m", "weave_cli.router"),
+                *(f"--state-dir={self.state}", "--no-dns", f"--nickname=host{number}"),
+                f"--name=7a:00:00:00:00:{number:02x}",
+                *options,
+            ]
+        )
+        self.wait_until_ready()
