@@ -86,7 +86,7 @@ class FakeJournal:
 
 
 class FakePeer:
-    """A host: its journal stays when its allocator dies. Plays the role Channel."""
+    """A host: its journal stays when its allocator dies. Plays Channel and PeerDirectory."""
 
     def __init__(self, mesh: FakeAllocatorMesh, number: int, setup: Setup) -> None:
         self.mesh = mesh
@@ -116,12 +116,18 @@ class FakePeer:
             setup=self.setup,
             journal=self.journal,
             saved=self.journal.reopen(),
-            directory=self.mesh,
+            directory=self,
             rng=self.mesh.rng,
         )
         self.allocator.attach(self)
 
-    # The role Channel
+    # The roles PeerDirectory and Channel
+
+    def is_known(self, name: PeerName) -> bool:
+        return self.mesh.reaches(self.name, name)
+
+    def nickname_of(self, name: PeerName) -> str:
+        return f"host{name & 0xFF}"
 
     def unicast(self, destination: PeerName, data: bytes) -> bool:
         if not self.mesh.reaches(self.name, destination):
@@ -211,7 +217,7 @@ class FakePeer:
 
 
 class FakeAllocatorMesh:
-    """Peers that hear each other unless cut apart. Plays the role PeerDirectory."""
+    """Peers that hear and know each other unless cut apart."""
 
     def __init__(
         self, seed: int, *, whole: str = "10.32.0.0/26", loss: float = 0.0, delay_s: float = 0.0
@@ -239,14 +245,6 @@ class FakeAllocatorMesh:
     def cut(self, *groups: Sequence[FakePeer]) -> None:
         """Peers of different groups do not hear each other; no groups: all do again."""
         self.groups = [{peer.name for peer in group} for group in groups]
-
-    # The role PeerDirectory
-
-    def is_known(self, name: PeerName) -> bool:
-        return name in self.peers
-
-    def nickname_of(self, name: PeerName) -> str:
-        return f"host{name & 0xFF}"
 
     def reaches(self, one: PeerName, other: PeerName) -> bool:
         together = not self.groups or any({one, other} <= group for group in self.groups)

@@ -72,10 +72,13 @@ def test_completion_behind_an_unknown_command_is_silent(
         (["launch", "--ipalloc-range", "10.3.4.5/8"], "10.3.4.5/8"),
         (["launch", "--name", "host1"], "host1"),
         (["launch", "--log-level", "loud"], "loud"),
+        (["launch", "--ipalloc-init", "seed"], "seed mode requires peer name list"),
+        (["launch", "--ipalloc-init=observer", "--init-peer-count=3"], "exclude each other"),
         (["launch-plugin", "host1"], "host1"),
         (["launch-router", "--no-multicast-route"], "--no-multicast-route"),
         (["connect"], "at least one peer"),
         (["forget"], "PEER"),
+        (["rmpeer"], "PEER"),
         (["version", "x"], "x"),
         (["stop", "now"], "now"),
         (["dns-lookup"], "NAME"),
@@ -125,6 +128,24 @@ def test_options_are_taken_in_both_spellings_and_behind_peers(launched: Launched
         ipalloc_range="",
         log_level="debug",
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "first_ring"),
+    [
+        ([], None),
+        (["--init-peer-count", "3"], "consensus=3"),
+        (["-initpeercount", "3"], "consensus=3"),
+        (["--ipalloc-init", "consensus"], "consensus"),
+        (["--ipalloc-init=seed=7a::2,::1"], "seed=00:00:00:00:00:01,7a:00:00:00:00:02"),
+        (["--ipalloc-init=observer"], "observer"),
+    ],
+)
+def test_first_ring_is_asked_for_in_both_spellings(
+    launched: Launched, words: list[str], first_ring: str | None
+) -> None:
+    assert tree.run(["launch", *words]) == 0
+    assert launched.router.ipalloc_init == first_ring
 
 
 def test_words_of_the_first_versions_are_taken_with_a_warning(launched: Launched, capsys: Output) -> None:
@@ -178,6 +199,19 @@ def test_interrupt_is_status_130(monkeypatch: pytest.MonkeyPatch, capsys: Output
     monkeypatch.setattr(tree.weave, "main", interrupt)
     assert tree.run([]) == 130
     assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_rmpeer_tries_all_and_says_what_came_of_each(api: FakeRouterApi, capsys: Output) -> None:
+    api.answers |= {
+        "DELETE /peer/host2": (200, "524288 IPs taken over from host2\n"),
+        "DELETE /peer/host3": (400, "7a::3 (host3) is in the mesh\n"),
+        "DELETE /peer/7a::9": (200, "0 IPs taken over from 7a::9\n"),
+    }
+    assert tree.run(["rmpeer", "host2", "host3", "7a::9"]) == 1
+    output = capsys.readouterr()
+    assert output.out == "524288 IPs taken over from host2\n0 IPs taken over from 7a::9\n"
+    assert output.err == "7a::3 (host3) is in the mesh\n"
+    assert tree.run(["rmpeer", "host2"]) == 0
 
 
 def test_connect_and_forget_are_silent(api: FakeRouterApi, capsys: Output) -> None:

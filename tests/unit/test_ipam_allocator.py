@@ -110,6 +110,9 @@ def test_claims_answer_as_the_specification_says() -> None:
         ("_", "10.32.0.77/12", parse_cidr("10.32.0.77/12")),
         ("c4", "192.168.9.9/24", parse_cidr("192.168.9.9/24")),
         ("c5", "192.168.9.9/24", "Unable to claim: address 192.168.9.9/24 already in use by c4"),
+        ("_", "10.32.0.78/12", parse_cidr("10.32.0.78/12")),
+        ("_", "10.32.0.78/12", parse_cidr("10.32.0.78/12")),
+        ("c6", "10.32.0.78/12", "Unable to claim: address 10.32.0.78/12 already in use"),
     ]
     for ident, text, expected in cases:
         number = peer.claim(ident, text)
@@ -189,6 +192,19 @@ def test_dead_peers_ranges_are_taken_over() -> None:
     assert {entry.peer for entry in two.allocator.view().entries} == {two.name}
     two.start()
     assert {entry.peer for entry in two.allocator.view().entries} == {two.name}
+
+
+def test_owner_that_is_in_the_mesh_is_not_taken_over() -> None:
+    mesh, one, two = two_peers()
+    with pytest.raises(
+        RouterProblem, match=r"^7a:00:00:00:00:01 \(host1\) is in the mesh, and its addresses"
+    ):
+        two.take_over("host1")
+    assert {entry.peer for entry in two.allocator.view().entries} == {one.name}
+    # Whoever owns nothing loses nothing.
+    assert one.take_over("host2") == 0
+    mesh.cut([one], [two])
+    assert two.take_over("host1") == 64
 
 
 def test_range_divided_twice_cannot_be_joined() -> None:

@@ -57,6 +57,16 @@ def test_election_takes_the_go_routers_steps(vector: dict[str, Any]) -> None:
             assert list(decided) == [parse_peer_name(name) for name in step["consensus_value_sorted_unique"]]
 
 
+def test_who_proposes_nothing_decides_nothing() -> None:
+    proposer, other = NodeId(PeerName(1), 1), NodeId(PeerName(2), 2)
+    first, second = Consensus(proposer, 1), Consensus(other)
+    first.propose()
+    assert second.update(first.knows) and second.think()
+    assert second.knows[other].accepted == second.knows[proposer].accepted
+    assert first.decision() == (PeerName(1),)
+    assert second.decision() is None
+
+
 @pytest.mark.parametrize(
     "vector", load("consensus-normalize")["vectors"], ids=lambda one: str(len(one["in"]))
 )

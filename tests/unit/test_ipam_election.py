@@ -131,4 +131,4 @@ def test_nicknames_of_owners_and_of_ourselves_are_kept() -> None:
     nicknames.learn({OTHER: "host2", THIRD: "host3"})
     nicknames.forget([US, OTHER, THIRD], but=[OTHER])
     assert nicknames.as_dict() == {US: "host1", OTHER: "host2"}
-    assert nicknames.label(THIRD) == "00:00:00:00:00:03 ()"
+    assert nicknames.label(THIRD) == "00:00:00:00:00:03"

@@ -144,7 +144,11 @@ def test_claim_asks_once_until_the_tick_and_counts_one_failure_for_each() -> Non
         assert desk.operations.claims[0].failed_attempts == attempt
         desk.operations.tick(0.0)
     assert desk.events() == [
-        Refused(claim, "Unable to claim: address 10.0.0.9/24 is owned by other peer peer 2")
+        Refused(
+            claim,
+            "Unable to claim: address 10.0.0.9/24 is owned by other peer peer 2"
+            " - unknown relay destination: 00:00:00:00:00:02",
+        )
     ]
 
 

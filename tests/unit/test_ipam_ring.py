@@ -50,7 +50,7 @@ def test_grants_are_the_go_routers(vector: dict[str, Any]) -> None:
     ring = Ring(parse_cidr(vector["range"]).network, entries(vector["before"]))
     for step in vector["steps"]:
         granted = Range(parse_address(step["grant_start"]), parse_address(step["grant_end_exclusive"]))
-        ring.grant(granted, parse_peer_name(step["to"]))
+        ring.grant(granted, parse_peer_name(step["to"]), jump=1)
         assert ring.entries == entries(step["entries"])
         assert ring.owned_by(us) == join_ranges(stretch(text) for text in step["own_ranges"])
 

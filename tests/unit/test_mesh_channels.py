@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 from tests.fakes.gossip import FakeWordChannel
+from weave_cli.errors import LocalProtocolError
 from weave_cli.names import PeerName
 from weave_cli.router.mesh.channels import Channels
 from weave_cli.router.mesh.ourself import LocalConnection, Ourself
@@ -59,9 +62,9 @@ def gossip(source: int, data: bytes, channel: str = "words") -> bytes:
     return encode_gossip(Gossip(channel=channel, source=PeerName(source), data=data))
 
 
-def unicast(source: int, destination: int, channel: str = "words") -> bytes:
+def unicast(source: int, destination: int, channel: str = "words", data: bytes = b"x") -> bytes:
     return encode_unicast(
-        Unicast(channel=channel, source=PeerName(source), destination=PeerName(destination), data=b"x")
+        Unicast(channel=channel, source=PeerName(source), destination=PeerName(destination), data=data)
     )
 
 
@@ -80,6 +83,14 @@ def test_unicast_without_route_or_on_an_unknown_channel_is_dropped() -> None:
     middle.channels.receive(Tag.UNICAST, unicast(3, 77), 0)
     middle.channels.receive(Tag.UNICAST, unicast(3, 1, "unknown"), 0)
     assert middle.sent() == {} and middle.words.unicasts == []
+
+
+def test_empty_unicasts_which_end_go_routers_are_neither_sent_nor_forwarded() -> None:
+    middle = Middle()
+    with pytest.raises(LocalProtocolError, match="empty unicast on channel words"):
+        middle.channels.unicast("words", PeerName(5), b"")
+    middle.channels.receive(Tag.UNICAST, unicast(3, 5, data=b""), 0)
+    assert middle.sent() == {}
 
 
 def test_broadcast_is_delivered_and_passed_on_with_its_source() -> None:

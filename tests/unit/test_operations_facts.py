@@ -82,6 +82,13 @@ def test_default_subnet_inside_the_range_passes() -> None:
     preflight.check_subnet("", None)
 
 
+def test_first_ring_needs_a_range() -> None:
+    with pytest.raises(UsageProblem, match="--ipalloc-init observer needs an allocation range"):
+        preflight.check_first_ring("", "observer")
+    preflight.check_first_ring("", None)
+    preflight.check_first_ring(None, "observer")
+
+
 def test_address_of_an_interface_is_read_without_help() -> None:
     assert find_interface_address("lo") == "127.0.0.1"
     assert find_interface_address("no-such-device") is None

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.until import until
-from weave_cli.errors import HostProblem
+from weave_cli.errors import HostProblem, UsageProblem
 from weave_cli.router import assembly
 from weave_cli.router.assembly import Weaver
 from weave_cli.router.mesh.targets import DirectTarget
@@ -140,3 +140,28 @@ def test_calls_that_wait_when_the_router_stops_are_answered(tmp_path: Path) -> N
         writer.close()
 
     asyncio.run(stop())
+
+
+@pytest.mark.parametrize(
+    ("option", "entries"),
+    [
+        ("--ipalloc-init=seed=7a::2,7a::1", [1, 2]),
+        ("--ipalloc-init=observer", []),
+        ("--init-peer-count=1", []),
+    ],
+)
+def test_first_ring_is_made_as_the_operator_says(tmp_path: Path, option: str, entries: list[int]) -> None:
+    weaver = Weaver(
+        parse_options([f"--state-dir={tmp_path}", "--name=7a::1", "--http-addr=127.0.0.1:0", option])
+    )
+    assert weaver._allocator is not None
+    view = weaver._allocator.view()
+    assert [one.peer & 0xFF for one in view.entries] == entries
+    assert view.is_elector == ("observer" not in option)
+    weaver._store.close()
+
+
+@pytest.mark.parametrize("option", ["--ipalloc-init=observer", "--init-peer-count=3"])
+def test_first_ring_without_a_range_is_refused(option: str) -> None:
+    with pytest.raises(UsageProblem, match="--ipalloc-init needs an --ipalloc-range"):
+        parse_options(["--ipalloc-range=", option])

@@ -123,6 +123,11 @@ def leave() -> Call:
     return Call(method="DELETE", path="/peer")
 
 
+def take_over(peer: str) -> Call:
+    """Make all that a dead peer owns ours; by its nickname or name. Answers how many addresses that were."""
+    return Call(method="DELETE", path=_path("peer", peer))
+
+
 def add_name(container: str, address: int, fqdn: str, *, check_alive: bool = False) -> Call:
     """Register a name; one outside the domain is ignored."""
     form = [("fqdn", fqdn)]

@@ -86,6 +86,13 @@ class RouterClient:
         """Drop targets; unknown ones are no error."""
         self._succeed(endpoints.forget(peers))
 
+    def take_over(self, peer: str) -> str:
+        """Make all that a dead peer owns the router's; its sentence that says how many addresses that were.
+
+        Raises RouterProblem for a peer that is alive.
+        """
+        return self._succeed(endpoints.take_over(peer)).text.strip()
+
     def find_domain(self) -> str | None:
         """weaveDNS's domain with final dot; None when weaveDNS is switched off."""
         reply = self.send(endpoints.get_domain())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from weave_cli.commands.params import log_level_option, peers_argument, plugin_options, router_options
 from weave_cli.commands.session import changing_host
 from weave_cli.commands.usage import LaunchCommand, command
+from weave_cli.first_ring import choose_first_ring
 from weave_cli.output.text import show
 
 if TYPE_CHECKING:
@@ -24,10 +25,11 @@ def launch(**words: Any) -> None:
     PEER is the address or name of another host, with :PORT if that is not 6783; options may stand before
     and behind peers. Prints nothing when all is well. A plugin that runs already is left alone.
     """
+    router = _router_options(words)
     with changing_host() as (docker, settings, progress):
         from weave_cli.operations.launch import launch as act
 
-        act(docker, settings, _router_options(words), _plugin_options(words), progress)
+        act(docker, settings, router, _plugin_options(words), progress)
 
 
 @command("launch-router", kind=LaunchCommand)
@@ -39,10 +41,11 @@ def launch_router(**words: Any) -> None:
 
     PEER is the address or name of another host, with :PORT if that is not 6783.
     """
+    router = _router_options(words)
     with changing_host() as (docker, settings, progress):
         from weave_cli.operations.launch import launch_router as act
 
-        container_id = act(docker, settings, _router_options(words), progress)
+        container_id = act(docker, settings, router, progress)
     show(container_id)
 
 
@@ -70,7 +73,7 @@ def _router_options(words: dict[str, Any]) -> RouterOptions:
         name=words["name"],
         ipalloc_range=words["ipalloc_range"],
         ipalloc_default_subnet=words["ipalloc_default_subnet"],
-        init_peer_count=words["init_peer_count"],
+        ipalloc_init=_first_ring(words["ipalloc_init"], words["init_peer_count"]),
         connection_limit=words["conn_limit"],
         wants_discovery=not words["no_discovery"],
         wants_dns=not words["no_dns"],
@@ -78,6 +81,13 @@ def _router_options(words: dict[str, Any]) -> RouterOptions:
         port=words["port"],
         log_level=words["log_level"],
     )
+
+
+def _first_ring(init: str | None, init_peer_count: int | None) -> str | None:
+    """Both spellings as the newer one; None when neither was given."""
+    if init is None and init_peer_count is None:
+        return None
+    return str(choose_first_ring(init, init_peer_count))
 
 
 def _plugin_options(words: dict[str, Any]) -> PluginOptions:

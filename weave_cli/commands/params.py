@@ -10,6 +10,7 @@ import click
 
 from weave_cli.addresses import parse_subnet
 from weave_cli.errors import UsageProblem
+from weave_cli.first_ring import parse_first_ring
 from weave_cli.names import format_peer_name, parse_peer_name
 
 _LEVELS: Final = ("debug", "info", "warning", "error")
@@ -25,6 +26,11 @@ def _parse_peer(_: click.Context, option: click.Parameter, text: str | None) -> 
 def _parse_subnet(_: click.Context, option: click.Parameter, text: str | None) -> str | None:
     """A CIDR with zero host bits, or the empty text: whether that makes sense, the operation knows."""
     return _named(option, lambda: str(parse_subnet(text))) if text else text
+
+
+def _parse_init(_: click.Context, option: click.Parameter, text: str | None) -> str | None:
+    """How the first ring comes to be, in its canonical form."""
+    return str(parse_first_ring(text)) if text else None
 
 
 def _named(option: click.Parameter, parse: Callable[[], str]) -> str:
@@ -68,10 +74,16 @@ router_options = stack(
         help="Subnet of those who name none; default: the whole range.",
     ),
     click.option(
+        "--ipalloc-init",
+        metavar="HOW",
+        callback=_parse_init,
+        help="Who divides the range at first: consensus[=N], seed=NAME,... or observer; default: consensus.",
+    ),
+    click.option(
         "--init-peer-count",
         type=click.IntRange(min=0),
         metavar="N",
-        help="How many hosts there are at first; default: found out by asking around.",
+        help="How many hosts there are at first; the same as --ipalloc-init consensus=N.",
     ),
     click.option("--no-discovery", is_flag=True, help="Connect only to the hosts given, not to theirs."),
     click.option(

@@ -1,11 +1,13 @@
-"""connect, forget: declarations."""
+"""connect, forget, rmpeer: declarations."""
 
 from __future__ import annotations
+
+from functools import partial
 
 import click
 
 from weave_cli.commands.usage import command
-from weave_cli.errors import UsageProblem
+from weave_cli.errors import RouterProblem, UsageProblem
 from weave_cli.settings import read_settings
 
 
@@ -35,3 +37,26 @@ def forget(*, peers: tuple[str, ...]) -> None:
     from weave_cli.operations.asking import ask_router
 
     ask_router(lambda api: api.forget(peers), read_settings())
+
+
+@command("rmpeer")
+@click.argument("peers", nargs=-1, required=True, metavar="PEER...")
+def rmpeer(*, peers: tuple[str, ...]) -> int:
+    """Take over the addresses of hosts that are gone for good.
+
+    PEER is the nickname or the name of a host as 'weave status ipam' shows it. Do this on one host only, and
+    only when the other will never come back: what its containers use would be given out a second time.
+    """
+    from weave_cli.api.sync import RouterClient
+    from weave_cli.operations.asking import ask_router
+    from weave_cli.output.text import show, tell_problem
+
+    settings = read_settings()
+    failures = 0
+    for peer in peers:
+        try:
+            show(ask_router(partial(RouterClient.take_over, peer=peer), settings))
+        except RouterProblem as problem:
+            tell_problem(problem)
+            failures += 1
+    return 1 if failures else 0

@@ -30,6 +30,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
     "stop-plugin": ("stop", "stop_plugin", "Stop the plugin only."),
     "connect": ("peers", "connect", "Add other hosts to connect to."),
     "forget": ("peers", "forget", "Drop hosts to connect to."),
+    "rmpeer": ("peers", "rmpeer", "Take over the addresses of hosts that are gone for good."),
     "dns-args": ("dns", "dns_args", "Print the options that make 'docker run' use weaveDNS."),
     "dns-lookup": ("dns", "dns_lookup", "Print the addresses that weaveDNS knows for a name."),
     "status": ("status", "status", "Show the state of router and plugin, or one page of it."),

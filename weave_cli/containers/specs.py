@@ -79,7 +79,8 @@ class RouterOptions:
     ipalloc_range: str | None = None
     """Empty text: no address allocator."""
     ipalloc_default_subnet: str | None = None
-    init_peer_count: int | None = None
+    ipalloc_init: str | None = None
+    """How the first ring comes to be; see `weave_cli.first_ring`."""
     connection_limit: int | None = None
     wants_discovery: bool = True
     wants_dns: bool = True
@@ -157,7 +158,7 @@ def _router_arguments(options: RouterOptions, settings: Settings, host: HostFact
         "name": options.name,
         "ipalloc-range": options.ipalloc_range,
         "ipalloc-default-subnet": options.ipalloc_default_subnet,
-        "init-peer-count": options.init_peer_count,
+        "ipalloc-init": options.ipalloc_init,
         "conn-limit": options.connection_limit,
         "dns-domain": options.dns_domain,
         "dns-listen-address": f"{host.docker_bridge_address}:53" if listens else None,

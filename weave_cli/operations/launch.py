@@ -54,6 +54,7 @@ def launch_router(client: Docker, settings: Settings, options: RouterOptions, re
     _check_not_running(client, ROUTER_CONTAINER, "router")
     preflight.check_subnet(options.ipalloc_range, options.ipalloc_default_subnet)
     preflight.check_tun()
+    preflight.check_first_ring(options.ipalloc_range, options.ipalloc_init)
     preflight.check_range(options.ipalloc_range, reporter)
     for variable in settings.ignored:
         reporter.notice(f"WARNING: {variable} is set, but has no effect.")

@@ -120,6 +120,15 @@ def check_subnet(given: str | None, subnet: str | None) -> None:
         )
 
 
+def check_first_ring(given: str | None, init: str | None) -> None:
+    """Raises UsageProblem when there is a first ring to make, but no range for it."""
+    if given == "" and init is not None:
+        raise UsageProblem(
+            f"--ipalloc-init {init} needs an allocation range",
+            hint="Leave it out, or give --ipalloc-range.",
+        )
+
+
 def find_overlap(wanted: Cidr, route_table: str) -> tuple[Cidr, str] | None:
     """The first route, with its device, that shares addresses with `wanted`.
 

@@ -287,7 +287,9 @@ class Weaver:
             whole=self._options.address_range.network,
             default_subnet=self._options.default_subnet,
             setup=Setup(
-                peer_count=self._options.init_peer_count,
+                peer_count=self._options.first_ring.peer_count,
+                seeds=self._options.first_ring.seeds,
+                is_observer=self._options.first_ring.is_observer,
                 count_targets=lambda: len(self._node.direct_targets()),
             ),
             journal=self._store,

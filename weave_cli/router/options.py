@@ -11,6 +11,7 @@ from typing import NoReturn
 from weave_cli import __version__
 from weave_cli.addresses import Cidr, parse_subnet
 from weave_cli.errors import UsageProblem
+from weave_cli.first_ring import FirstRing, choose_first_ring
 from weave_cli.logs import LEVELS
 from weave_cli.names import (
     DEFAULT_DOMAIN,
@@ -33,7 +34,7 @@ class Options:
     nickname: str
     address_range: Cidr | None
     default_subnet: Cidr | None
-    init_peer_count: int
+    first_ring: FirstRing
     discovery: bool
     connection_limit: int
     dns_domain: str
@@ -62,7 +63,8 @@ def parse_options(arguments: Sequence[str]) -> Options:
     add("--nickname", default=socket.gethostname(), help="name of this peer for people")
     add("--ipalloc-range", default=DEFAULT_RANGE, help="addresses to allocate from; empty: none")
     add("--ipalloc-default-subnet", default="", help="subnet of requests that name none")
-    add("--init-peer-count", type=int, default=0, help="number of peers that the first ring waits for")
+    add("--ipalloc-init", default=None, help="consensus[=N], seed=NAME,... or observer: the first ring")
+    add("--init-peer-count", type=int, default=None, help="what --ipalloc-init=consensus=N says")
     add("--no-discovery", action="store_true", help="connect to the given peers only")
     add("--conn-limit", type=int, default=200, help="most connections at once; 0: any number")
     add("--no-dns", action="store_true", help="no weaveDNS")
@@ -84,15 +86,17 @@ def parse_options(arguments: Sequence[str]) -> Options:
     address_range, default_subnet = _parse_ranges(found.ipalloc_range, found.ipalloc_default_subnet)
     if not 0 < found.port < 65535:
         raise UsageProblem(f"invalid port: {found.port}", hint="Give a port from 1 to 65534.")
-    if found.init_peer_count < 0:
+    if found.init_peer_count is not None and found.init_peer_count < 0:
         raise UsageProblem(f"invalid --init-peer-count: {found.init_peer_count}")
+    if address_range is None and (found.ipalloc_init or found.init_peer_count):
+        raise UsageProblem("--ipalloc-init needs an --ipalloc-range")
     return Options(
         port=found.port,
         name=_parse_name(found.name),
         nickname=found.nickname,
         address_range=address_range,
         default_subnet=default_subnet,
-        init_peer_count=found.init_peer_count,
+        first_ring=choose_first_ring(found.ipalloc_init or None, found.init_peer_count),
         discovery=not found.no_discovery,
         connection_limit=found.conn_limit,
         dns_domain=found.dns_domain if found.dns_domain.endswith(".") else f"{found.dns_domain}.",

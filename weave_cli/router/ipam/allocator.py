@@ -170,10 +170,19 @@ class Allocator:
                 self._broadcast()
 
     def take_over(self, name_or_nickname: str, now: float) -> int:
-        """Make the ranges of a dead peer ours; the number of addresses gained, 0 for unknown names and us."""
+        """Make the ranges of a dead peer ours; the number of addresses gained, 0 for unknown names and us.
+
+        Raises RouterProblem for an owner that is in the mesh just now: its addresses may be in use, and a Go
+        router from which unused ranges are taken ends itself (specification ipam, section 2.6).
+        """
         peer = self._nicknames.find(name_or_nickname, self._directory.is_known)
         if peer is None or peer == self._us or self._has_left:
             return 0
+        if self._directory.is_known(peer) and self._territory.ring.owned_by(peer):
+            raise RouterProblem(
+                f"{self.label(peer)} is in the mesh, and its addresses may be in use: "
+                "reset or stop it first, and wait until 'weave status peers' shows it no more"
+            )
         gained = self._territory.annex(peer)
         if gained:
             self._broadcast()

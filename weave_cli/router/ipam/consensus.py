@@ -46,7 +46,10 @@ class Claims:
 class Consensus:
     """One node's part in the election."""
 
-    def __init__(self, node: NodeId, quorum: int) -> None:
+    def __init__(self, node: NodeId, quorum: int = 0) -> None:
+        """quorum: 0 until we propose something ourselves; without one we promise and accept, but decide
+        nothing, as the others' quorum may be larger than ours would be.
+        """
         self._node = node
         self.quorum = quorum
         self.knows: dict[NodeId, Claims] = {}
@@ -90,6 +93,8 @@ class Consensus:
 
     def decision(self) -> tuple[PeerName, ...] | None:
         """The agreed names, ascending; None while there are none."""
+        if not self.quorum:
+            return None
         accepted = [claims for claims in self.knows.values() if claims.accepted != NO_PROPOSAL]
         votes = Counter(claims.origin for claims in accepted)
         for claims in accepted:

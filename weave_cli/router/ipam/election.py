@@ -47,7 +47,7 @@ class Election:
 
     @property
     def quorum(self) -> int:
-        """0 while we have no part in an election."""
+        """0 while we propose nothing."""
         return self._consensus.quorum if self._consensus else 0
 
     @property
@@ -62,9 +62,12 @@ class Election:
 
     def propose(self) -> None:
         """Begin, or begin another round; what came of it has to be broadcast."""
-        self.is_running = True
         if self.is_elector:
-            self._voting().propose()
+            voting = self._voting()
+            if not self.is_running:
+                voting.quorum = self._setup.quorum()
+            voting.propose()
+        self.is_running = True
 
     def follow(self, theirs: Mapping[NodeId, Claims]) -> bool:
         """Hear the claims of others; True when ours changed and have to be broadcast."""
@@ -84,5 +87,5 @@ class Election:
 
     def _voting(self) -> Consensus:
         if self._consensus is None:
-            self._consensus = Consensus(self._node, self._setup.quorum())
+            self._consensus = Consensus(self._node)
         return self._consensus

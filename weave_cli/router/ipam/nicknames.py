@@ -36,9 +36,10 @@ class Nicknames:
         return self._nicknames.get(name, "")
 
     def label(self, name: PeerName | None) -> str:
-        """`name (nickname)` for sentences."""
+        """`name (nickname)` for sentences, or `name` alone."""
         known = UNKNOWN_PEER if name is None else name
-        return f"{format_peer_name(known)} ({self.of(known)})"
+        nickname = f" ({self._nicknames[known]})" if known in self._nicknames else ""
+        return f"{format_peer_name(known)}{nickname}"
 
     def find(self, text: str, is_known: Callable[[PeerName], bool]) -> PeerName | None:
         """The peer that an operator means by a nickname, else by a name; None when there is no such.

@@ -11,8 +11,8 @@ import random
 from collections import deque
 from typing import Final, Protocol
 
-from weave_cli.addresses import Cidr, Range
-from weave_cli.names import ANONYMOUS_OWNER, PeerName
+from weave_cli.addresses import Cidr, Range, format_address
+from weave_cli.names import ANONYMOUS_OWNER, PeerName, format_peer_name
 from weave_cli.router.ipam.books import owner_name
 from weave_cli.router.ipam.requests import (
     Answered,
@@ -128,7 +128,7 @@ class Operations:
         denied = [one for one in self.claims if Range(one.cidr.address, one.cidr.address + 1) == part]
         self.claims = [one for one in self.claims if one not in denied]
         for claim in denied:
-            self._refuse(claim, f"address {claim.cidr} is owned by other peer {self._speaker.label(source)}")
+            self._refuse(claim, self._owned_elsewhere(claim.cidr, source))
         for subnet in {one.subnet for one in self.allocations if one.subnet.network == part}:
             self._awaited.discard(subnet)
             self._ask_for_space(subnet)
@@ -198,8 +198,7 @@ class Operations:
         if holder is not None:
             if pending.ident == ANONYMOUS_OWNER or holder == owner_name(pending.ident, cidr.address):
                 return self._claimed(pending)
-            words = "is already owned by" if is_inside else "already in use by"
-            return self._refuse(pending, f"address {cidr} {words} {holder}")
+            return self._refuse(pending, f"address {cidr} {_in_use_by(holder, cidr, is_inside=is_inside)}")
         if is_inside and not self._has_ring(now):
             return self._answer_early(pending)
         owner = territory.owner_of(cidr.address)
@@ -221,8 +220,11 @@ class Operations:
         pending.failed_attempts += 1
         if pending.failed_attempts < MAX_CLAIM_ATTEMPTS:
             return False
-        label = self._speaker.label(owner)
-        return self._refuse(pending, f"address {pending.cidr} is owned by other peer {label}")
+        reason = f"unknown relay destination: {format_peer_name(owner)}"
+        return self._refuse(pending, f"{self._owned_elsewhere(pending.cidr, owner)} - {reason}")
+
+    def _owned_elsewhere(self, cidr: Cidr, owner: PeerName) -> str:
+        return f"address {cidr} is owned by other peer {self._speaker.label(owner)}"
 
     def _answer_early(self, pending: PendingClaim) -> bool:
         """Callers that do not want to wait hear yes now, while we go on trying."""
@@ -242,3 +244,10 @@ class Operations:
         else:
             self._events.append(Refused(pending.request, f"Unable to claim: {reason}"))
         return True
+
+
+def _in_use_by(holder: str, cidr: Cidr, *, is_inside: bool) -> str:
+    """The Go routers' words for an address that somebody on this host has."""
+    if not is_inside:
+        return f"already in use by {holder}"
+    return "already in use" if holder == format_address(cidr.address) else f"is already owned by {holder}"

@@ -17,6 +17,12 @@ from weave_cli.names import PeerName
 
 #: How far a version jumps when somebody else takes an entry, so that the change wins over all older news.
 TAKEOVER_VERSION_JUMP: Final = 100
+#: The journal says that versions of our own entries are up to this much higher than they are, which spares
+#: writes. It must stay far below the jump above: after a takeover the former owner must not win.
+VERSIONS_AHEAD: Final = 20
+#: How far a version jumps with a grant: higher than all that our journal has ever said, so that an old copy
+#: of the journal, put back in its place, wins over nobody who got the space since.
+GRANT_VERSION_JUMP: Final = VERSIONS_AHEAD + 1
 _HIGHEST_VERSION: Final = (1 << 32) - 1
 
 
@@ -102,21 +108,21 @@ class Ring:
         self.seeds = tuple(sorted(set(names)))
         self.entries = list(_divide(self.whole, self.seeds))
 
-    def grant(self, granted: Range, to: PeerName) -> None:
-        """Give a stretch that is all ours to somebody else (section 2.4)."""
+    def grant(self, granted: Range, to: PeerName, *, jump: int = GRANT_VERSION_JUMP) -> None:
+        """Give a stretch that is all ours to somebody else (section 2.4; the Go routers jump by 1)."""
         start, end = granted.start, granted.end
         at = self._index_at(start)
         owner, next_token = self.entries[at].peer, self._next_token(at)
         size = min(granted.size, (next_token - start) % self.whole.size or self.whole.size)
         if self.entries[at].token == start:
-            self._change(at, peer=to, free=size)
+            self._change(at, peer=to, free=size, jump=jump)
         else:
             self._change(at, free=(start - self.entries[at].token) % self.whole.size)
             at = self._insert(Entry(token=start, peer=to, free=size))
         at += 1
         while at < len(self.entries) and self.entries[at].token < end:
             left = (end - self.entries[at].token) % self.whole.size or self.whole.size
-            self._change(at, peer=to, free=min(self.entries[at].free, left))
+            self._change(at, peer=to, free=min(self.entries[at].free, left), jump=jump)
             at += 1
         self._close(end, owner)
 
@@ -184,11 +190,11 @@ class Ring:
     def _next_token(self, index: int) -> int:
         return self.entries[(index + 1) % len(self.entries)].token
 
-    def _change(self, index: int, *, free: int, peer: PeerName | None = None) -> None:
+    def _change(self, index: int, *, free: int, peer: PeerName | None = None, jump: int = 1) -> None:
         entry = self.entries[index]
-        self.entries[index] = replace(
-            entry, peer=entry.peer if peer is None else peer, free=free, version=later_version(entry.version)
-        )
+        owner = entry.peer if peer is None else peer
+        version = later_version(entry.version, jump)
+        self.entries[index] = replace(entry, peer=owner, free=free, version=version)
 
 
 def later_version(version: int, jump: int = 1) -> int:

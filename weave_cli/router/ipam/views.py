@@ -73,7 +73,7 @@ def make_view(
 
 def _entries(ring: Ring, nicknames: Nicknames, directory: PeerDirectory) -> Iterator[RingEntryView]:
     for index, entry in enumerate(ring.entries):
-        for stretch in ring.stretches_of(index):
+        for stretch in sorted(ring.stretches_of(index)):
             yield RingEntryView(
                 token=stretch.start,
                 size=stretch.size,

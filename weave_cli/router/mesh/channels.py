@@ -10,6 +10,7 @@ import hashlib
 import logging
 import random
 
+from weave_cli.errors import LocalProtocolError
 from weave_cli.names import PeerName, format_peer_name
 from weave_cli.router.mesh.gossip import Channel, GossipData, Gossiper
 from weave_cli.router.mesh.ourself import LocalConnection, Ourself
@@ -56,6 +57,9 @@ class Channels:
 
     def unicast(self, channel: str, destination: PeerName, data: bytes) -> bool:
         """Queue octets for one peer; False when no route leads there, or when we are that peer."""
+        if not data:
+            # It would end every Go router whose allocator gets it (specification mesh, section 18).
+            raise LocalProtocolError(f"empty unicast on channel {channel}")
         message = Unicast(channel=channel, source=self._ourself.name, destination=destination, data=data)
         return self._forward(destination, encode_unicast(message))
 
@@ -86,7 +90,9 @@ class Channels:
 
     def _receive_unicast(self, payload: bytes, now: float) -> None:
         message = decode_unicast(payload)
-        if message.destination != self._ourself.name:
+        if message.destination != self._ourself.name and not message.data:
+            _log.info("Dropped an empty unicast from %s", format_peer_name(message.source))
+        elif message.destination != self._ourself.name:
             if not self._forward(message.destination, payload):
                 _log.info(
                     "No route for a unicast from %s to %s",

@@ -44,7 +44,7 @@ def make_report(sources: ReportSources) -> Report:
         "Router": _router(sources),
     }
     if sources.allocator:
-        report["IPAM"] = _ipam(sources.allocator)
+        report["IPAM"] = report_addresses(sources.allocator)
     if sources.registry and sources.dns_server:
         report["DNS"] = _dns(sources.registry, sources.dns_server, sources.options)
     return report
@@ -147,7 +147,8 @@ def _moment(when: float | None) -> str:
     return f"{datetime.fromtimestamp(when, UTC):%Y-%m-%d %H:%M:%S.%f} +0000 UTC"
 
 
-def _ipam(allocator: Allocator) -> Ipam:
+def report_addresses(allocator: Allocator) -> Ipam:
+    """The allocator's part of the report."""
     view = allocator.view()
     return {
         "Paxos": {"Elector": view.is_elector, "KnownNodes": view.known_nodes, "Quorum": view.quorum}
@@ -167,15 +168,17 @@ def _ipam(allocator: Allocator) -> Ipam:
                 "Version": entry.version,
             }
             for entry in view.entries
-        ],
+        ]
+        or None,
         "PendingClaims": [
             {
                 "Ident": one.ident,
                 "CIDR": {"Addr": format_address(one.cidr.address), "PrefixLen": one.cidr.prefix_len},
             }
             for one in view.pending_claims
-        ],
-        "PendingAllocates": [f"{one.ident} {one.subnet}" for one in view.pending_allocations],
+        ]
+        or None,
+        "PendingAllocates": [f"{one.ident} {one.subnet}" for one in view.pending_allocations] or None,
     }
 
 

@@ -9,14 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 from weave_cli.addresses import Range
 from weave_cli.names import PeerName
-from weave_cli.router.ipam.ring import Entry, Ring, later_version
-
-#: How much higher than they are the versions of our own entries are stored.
-VERSIONS_AHEAD: Final = 100
+from weave_cli.router.ipam.ring import VERSIONS_AHEAD, Entry, Ring, later_version
 
 Statement = tuple[str, tuple[object, ...]]
 
