@@ -101,3 +101,14 @@ def parse_subnet(text: str) -> Cidr:
     if cidr.prefix_len > 30:
         raise UsageProblem(f"invalid subnet - smaller than minimum size 4: {text}")
     return cidr
+
+
+def parse_trusted_subnets(text: str) -> tuple[Cidr, ...]:
+    """Networks separated by commas, none for an empty text; host bits are cut off, as the Go routers do.
+
+    Raises UsageProblem naming the part that is no CIDR.
+    """
+    return tuple(
+        Cidr(found.network.start, found.prefix_len)
+        for found in (parse_cidr(part.strip()) for part in text.split(",") if text.strip())
+    )

@@ -147,6 +147,7 @@ class ApiRouter:
                 node=self.node,
                 dataplane=cast(Any, _Plane()),
                 terminations=0,
+                is_encrypted=lambda conn_id: False,
                 allocator=self.allocator,
                 registry=self.registry,
                 dns_server=cast(Any, _DnsServer()),

@@ -7,6 +7,7 @@ that nobody waits long for the next try of a dial.
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import socket
 import time
@@ -19,8 +20,9 @@ from weave_cli.names import PeerName
 from weave_cli.router.mesh.node import MeshNode
 from weave_cli.router.mesh.targets import DirectTarget
 from weave_cli.router.runtime.mesh_runner import MeshRunner
-from weave_cli.router.runtime.transport import PeerLink, Transport
-from weave_cli.router.wire.intro import Features
+from weave_cli.router.runtime.transport import Introduction, PeerLink, Transport
+from weave_cli.router.wire.intro import LOWEST_VERSION, Features
+from weave_cli.router.wire.session_keys import KEY_SIZE, Secret
 
 _SPEED: Final = 30.0
 
@@ -37,8 +39,12 @@ class _WillingPlane:
         self.established: Callable[[int], None] = lambda _: None
         self.controls: list[tuple[int, int, int, bytes]] = []
         self.ended: list[int] = []
+        self.session_keys: list[bytes | None] = []
 
-    def start_connection(self, number: int, features: Features, **_: Any) -> None:
+    def start_connection(
+        self, number: int, features: Features, *, session_key: bytes | None, **_: Any
+    ) -> None:
+        self.session_keys.append(session_key)
         asyncio.get_running_loop().call_soon(self.established, number)
 
     def receive_control(self, number: int, index: int, sub_tag: int, body: bytes) -> None:
@@ -54,7 +60,15 @@ class _WillingPlane:
 class LoopbackPeer:
     """One router; `pump` does what the real one's does, and sends nothing while `is_disk_full`."""
 
-    def __init__(self, number: int, *, discovery: bool = True) -> None:
+    def __init__(
+        self,
+        number: int,
+        *,
+        discovery: bool = True,
+        password: bytes | None = None,
+        trusts: bool = False,
+        lowest_version: int = LOWEST_VERSION,
+    ) -> None:
         self.name = PeerName(0x7A0000000000 + number)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -76,10 +90,21 @@ class LoopbackPeer:
         self.plane = _WillingPlane()
         self.forgotten: list[PeerName] = []
         self.runner = MeshRunner(
-            self.node, cast(Any, self.plane), clock, self.pump, lambda names: self.forgotten.extend(names)
+            self.node,
+            cast(Any, self.plane),
+            clock,
+            self.pump,
+            lambda names: self.forgotten.extend(names),
+            lambda remote_ip: self._trusts,
         )
+        self._trusts = trusts
         self.plane.established = self.runner.overlay_established
-        self.transport = Transport(self.runner, self._features, clock, self.port)
+        introduction = Introduction(
+            features=self._features,
+            make_secret=None if password is None else lambda: Secret(password, os.urandom(KEY_SIZE)),
+            lowest_version=lowest_version,
+        )
+        self.transport = Transport(self.runner, introduction, clock, self.port)
         self.runner.transport = self.transport
         self.is_disk_full = False
         self._timer: asyncio.TimerHandle | None = None
@@ -146,13 +171,14 @@ class LoopbackPeer:
         self.node.on_wake(clock())
         self.pump()
 
-    def _features(self) -> Features:
+    def _features(self, remote_ip: str) -> Features:
         return Features(
             name=self.name,
             nickname=f"host{self.name & 0xFF}",
             uid=self.uid,
             conn_id=random.getrandbits(64),
             short_id=1,
+            trusted=self._trusts,
             overlays=("vxlan",),
         )
 

@@ -121,7 +121,7 @@ DOORS: Mapping[str, tuple[str, ...]] = {
         "weave_cli.router.runtime",
         "weave_cli.operations.naming",
     ),
-    "nacl": ("weave_cli.router.wire", "weave_cli.router.overlay.sleeve_sealing"),
+    "nacl": ("weave_cli.router.wire.session_keys", "weave_cli.router.overlay.sleeve_sealing"),
     "rich": ("weave_cli.output",),
     "click": ("weave_cli.commands",),
     "sqlite3": ("weave_cli.router.runtime.store", "weave_cli.plugin"),

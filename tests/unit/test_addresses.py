@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weave_cli.addresses import Cidr, Range, format_address, parse_address, parse_cidr, parse_subnet
+from weave_cli.addresses import (
+    Cidr,
+    Range,
+    format_address,
+    parse_address,
+    parse_cidr,
+    parse_subnet,
+    parse_trusted_subnets,
+)
 from weave_cli.errors import UsageProblem
 
 
@@ -83,3 +91,23 @@ def test_ranges_overlap_when_an_address_is_in_both(a: int, b: int, c: int, d: in
 
 def test_range_is_written_with_its_last_address() -> None:
     assert str(parse_cidr("10.32.0.0/12").network) == "10.32.0.0-10.47.255.255"
+
+
+@pytest.mark.parametrize(
+    ("text", "networks"),
+    [
+        ("", []),
+        ("10.0.0.0/8", ["10.0.0.0/8"]),
+        ("10.1.2.3/8,192.168.0.0/16", ["10.0.0.0/8", "192.168.0.0/16"]),
+        ("10.0.0.1/32, 10.0.0.2/32", ["10.0.0.1/32", "10.0.0.2/32"]),
+        ("0.0.0.0/0", ["0.0.0.0/0"]),
+    ],
+)
+def test_trusted_subnets_are_networks_with_commas(text: str, networks: list[str]) -> None:
+    assert [str(one) for one in parse_trusted_subnets(text)] == networks
+
+
+@pytest.mark.parametrize("text", ["10.0.0.0", "10.0.0.0/8,", ",", "10.0.0.0/33", "10.0.0.0/8;10.1.0.0/16"])
+def test_what_is_no_list_of_networks_is_refused(text: str) -> None:
+    with pytest.raises(UsageProblem, match="invalid CIDR address"):
+        parse_trusted_subnets(text)

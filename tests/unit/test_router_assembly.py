@@ -165,3 +165,39 @@ def test_first_ring_is_made_as_the_operator_says(tmp_path: Path, option: str, en
 def test_first_ring_without_a_range_is_refused(option: str) -> None:
     with pytest.raises(UsageProblem, match="--ipalloc-init needs an --ipalloc-range"):
         parse_options(["--ipalloc-range=", option])
+
+
+def test_password_comes_from_its_file_and_goes_into_keys_only(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.touch(mode=0o600)
+    file.write_text("wEaVe\n")
+    weaver = Weaver(parse_options([f"--state-dir={tmp_path}", f"--password-file={file}"]))
+    introduction = weaver._transport._introduction
+    assert introduction.make_secret is not None
+    one, other = introduction.make_secret(), introduction.make_secret()
+    assert one.password == other.password == b"wEaVe"
+    assert one.private_key != other.private_key
+    report = weaver.report()
+    assert report["Router"]["Encryption"]
+    assert "wEaVe" not in str(report)
+    weaver._store.close()
+
+
+def test_router_does_not_start_without_the_password_it_was_promised(tmp_path: Path) -> None:
+    with pytest.raises(UsageProblem, match="cannot read password file"):
+        Weaver(parse_options([f"--state-dir={tmp_path}", f"--password-file={tmp_path}/absent"]))
+
+
+def test_peers_in_trusted_subnets_are_told_so(tmp_path: Path) -> None:
+    words = [f"--state-dir={tmp_path}", "--trusted-subnets=10.1.0.0/16,192.168.7.9/24"]
+    weaver = Weaver(parse_options(words))
+    told = {ip: weaver._trusts(ip) for ip in ("10.1.255.1", "192.168.7.1", "10.2.0.1")}
+    assert told == {"10.1.255.1": True, "192.168.7.1": True, "10.2.0.1": False}
+    assert weaver.report()["Router"]["TrustedSubnets"] == ["10.1.0.0/16", "192.168.7.0/24"]
+    weaver._store.close()
+
+
+@pytest.mark.parametrize("version", ["0", "3", "-1"])
+def test_protocol_version_that_is_none_is_refused(version: str) -> None:
+    with pytest.raises(UsageProblem, match="min-protocol-version"):
+        parse_options([f"--min-protocol-version={version}"])

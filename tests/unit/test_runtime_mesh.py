@@ -218,3 +218,72 @@ def test_nothing_is_dialled_after_the_stop() -> None:
             assert one.links == []
 
     asyncio.run(stop())
+
+
+def test_peers_with_the_same_password_meet_and_agree_on_a_key() -> None:
+    async def meet() -> None:
+        one, two = LoopbackPeer(1, password=b"wEaVe"), LoopbackPeer(2, password=b"wEaVe")
+        async with loopback_peers(one, two):
+            one.connect(two)
+            await until(lambda: one.neighbours == {two.name} and two.neighbours == {one.name})
+            one.say("sealed")
+            await until(lambda: two.words.known == {"sealed"})
+            (key,) = one.plane.session_keys
+            assert key is not None
+            assert two.plane.session_keys == [key]
+            assert one.runner.is_encrypted(one.links[0].number)
+
+    asyncio.run(meet())
+
+
+@pytest.mark.parametrize(("both", "expected"), [(True, "clear"), (False, "sealed")])
+def test_frames_go_in_clear_only_where_both_sides_trust(both: bool, expected: str) -> None:
+    async def meet() -> None:
+        one = LoopbackPeer(1, password=b"wEaVe", trusts=True)
+        two = LoopbackPeer(2, password=b"wEaVe", trusts=both)
+        async with loopback_peers(one, two):
+            one.connect(two)
+            await until(lambda: one.neighbours == {two.name} and two.neighbours == {one.name})
+            for peer in (one, two):
+                (key,) = peer.plane.session_keys
+                assert ("clear" if key is None else "sealed") == expected
+                assert peer.runner.is_encrypted(peer.links[0].number) == (expected == "sealed")
+
+    asyncio.run(meet())
+
+
+@pytest.mark.parametrize(
+    ("passwords", "reasons"),
+    [
+        (
+            (b"wEaVe", b"w3av3"),
+            ("Unable to decrypt TCP msg: the password of the peer is not ours",) * 2,
+        ),
+        (
+            (b"wEaVe", None),
+            (
+                "password specified, but peer requested an unencrypted connection: it was launched without",
+                "no password specified, but peer requested an encrypted connection: it was launched with a",
+            ),
+        ),
+    ],
+    ids=["different", "one-sided"],
+)
+def test_peers_without_the_same_password_tell_the_reason(
+    passwords: tuple[bytes, bytes | None], reasons: tuple[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+
+    async def meet() -> None:
+        one, two = LoopbackPeer(1, password=passwords[0]), LoopbackPeer(2, password=passwords[1])
+        async with loopback_peers(one, two):
+            one.connect(two)
+            await until(lambda: any(target.last_error for target in one.node.targets()))
+            (target,) = one.node.targets()
+            assert target.last_error is not None
+            assert target.last_error.startswith(reasons[0])
+            await until(lambda: any(reasons[1] in line for line in caplog.messages))
+            assert not one.neighbours
+            assert not two.neighbours
+
+    asyncio.run(meet())

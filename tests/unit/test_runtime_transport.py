@@ -14,12 +14,15 @@ from tests.fakes.until import until
 from weave_cli.errors import HostProblem
 from weave_cli.names import PeerName
 from weave_cli.router.runtime import transport
-from weave_cli.router.runtime.transport import PeerLink, Transport
+from weave_cli.router.runtime.transport import Introduction, PeerLink, Transport
+from weave_cli.router.wire.connection import Introduced
 from weave_cli.router.wire.frames import frame_message
-from weave_cli.router.wire.intro import Features
+from weave_cli.router.wire.gob_encode import encode_stream
+from weave_cli.router.wire.intro import FEATURES, Features
 
 STRANGER = Features(name=PeerName(9), nickname="stranger", uid=9, conn_id=9)
-HEADER = b"weave\2\2\0"
+US = Introduction(features=lambda remote_ip: STRANGER)
+HEADER = b"weave\1\2\0"
 
 
 class Owner:
@@ -29,8 +32,8 @@ class Owner:
         self.introduced: list[Features] = []
         self.closed: list[str] = []
 
-    def link_introduced(self, link: PeerLink, features: Features, connection_uid: int) -> None:
-        self.introduced.append(features)
+    def link_introduced(self, link: PeerLink, introduced: Introduced) -> None:
+        self.introduced.append(introduced.features)
 
     def link_received(self, link: PeerLink, tag: int, payload: bytes) -> None: ...
     def link_writable(self, link: PeerLink) -> None: ...
@@ -71,6 +74,7 @@ def nonsense(rng: random.Random) -> list[bytes]:
         b"weave\1\1",
         HEADER,
         b"weave\2\2\1" + bytes(32),
+        b"weave\1\1" + encode_stream((FEATURES, STRANGER.to_map()))[3:],
         HEADER + b"\xff\xff\xff\xff",
         HEADER + frame_message(b"\x0c" * 30),
         HEADER + frame_message(STRANGER.encode()[:-3]),
@@ -113,12 +117,12 @@ def test_too_many_strangers_are_refused_until_some_leave(monkeypatch: pytest.Mon
 
     async def crowd() -> None:
         owner, port = Owner(), free_port()
-        door = Transport(owner, lambda: STRANGER, clock, port)
+        door = Transport(owner, US, clock, port)
         await door.listen()
         try:
             silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
             for reader, _ in silent:
-                assert (await reader.readexactly(8)) == HEADER
+                assert (await reader.readexactly(7)) == HEADER[:7]
             reader, refused = await asyncio.open_connection("127.0.0.1", port)
             assert await reader.read() == b""
             refused.close()
@@ -126,7 +130,7 @@ def test_too_many_strangers_are_refused_until_some_leave(monkeypatch: pytest.Mon
             writer.write(HEADER + frame_message(STRANGER.encode()))
             await until(lambda: owner.introduced)
             reader, welcome = await asyncio.open_connection("127.0.0.1", port)
-            assert (await reader.readexactly(8)) == HEADER
+            assert (await reader.readexactly(7)) == HEADER[:7]
             for one in (welcome, *(writer for _, writer in silent)):
                 one.close()
         finally:
@@ -143,7 +147,7 @@ def test_port_that_is_taken_is_named() -> None:
             other.listen()
             port = other.getsockname()[1]
             with pytest.raises(HostProblem, match=f"^cannot listen on TCP port {port} for peers: in use by "):
-                await Transport(Owner(), lambda: STRANGER, clock, port).listen()
+                await Transport(Owner(), US, clock, port).listen()
 
     asyncio.run(listen_twice())
 
@@ -161,7 +165,7 @@ def test_port_that_is_taken_is_named() -> None:
 def test_dial_that_fails_says_why(address: str, reason: str) -> None:
     async def dial() -> None:
         failures: list[tuple[str, str]] = []
-        door = Transport(Owner(), lambda: STRANGER, clock, 1)
+        door = Transport(Owner(), US, clock, 1)
         door.dial(address, lambda *failure: failures.append(failure))
         await until(lambda: failures and not door._dials)
         ((dialled, text),) = failures
@@ -186,7 +190,7 @@ def test_dial_that_nobody_answers_times_out(monkeypatch: pytest.MonkeyPatch) -> 
                 one.setblocking(False)
                 one.connect_ex(("127.0.0.1", port))
             failures: list[str] = []
-            door = Transport(Owner(), lambda: STRANGER, clock, 1)
+            door = Transport(Owner(), US, clock, 1)
             door.dial(f"127.0.0.1:{port}", lambda _, reason: failures.append(reason))
             await until(lambda: failures)
             assert failures == [f"dial tcp 127.0.0.1:{port}: i/o timeout"]
@@ -199,7 +203,7 @@ def test_dial_that_nobody_answers_times_out(monkeypatch: pytest.MonkeyPatch) -> 
 def test_end_is_told_once_whoever_ended_it() -> None:
     async def end() -> None:
         owner, port = Owner(), free_port()
-        door = Transport(owner, lambda: STRANGER, clock, port)
+        door = Transport(owner, US, clock, port)
         await door.listen()
         try:
             for _ in range(3):

@@ -23,6 +23,7 @@ TWO = Features(name=PeerName(0x7A0000000002), nickname="hôte-二", uid=2, conn_
 SESSION = load("live-session")["vectors"]["tcp"]
 INTROS = {vector["name"]: vector for vector in load("intro")["vectors"]}
 HEADER = b"weave\2\2\0"
+VERSION_1 = b"weave\1\1"
 BOTH = ("initiator", "acceptor")
 
 
@@ -50,9 +51,13 @@ def acceptor_two(now: float) -> WireConnection:
 
 
 def exchange(one: WireConnection, other: WireConnection, now: float) -> None:
-    there, back = one.data_to_send(), other.data_to_send()
-    other.receive(there, now)
-    one.receive(back, now)
+    """Until neither has anything more to say."""
+    while True:
+        there, back = one.data_to_send(), other.data_to_send()
+        if not there and not back:
+            return
+        other.receive(there, now)
+        one.receive(back, now)
 
 
 def whole(octets: bytes) -> Iterator[bytes]:
@@ -109,61 +114,18 @@ def test_recorded_introduction_is_understood(side: str, cut: Callable[[bytes], I
     ]
 
 
-#: Why we end a connection with the side of an introduction that we cannot follow.
-REFUSALS = {
-    "no common protocol version (ours: 2..2, theirs: 1..1)": [
-        ("v1-plain (acceptor speaks only 1)", "acceptor"),
-        *(
-            (name, "initiator")
-            for name in ("v1-encrypted", "v1-password-only-initiator", "no-common-version")
-        ),
-    ],
-    "the peer was launched with a password and we were not": [
-        *((f"v2-encrypted{kind}", side) for kind in ("", "-unicode-password") for side in BOTH),
-        *(("v2-wrong-password", side) for side in BOTH),
-        *((f"v2-password-only-{side}", side) for side in BOTH),
-    ],
-    # Sides that offered 1..2 and were then spoken to in version 1; to us they never got so far.
-    "invalid encryption flag 14": [
-        ("v1-plain (acceptor speaks only 1)", "initiator"),
-        *((name, "acceptor") for name in ("v1-encrypted", "v1-password-only-initiator")),
-    ],
-}
-REFUSED = [(*stream, reason) for reason, streams in REFUSALS.items() for stream in streams]
-
-
-@WAYS
-@pytest.mark.parametrize(("name", "side", "reason"), REFUSED)
-def test_introduction_of_another_kind_is_refused_with_the_reason(
-    name: str, side: str, reason: str, cut: Callable[[bytes], Iterable[bytes]]
-) -> None:
-    wire = acceptor()
-    for piece in cut(bytes.fromhex(INTROS[name][side]["sent_hex"])):
-        wire.receive(piece, 1.0)
-    assert events_of(wire) == [Closed(reason)]
-    assert wire.next_wake() is None
-
-
-def test_every_recorded_introduction_is_judged() -> None:
-    # The first two are followed; the others end early, since their side left after the other's first octets.
-    followed = {
-        ("v2-plain", "initiator"),
-        ("v2-plain", "acceptor"),
-        ("v2-password-only-initiator", "acceptor"),
-        ("v2-password-only-acceptor", "initiator"),
-        ("no-common-version", "acceptor"),
-    }
-    refused = {(name, side) for name, side, _ in REFUSED}
-    assert {(name, side) for name in INTROS for side in BOTH} == followed | refused
-
-
 @pytest.mark.parametrize(
     ("octets", "reason"),
     [
         (b"", "connection closed by peer while waiting for the protocol header"),
         (b"weave\2", "connection closed by peer while waiting for the protocol header"),
-        (b"weave\1\2", "connection closed by peer while waiting for the encryption flag"),
+        (
+            b"weave\1\2",
+            "connection closed by peer while waiting for the encryption flag; "
+            "were both launched with a password, or both without?",
+        ),
         (HEADER, "connection closed by peer while waiting for the features"),
+        (VERSION_1, "connection closed by peer while waiting for the features"),
     ],
 )
 def test_end_of_the_stream_says_what_was_awaited(octets: bytes, reason: str) -> None:
@@ -181,8 +143,18 @@ def test_both_ends_know_each_other_and_agree_on_the_number() -> None:
     assert events_of(two) == [Introduced(ONE, 3)]
 
 
-def test_we_offer_version_two_only_and_no_password() -> None:
-    assert acceptor().data_to_send()[:8] == b"weave\2\2\0"
+def test_we_offer_both_versions_and_wait_for_the_answer() -> None:
+    wire = acceptor()
+    assert wire.data_to_send() == b"weave\1\2"
+    wire.receive(b"weave\1\2", 1.0)
+    assert wire.data_to_send() == b"\0" + frame_message(ONE.encode())
+
+
+def test_lowest_version_can_be_raised() -> None:
+    wire = WireConnection(initiator=False, features=ONE, now=0.0, lowest_version=2)
+    assert wire.data_to_send() == b"weave\2\2"
+    wire.receive(VERSION_1, 1.0)
+    assert events_of(wire) == [Closed("no common protocol version (ours: 2..2, theirs: 1..1)")]
 
 
 @pytest.mark.parametrize(
@@ -353,7 +325,7 @@ def test_any_octets_lead_to_events_and_at_most_one_end(pieces: list[bytes], know
 )
 def test_how_octets_are_cut_makes_no_difference(messages: list[tuple[int, bytes]], cuts: list[int]) -> None:
     one, two = WireConnection(initiator=True, features=ONE, now=0.0), acceptor_two(0.0)
-    one.receive(two.data_to_send(), 0.0)
+    one.receive(two.data_to_send() + HEADER[7:] + frame_message(TWO.encode()), 0.0)
     for tag, payload in messages:
         one.send(tag, payload, 0.0)
     stream = one.data_to_send()

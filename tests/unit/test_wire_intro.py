@@ -117,8 +117,8 @@ def test_highest_common_version_is_spoken(header: bytes, version: int) -> None:
 @pytest.mark.parametrize(
     ("header", "reason"),
     [
-        (b"weave\1\1", r"no common protocol version \(ours: 2\.\.2, theirs: 1\.\.1\)"),
-        (b"weave\3\4", r"no common protocol version \(ours: 2\.\.2, theirs: 3\.\.4\)"),
+        (b"weave\0\0", r"no common protocol version \(ours: 1\.\.2, theirs: 0\.\.0\)"),
+        (b"weave\3\4", r"no common protocol version \(ours: 1\.\.2, theirs: 3\.\.4\)"),
         (b"weave\3\2", "no common protocol version"),
         (b"GET / H", r"not the weave protocol: b'GET /'"),
         (b"WEAVE\1\2", "not the weave protocol"),

@@ -9,14 +9,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import random
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
+from weave_cli.addresses import parse_address
 from weave_cli.errors import StoreProblem
 from weave_cli.names import PeerName, format_peer_name
+from weave_cli.password_file import read_password_file
 from weave_cli.reports import Report
 from weave_cli.router.http.server import ApiServer
 from weave_cli.router.ipam.allocator import Allocator, Setup
@@ -33,7 +36,7 @@ from weave_cli.router.runtime.names import NameDesk
 from weave_cli.router.runtime.reporting import ReportSources, make_report
 from weave_cli.router.runtime.store import Store
 from weave_cli.router.runtime.target_keeper import TargetKeeper
-from weave_cli.router.runtime.transport import Transport
+from weave_cli.router.runtime.transport import Introduction, Transport
 from weave_cli.router.wire.intro import Features
 
 log = logging.getLogger(__name__)
@@ -56,6 +59,7 @@ class Weaver:
 
     def __init__(self, options: Options) -> None:
         self._options = options
+        introduction = self._make_introduction()
         self._rng = random.SystemRandom()
         self._uid = self._rng.randrange(1, 1 << 64)
         self.instance = str(self._uid)
@@ -86,14 +90,16 @@ class Weaver:
             ),
             rng=random.Random(self._uid + 1),
         )
-        self._runner = MeshRunner(self._node, self._dataplane, _clock, self._pump, self._on_forgotten)
+        self._runner = MeshRunner(
+            self._node, self._dataplane, _clock, self._pump, self._on_forgotten, self._trusts
+        )
         self._dataplane.report_to(
             on_established=self._runner.overlay_established,
             on_failed=self._runner.overlay_failed,
             send_control=self._runner.send_control,
         )
         self._targets = TargetKeeper(self._node, self._store, _clock, self._pump)
-        self._transport = Transport(self._runner, self._make_features, time.monotonic, options.port)
+        self._transport = Transport(self._runner, introduction, time.monotonic, options.port)
         self._runner.transport = self._transport
         self._allocator = self._make_allocator()
         self._registry = self._make_registry()
@@ -158,6 +164,7 @@ class Weaver:
                 node=self._node,
                 dataplane=self._dataplane,
                 terminations=self._runner.terminations,
+                is_encrypted=self._runner.is_encrypted,
                 allocator=self._allocator,
                 registry=self._registry,
                 dns_server=self._dns_server,
@@ -266,13 +273,34 @@ class Weaver:
         root = _HOST_FILES if _HOST_FILES.is_dir() else Path("/")
         return choose_peer_name(random.Random(self._uid), root=root)
 
-    def _make_features(self) -> Features:
+    def _make_introduction(self) -> Introduction:
+        """How we introduce ourselves; with a password, each time with a key pair of its own."""
+        options = self._options
+        lowest = options.lowest_protocol_version
+        if options.password_file is None:
+            return Introduction(features=self._make_features, lowest_version=lowest)
+        from weave_cli.router.wire.session_keys import KEY_SIZE, Secret
+
+        password = read_password_file(options.password_file)
+        return Introduction(
+            features=self._make_features,
+            make_secret=lambda: Secret(password, os.urandom(KEY_SIZE)),
+            lowest_version=lowest,
+        )
+
+    def _trusts(self, remote_ip: str) -> bool:
+        """Is that address in one of our trusted subnets?"""
+        address = parse_address(remote_ip)
+        return any(address in subnet.network for subnet in self._options.trusted_subnets)
+
+    def _make_features(self, remote_ip: str) -> Features:
         return Features(
             name=self._name,
             nickname=self._options.nickname,
             uid=self._uid,
             conn_id=self._rng.randrange(1 << 64),
             short_id=self._node.ourselves.short_id,
+            trusted=self._trusts(remote_ip),
             overlays=self._dataplane.overlays,
             extra=self._dataplane.features(),
         )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from weave_cli import __version__
-from weave_cli.addresses import Cidr, parse_subnet
+from weave_cli.addresses import Cidr, parse_subnet, parse_trusted_subnets
 from weave_cli.errors import UsageProblem
 from weave_cli.first_ring import FirstRing, choose_first_ring
 from weave_cli.logs import LEVELS
@@ -23,6 +23,7 @@ from weave_cli.names import (
     PeerName,
     parse_peer_name,
 )
+from weave_cli.router.wire.intro import HIGHEST_VERSION, LOWEST_VERSION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,9 @@ class Options:
     first_ring: FirstRing
     discovery: bool
     connection_limit: int
+    password_file: str | None
+    trusted_subnets: tuple[Cidr, ...]
+    lowest_protocol_version: int
     dns_domain: str
     dns_listen: tuple[str, int] | None
     resolv_conf: str
@@ -67,6 +71,9 @@ def parse_options(arguments: Sequence[str]) -> Options:
     add("--init-peer-count", type=int, default=None, help="what --ipalloc-init=consensus=N says")
     add("--no-discovery", action="store_true", help="connect to the given peers only")
     add("--conn-limit", type=int, default=200, help="most connections at once; 0: any number")
+    add("--password-file", default=None, help="file with the password of the network, for its owner only")
+    add("--trusted-subnets", default="", help="CIDRs, with commas: frames to peers in them go in clear")
+    add("--min-protocol-version", type=int, default=LOWEST_VERSION, help="lowest version to speak")
     add("--no-dns", action="store_true", help="no weaveDNS")
     add("--dns-domain", default=DEFAULT_DOMAIN, help="domain of weaveDNS")
     add("--dns-listen-address", default="0.0.0.0:53", help="address and port of weaveDNS")
@@ -86,6 +93,11 @@ def parse_options(arguments: Sequence[str]) -> Options:
     address_range, default_subnet = _parse_ranges(found.ipalloc_range, found.ipalloc_default_subnet)
     if not 0 < found.port < 65535:
         raise UsageProblem(f"invalid port: {found.port}", hint="Give a port from 1 to 65534.")
+    if not LOWEST_VERSION <= found.min_protocol_version <= HIGHEST_VERSION:
+        raise UsageProblem(
+            f"invalid --min-protocol-version: {found.min_protocol_version}",
+            hint=f"It takes a number from {LOWEST_VERSION} to {HIGHEST_VERSION}.",
+        )
     if found.init_peer_count is not None and found.init_peer_count < 0:
         raise UsageProblem(f"invalid --init-peer-count: {found.init_peer_count}")
     if address_range is None and (found.ipalloc_init or found.init_peer_count):
@@ -99,6 +111,9 @@ def parse_options(arguments: Sequence[str]) -> Options:
         first_ring=choose_first_ring(found.ipalloc_init or None, found.init_peer_count),
         discovery=not found.no_discovery,
         connection_limit=found.conn_limit,
+        password_file=found.password_file,
+        trusted_subnets=parse_trusted_subnets(found.trusted_subnets),
+        lowest_protocol_version=found.min_protocol_version,
         dns_domain=found.dns_domain if found.dns_domain.endswith(".") else f"{found.dns_domain}.",
         dns_listen=None if found.no_dns else _parse_endpoint(found.dns_listen_address),
         resolv_conf=found.resolv_conf,

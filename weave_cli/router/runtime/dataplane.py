@@ -158,8 +158,18 @@ class DataPlane:
         remote_ip: str,
         outbound: bool,
         address: str,
+        session_key: bytes | None = None,
     ) -> None:
-        """A connection was introduced: prove an overlay to it. `address` is host:port, as dialled."""
+        """A connection was introduced: prove an overlay to it. `address` is host:port, as dialled.
+
+        session_key: with which frames are to be sealed; None: they go in clear.
+        """
+        if session_key is not None:
+            reason = (
+                "no working forwarders: no overlay seals frames yet; --trusted-subnets lets them go in clear"
+            )
+            asyncio.get_running_loop().call_soon(self._on_failed, conn_id, reason)
+            return
         offered = features.overlays or ()
         common = negotiate(self.overlays, offered)
         dialled = address.rpartition(":")[2]

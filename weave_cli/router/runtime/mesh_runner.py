@@ -15,7 +15,7 @@ from weave_cli.router.mesh.events import CloseConnection, DataPending, Dial, Pee
 from weave_cli.router.mesh.node import MeshNode
 from weave_cli.router.runtime.dataplane import DataPlane
 from weave_cli.router.runtime.transport import PeerLink, Transport
-from weave_cli.router.wire.intro import Features
+from weave_cli.router.wire.connection import Introduced
 from weave_cli.router.wire.messages import Tag, decode_overlay_control
 
 log = logging.getLogger(__name__)
@@ -31,12 +31,15 @@ class MeshRunner:
         clock: Callable[[], float],
         pump: Callable[[], None],
         on_forgotten: Callable[[Iterable[PeerName]], None],
+        trusts: Callable[[str], bool] = lambda ip: False,
     ) -> None:
+        """trusts: is that remote address in a subnet where frames may travel in clear?"""
         self._node = node
         self._dataplane = dataplane
         self._clock = clock
         self._pump = pump
         self._on_forgotten = on_forgotten
+        self._trusts = trusts
         self._links: dict[int, PeerLink] = {}
         self._pending: set[int] = set()
         self.transport: Transport | None = None
@@ -44,8 +47,9 @@ class MeshRunner:
 
     # What links say
 
-    def link_introduced(self, link: PeerLink, features: Features, connection_uid: int) -> None:
+    def link_introduced(self, link: PeerLink, introduced: Introduced) -> None:
         now = self._clock()
+        features = introduced.features
         try:
             self._node.check_introduction(features, link.address, link.outbound)
         except RemoteProtocolError as problem:
@@ -58,19 +62,24 @@ class MeshRunner:
             features,
             address=link.address,
             outbound=link.outbound,
-            connection_uid=connection_uid,
+            connection_uid=introduced.connection_uid,
             now=now,
         )
         self._pump()
         if link.number in self._links:
             log.info("->[%s]: connection introduced", link.label)
+            # Messages of this connection are sealed whenever there is a password; frames, unless both sides
+            # trust the network between them (specification mesh, section 15).
+            is_trusted = features.trusted and self._trusts(link.remote_ip)
+            link.session_key = None if is_trusted else introduced.session_key
             self._dataplane.start_connection(
                 link.number,
                 features,
-                connection_uid=connection_uid,
+                connection_uid=introduced.connection_uid,
                 remote_ip=link.remote_ip,
                 outbound=link.outbound,
                 address=link.address,
+                session_key=link.session_key,
             )
 
     def link_received(self, link: PeerLink, tag: int, payload: bytes) -> None:
@@ -108,6 +117,11 @@ class MeshRunner:
             if link.outbound:
                 self._node.dial_failed(link.address, reason, self._clock())
         self._pump()
+
+    def is_encrypted(self, conn_id: int) -> bool:
+        """Are frames of this connection to be sealed?"""
+        link = self._links.get(conn_id)
+        return link is not None and link.session_key is not None
 
     # What the data path says
 

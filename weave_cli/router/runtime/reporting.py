@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -17,7 +18,7 @@ from weave_cli.router.nameserver.registry import NameRegistry
 from weave_cli.router.options import Options
 from weave_cli.router.runtime.dataplane import DataPlane
 from weave_cli.router.runtime.dns_server import DnsServer
-from weave_cli.router.wire.intro import HIGHEST_VERSION, LOWEST_VERSION
+from weave_cli.router.wire.intro import HIGHEST_VERSION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,7 @@ class ReportSources:
     node: MeshNode
     dataplane: DataPlane
     terminations: int
+    is_encrypted: Callable[[int], bool]
     allocator: Allocator | None
     registry: NameRegistry | None
     dns_server: DnsServer | None
@@ -54,9 +56,9 @@ def _router(sources: ReportSources) -> Router:
     node, options = sources.node, sources.options
     return {
         "Protocol": "weave",
-        "ProtocolMinVersion": LOWEST_VERSION,
+        "ProtocolMinVersion": options.lowest_protocol_version,
         "ProtocolMaxVersion": HIGHEST_VERSION,
-        "Encryption": False,
+        "Encryption": options.password_file is not None,
         "PeerDiscovery": options.discovery,
         "Name": format_peer_name(sources.name),
         "NickName": options.nickname,
@@ -89,33 +91,39 @@ def _router(sources: ReportSources) -> Router:
             {"Source": format_peer_name(route.source), "Via": [format_peer_name(via) for via in route.via]}
             for route in node.broadcast_routes()
         ],
-        "Connections": _connections(node, sources.dataplane),
+        "Connections": _connections(sources),
         "TerminationCount": sources.terminations,
         "Targets": list(node.direct_targets()),
         "OverlayDiagnostics": {name: None for name in sources.dataplane.overlays},
-        "TrustedSubnets": [],
+        "TrustedSubnets": [str(subnet) for subnet in options.trusted_subnets],
         "Interface": "weave-vxlan (via kernel)",
         "CaptureStats": None,
         "MACs": None,
     }
 
 
-def _connections(node: MeshNode, dataplane: DataPlane) -> list[LocalConnection]:
+def _connections(sources: ReportSources) -> list[LocalConnection]:
     """Live ones first, then targets that have none."""
     lines: list[LocalConnection] = []
-    for one in node.connections():
-        attributes = dataplane.attributes(one.conn_id)
+    for one in sources.node.connections():
+        attributes = sources.dataplane.attributes(one.conn_id)
         overlay = attributes.get("name", "none") if one.state == "established" else "none"
+        sealing = ""
+        if sources.options.password_file is not None:
+            is_encrypted = sources.is_encrypted(one.conn_id)
+            sealing = f"{'encrypted' if is_encrypted else 'unencrypted':<11} "
+            if is_encrypted and attributes:
+                attributes = {**attributes, "encrypted": True}
         lines.append(
             {
                 "Address": one.address,
                 "Outbound": one.outbound,
                 "State": one.state,
-                "Info": f"{overlay:<6} {format_peer_name(one.remote)}({one.nickname})",
+                "Info": f"{sealing}{overlay:<6} {format_peer_name(one.remote)}({one.nickname})",
                 "Attrs": attributes or None,
             }
         )
-    for target in node.targets():
+    for target in sources.node.targets():
         lines.append(
             {
                 "Address": target.address,

@@ -12,12 +12,16 @@ import os
 import socket
 import struct
 from collections.abc import Callable
-from typing import Final, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
 
 from weave_cli.errors import HostProblem, LocalProtocolError
 from weave_cli.host.listeners import find_listener
 from weave_cli.router.wire.connection import Closed, Introduced, Received, WireConnection
-from weave_cli.router.wire.intro import Features
+from weave_cli.router.wire.intro import LOWEST_VERSION, Features
+
+if TYPE_CHECKING:
+    from weave_cli.router.wire.session_keys import Secret
 
 log = logging.getLogger(__name__)
 
@@ -27,10 +31,23 @@ _DIAL_TIMEOUT_S: Final = 10.0
 _MAX_STRANGERS: Final = 200
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Introduction:
+    """What we say of ourselves on every connection, and to whom.
+
+    features: made from the address at the other end, for each connection anew, since every one has an id of
+    its own. make_secret: a fresh one for each connection; None without password.
+    """
+
+    features: Callable[[str], Features]
+    make_secret: Callable[[], Secret] | None = None
+    lowest_version: int = LOWEST_VERSION
+
+
 class LinkOwner(Protocol):
     """Who is told what happens on links."""
 
-    def link_introduced(self, link: PeerLink, features: Features, connection_uid: int) -> None: ...
+    def link_introduced(self, link: PeerLink, introduced: Introduced) -> None: ...
     def link_received(self, link: PeerLink, tag: int, payload: bytes) -> None: ...
     def link_writable(self, link: PeerLink) -> None: ...
     def link_closed(self, link: PeerLink, reason: str) -> None: ...
@@ -43,7 +60,7 @@ class PeerLink(asyncio.Protocol):
         self,
         number: int,
         owner: LinkOwner,
-        features: Features,
+        introduction: Introduction,
         clock: Callable[[], float],
         target: str | None,
     ):
@@ -55,17 +72,20 @@ class PeerLink(asyncio.Protocol):
         self.outbound = target is not None
         self.remote_ip = ""
         self.introduced = False
+        #: Seals the frames of this connection; None while it is not known, and for those that go in clear.
+        self.session_key: bytes | None = None
         self.writable = True
         self._owner = owner
+        self._introduction = introduction
         self._clock = clock
-        self._wire = WireConnection(initiator=self.outbound, features=features, now=clock())
+        self._wire: WireConnection | None = None
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
     def send(self, tag: int, payload: bytes) -> None:
         """Queue a message; it leaves at once when the kernel takes it."""
-        if self._closed:
+        if self._closed or self._wire is None:
             return
         try:
             self._wire.send(tag, payload, self._clock())
@@ -97,19 +117,30 @@ class PeerLink(asyncio.Protocol):
         host, port = transport.get_extra_info("peername")[:2]
         self.remote_ip = host
         self.address = self.address or f"{host}:{port}"
+        say = self._introduction
+        self._wire = WireConnection(
+            initiator=self.outbound,
+            features=say.features(host),
+            now=self._clock(),
+            secret=None if say.make_secret is None else say.make_secret(),
+            lowest_version=say.lowest_version,
+        )
         self._settle()
 
     def data_received(self, data: bytes) -> None:
-        if not self._closed:
+        if not self._closed and self._wire is not None:
             self._wire.receive(data, self._clock())
             self._settle()
 
     def eof_received(self) -> None:
-        if not self._closed:
+        if not self._closed and self._wire is not None:
             self._wire.receive_eof(self._clock())
             self._settle()
 
     def connection_lost(self, problem: Exception | None) -> None:
+        if problem is None or isinstance(problem, ConnectionResetError | BrokenPipeError):
+            # How Go routers end connections (specification mesh, section 1).
+            self.eof_received()
         self.close(str(problem) if problem else "connection closed")
 
     def pause_writing(self) -> None:
@@ -123,11 +154,11 @@ class PeerLink(asyncio.Protocol):
 
     def _settle(self) -> None:
         """Tell the owner what the last octets or the last deadline brought, then send and set the alarm."""
-        while not self._closed and (event := self._wire.next_event()):
+        while not self._closed and self._wire is not None and (event := self._wire.next_event()):
             match event:
-                case Introduced(features=features, connection_uid=uid):
+                case Introduced():
                     self.introduced = True
-                    self._owner.link_introduced(self, features, uid)
+                    self._owner.link_introduced(self, event)
                 case Received(tag=tag, payload=payload):
                     self._owner.link_received(self, tag, payload)
                 case Closed(reason=reason):
@@ -136,7 +167,7 @@ class PeerLink(asyncio.Protocol):
         self._flush()
 
     def _flush(self) -> None:
-        if self._closed or self._transport is None:
+        if self._closed or self._transport is None or self._wire is None:
             return
         if data := self._wire.data_to_send():
             self._transport.write(data)
@@ -148,19 +179,19 @@ class PeerLink(asyncio.Protocol):
             self._timer = asyncio.get_running_loop().call_later(delay_s, self._on_timer)
 
     def _on_timer(self) -> None:
-        self._wire.on_wake(self._clock())
-        self._settle()
+        if self._wire is not None:
+            self._wire.on_wake(self._clock())
+            self._settle()
 
 
 class Transport:
     """Makes links: for whoever dials our port, and to the addresses that we are told to dial."""
 
     def __init__(
-        self, owner: LinkOwner, make_features: Callable[[], Features], clock: Callable[[], float], port: int
+        self, owner: LinkOwner, introduction: Introduction, clock: Callable[[], float], port: int
     ) -> None:
-        """make_features: called for each link, since every connection has an id of its own."""
         self._owner = owner
-        self._make_features = make_features
+        self._introduction = introduction
         self._clock = clock
         self._port = port
         self._server: asyncio.Server | None = None
@@ -212,7 +243,7 @@ class Transport:
         return self._new_link(None)
 
     def _new_link(self, target: str | None) -> PeerLink:
-        link = PeerLink(self._next_number, self._owner, self._make_features(), self._clock, target)
+        link = PeerLink(self._next_number, self._owner, self._introduction, self._clock, target)
         self._next_number += 1
         self._links.add(link)
         return link

@@ -15,9 +15,14 @@ from weave_cli.router.wire.gob_types import STRING, MapOf
 
 #: The octets that open every connection, then lowest and highest version spoken (section 4).
 PROTOCOL_MAGIC: Final = b"weave"
-LOWEST_VERSION: Final = 2
+LOWEST_VERSION: Final = 1
 HIGHEST_VERSION: Final = 2
 HEADER_SIZE: Final = 7
+
+#: The octet behind the headers in version 2 (section 5), and the octets of the public key behind it.
+NO_PASSWORD: Final = b"\x00"
+WITH_PASSWORD: Final = b"\x01"
+PUBLIC_KEY_SIZE: Final = 32
 
 FEATURES: Final = MapOf(STRING, STRING)
 
@@ -25,6 +30,9 @@ _FLAVOUR: Final = "mac"
 _KNOWN_KEYS: Final = frozenset(
     {"PeerNameFlavour", "Name", "NickName", "UID", "ConnID", "ShortID", "Trusted", "Overlays"}
 )
+#: Version 1 sends features in clear: only these, and the public key of a side with a password (section 6).
+_VERSION_1_KEYS: Final = frozenset({"ConnID", "Name", "NickName", "PeerNameFlavour", "UID"})
+_PUBLIC_KEY: Final = "PublicKey"
 _TRUE_WORDS: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE_WORDS: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 
@@ -51,6 +59,13 @@ class Features:
         """A gob stream of its own, as version 2 sends it."""
         return encode_stream((FEATURES, self.to_map()))
 
+    def encode_version_1(self, public_key: bytes | None) -> bytes:
+        """The beginning of the gob stream of a side that speaks version 1."""
+        features = {key: value for key, value in self.to_map().items() if key in _VERSION_1_KEYS}
+        if public_key is not None:
+            features[_PUBLIC_KEY] = public_key.hex()
+        return encode_stream((FEATURES, features))
+
     def to_map(self) -> dict[str, str]:
         """The keys and texts of section 7."""
         features = {
@@ -74,6 +89,14 @@ class Features:
         return cls.from_map(features)
 
     @classmethod
+    def decode_version_1(cls, data: bytes) -> tuple[Features, bytes | None]:
+        """Features and public key; whatever else was sent is left out. Raises RemoteProtocolError."""
+        (features,) = decode_stream(data, FEATURES)
+        public_key = features.get(_PUBLIC_KEY)
+        safe = {key: value for key, value in features.items() if key in _VERSION_1_KEYS}
+        return cls.from_map(safe), None if public_key is None else _parse_public_key(public_key)
+
+    @classmethod
     def from_map(cls, features: Mapping[str, str]) -> Features:
         """Raises RemoteProtocolError naming the key that is missing or does not parse."""
         for key in ("PeerNameFlavour", "Name", "NickName", "UID", "ConnID"):
@@ -95,17 +118,40 @@ class Features:
         )
 
 
-def negotiate_version(header: bytes) -> int:
-    """The version of a connection, from the remote's seven octets; raises RemoteProtocolError."""
+def negotiate_version(header: bytes, *, lowest: int = LOWEST_VERSION) -> int:
+    """The version of a connection, from the remote's seven octets; raises RemoteProtocolError.
+
+    lowest: the lowest version that we offer.
+    """
     if header[:5] != PROTOCOL_MAGIC:
         raise RemoteProtocolError(f"not the weave protocol: {header[:5]!r}")
     low, high = header[5], header[6]
     version = min(high, HIGHEST_VERSION)
-    if version < max(low, LOWEST_VERSION):
+    if version < max(low, lowest):
         raise RemoteProtocolError(
-            f"no common protocol version (ours: {LOWEST_VERSION}..{HIGHEST_VERSION}, theirs: {low}..{high})"
+            f"no common protocol version (ours: {lowest}..{HIGHEST_VERSION}, theirs: {low}..{high})"
         )
     return version
+
+
+def check_encryption(*, ours: bool, theirs: bool) -> None:
+    """Raises RemoteProtocolError when only one of the two sides was launched with a password."""
+    if ours and not theirs:
+        raise RemoteProtocolError(
+            "password specified, but peer requested an unencrypted connection: "
+            "it was launched without password"
+        )
+    if theirs and not ours:
+        raise RemoteProtocolError(
+            "no password specified, but peer requested an encrypted connection: "
+            "it was launched with a password"
+        )
+
+
+def _parse_public_key(text: str) -> bytes:
+    if not re.fullmatch(r"[0-9a-fA-F]{64}", text, re.ASCII):
+        raise RemoteProtocolError(f"field {_PUBLIC_KEY} is no key of {PUBLIC_KEY_SIZE} octets: {text[:80]!r}")
+    return bytes.fromhex(text)
 
 
 def _parse_name(text: str) -> PeerName:
