@@ -6,6 +6,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV ?= .venv
 ENGINE ?= 20.10
+SECONDS ?= 600
+PARSERS ?=
 PYTEST_FLAGS ?=
 WEAVER ?=
 
@@ -69,6 +71,11 @@ demo: venv needs ## two Docker hosts, the example of README.md, and its ping; ro
 bench: venv needs ## measurements, as ratios to a baseline of the same run; root
 	@for file in tests/bench/bench_*.py; do \
 	    $(RUN) -m "tests.bench.$$(basename "$$file" .py)"; done
+
+.PHONY: fuzz
+fuzz: venv ## gives every parser bad octets for SECONDS=600 each; PARSERS='gob dns' chooses
+	$(RUN) -m pip install --quiet --disable-pip-version-check -e '.[fuzz]'
+	$(RUN) -m tests.fuzz --seconds $(SECONDS) $(PARSERS)
 
 .PHONY: completions
 completions: venv ## writes the scripts in completions/ anew

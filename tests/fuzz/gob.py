@@ -1,0 +1,57 @@
+"""Gob streams of every kind of type; what was read is written and read again."""
+
+from __future__ import annotations
+
+from tests.fuzz.seeds import recorded, with_choice
+from weave_cli.router.wire.gob_decode import decode_stream
+from weave_cli.router.wire.gob_encode import encode_stream
+from weave_cli.router.wire.gob_types import (
+    BOOL,
+    BYTES,
+    INT,
+    STRING,
+    UINT,
+    GobError,
+    GobType,
+    MapOf,
+    SliceOf,
+    StructOf,
+)
+
+_INNER = StructOf("inner", (("A", UINT), ("B", STRING)))
+_SAMPLE = StructOf(
+    "sample",
+    (
+        ("U", UINT),
+        ("I", INT),
+        ("S", STRING),
+        ("B", BYTES),
+        ("F", BOOL),
+        ("L", SliceOf(UINT)),
+        ("N", _INNER),
+        ("M", MapOf(STRING, UINT)),
+        ("P", _INNER),
+        ("Lst", SliceOf(_INNER)),
+    ),
+    optional=frozenset({"M", "P"}),
+)
+_KINDS: tuple[GobType, ...] = (
+    _SAMPLE,
+    MapOf(StructOf("key", (("Name", UINT), ("UID", UINT))), _INNER),
+    SliceOf(SliceOf(MapOf(UINT, STRING))),
+    MapOf(STRING, STRING),
+    BYTES,
+)
+
+
+def seeds() -> list[bytes]:
+    return with_choice(recorded("gob-basics"), len(_KINDS))
+
+
+def check(data: bytes) -> None:
+    kind = _KINDS[data[0] % len(_KINDS)] if data else STRING
+    try:
+        (value,) = decode_stream(data[1:], kind)
+    except GobError:
+        return
+    assert decode_stream(encode_stream((kind, value)), kind) == (value,)
