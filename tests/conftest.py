@@ -9,12 +9,18 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.lab import needs
 from tests.lab.engines import DEFAULT, VERSIONS
 
 _HERE: Final = Path(__file__).parent
 _TIERS: Final = ("unit", "surface", "sim", "kernel", "lab", "bench", "interop")
+
+
+# How long an example takes says something about the machine and its other users, not about the program.
+settings.register_profile("weave", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("weave")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
