@@ -108,7 +108,8 @@ def parse_trusted_subnets(text: str) -> tuple[Cidr, ...]:
 
     Raises UsageProblem naming the part that is no CIDR.
     """
-    return tuple(
-        Cidr(found.network.start, found.prefix_len)
-        for found in (parse_cidr(part.strip()) for part in text.split(",") if text.strip())
-    )
+    try:
+        found = [parse_cidr(part.strip()) for part in text.split(",")] if text.strip() else []
+    except UsageProblem as problem:
+        raise UsageProblem(problem.message, hint="Subnets look like 10.0.0.0/8,192.168.1.0/24.") from None
+    return tuple(Cidr(one.network.start, one.prefix_len) for one in found)

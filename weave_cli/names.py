@@ -34,6 +34,9 @@ COMPONENT_LABEL: Final = "works.weave.component"
 # Inside our containers, the host's /proc/sys/net is bound here, writable; at its own path it is not.
 SYSCTL_NET_MOUNT: Final = "/weave/sys/net"
 
+# In the router's container, in no volume: the password of the network lives and dies with the container.
+PASSWORD_FILE: Final = "/weave/password"
+
 # Docker network and drivers (specification plugin, section 1)
 MESH_DRIVER: Final = "weavemesh"
 GLOBAL_DRIVER: Final = "weave"

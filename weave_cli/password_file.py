@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Final
+from typing import BinaryIO, Final
 
 from weave_cli.errors import UsageProblem
 
@@ -28,17 +28,20 @@ def read_password_file(path: str) -> bytes:
                     f"password file {path} is open to others (mode {stat.S_IMODE(mode):04o})",
                     hint=f"Make it its owner's alone: chmod 600 {path}",
                 )
-            octets = file.read(_MAX_SIZE + 1)
+            return read_password(file, f"password file {path}")
     except OSError as problem:
         raise UsageProblem(
             f"cannot read password file {path}: {problem.strerror or problem}",
             hint="Name a file that holds the password of the network and nothing else.",
         ) from problem
-    password = octets.removesuffix(b"\n").removesuffix(b"\r")
+
+
+def read_password(file: BinaryIO, what: str) -> bytes:
+    """The password in an open file that messages call `what`; raises UsageProblem when there is none."""
+    octets = file.read(_MAX_SIZE + 1)
     if len(octets) > _MAX_SIZE:
-        raise UsageProblem(f"password file {path} is longer than {_MAX_SIZE} octets")
+        raise UsageProblem(f"{what} is longer than {_MAX_SIZE} octets")
+    password = octets.removesuffix(b"\n").removesuffix(b"\r")
     if not password:
-        raise UsageProblem(
-            f"password file {path} is empty", hint="Without a password, launch without --password-file."
-        )
+        raise UsageProblem(f"{what} is empty", hint="Without a password, launch without --password-file.")
     return password

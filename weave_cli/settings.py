@@ -1,15 +1,14 @@
 """Every environment variable that we obey, read once. Knows no door: it only turns words into values.
 
 Names and defaults follow the specification cli, section 2.2. A variable whose feature does not exist here
-is not read, with two exceptions that would otherwise fail in silence: see `Settings.password_is_set` and
-`Settings.ignored`.
+is not read, but for those that would otherwise fail in silence: see `Settings.ignored`.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from weave_cli.errors import UsageProblem
@@ -46,8 +45,8 @@ class Settings:
     """WEAVE_MTU: MTU of the bridge and the containers; None = what the underlay allows."""
     wants_plugin: bool
     """False when WEAVE_NO_PLUGIN is not empty: launch, stop and reset then leave the plugin alone."""
-    password_is_set: bool
-    """WEAVE_PASSWORD is not empty. We do not encrypt, so whoever sets it must not be left to believe so."""
+    password: str | None = field(repr=False)
+    """WEAVE_PASSWORD; None when unset or empty."""
     ignored: tuple[str, ...]
     """Variables that are set, that the original script obeys, and that have no effect here."""
 
@@ -73,7 +72,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         http_address=_endpoint(words, "WEAVE_HTTP_ADDR") or HTTP_ADDRESS,
         mtu_bytes=_number(words, "WEAVE_MTU", lowest=576, highest=65535),
         wants_plugin=not words.get("WEAVE_NO_PLUGIN"),
-        password_is_set=bool(words.get("WEAVE_PASSWORD")),
+        password=words.get("WEAVE_PASSWORD") or None,
         ignored=tuple(name for name in _IGNORED if words.get(name)),
     )
 

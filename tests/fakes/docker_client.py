@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -35,6 +37,9 @@ class FakeContainer:
     restart_count: int = 0
     log: str = ""
     networks: list[str] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
+    files: dict[str, tuple[int, bytes]] = field(default_factory=dict)
+    """What was put into it: mode and octets by path."""
 
 
 @dataclass
@@ -130,9 +135,19 @@ class _Api:
             command=words["command"],
             labels=words["labels"],
             host_config=words["host_config"],
+            environment=words["environment"],
         )
         self.engine.calls.append(f"create {made.name}")
         return {"Id": made.id}
+
+    def put_archive(self, key: str, path: str, data: bytes) -> bool:
+        found = self._container(key)
+        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+            for entry in archive:
+                octets = archive.extractfile(entry)
+                assert octets is not None
+                found.files[f"{path}/{entry.name}"] = (entry.mode, octets.read())
+        return True
 
     def start(self, key: str) -> None:
         found = self._container(key)

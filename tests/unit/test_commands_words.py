@@ -68,7 +68,8 @@ def test_completion_behind_an_unknown_command_is_silent(
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        (["launch", "--password", "x"], "--password"),
+        (["launch", "--trusted-subnets", "10.0.0.0"], "--trusted-subnets"),
+        (["launch", "--min-protocol-version=3"], "--min-protocol-version"),
         (["launch", "--ipalloc-range", "10.3.4.5/8"], "10.3.4.5/8"),
         (["launch", "--name", "host1"], "host1"),
         (["launch", "--log-level", "loud"], "loud"),
@@ -146,6 +147,19 @@ def test_first_ring_is_asked_for_in_both_spellings(
 ) -> None:
     assert tree.run(["launch", *words]) == 0
     assert launched.router.ipalloc_init == first_ring
+
+
+def test_password_and_trusted_subnets_are_taken(launched: Launched) -> None:
+    words = "--password-file=/root/p --trusted-subnets=10.1.2.3/8,192.168.0.0/16 --min-protocol-version=2"
+    assert tree.run(["launch", *words.split()]) == 0
+    assert launched.router == RouterOptions(
+        password_file="/root/p",
+        trusted_subnets="10.0.0.0/8,192.168.0.0/16",
+        lowest_protocol_version=2,
+    )
+    assert tree.run(["launch", "-password", "wEaVe"]) == 0
+    assert launched.router == RouterOptions(password="wEaVe")
+    assert "wEaVe" not in repr(launched.router)
 
 
 def test_words_of_the_first_versions_are_taken_with_a_warning(launched: Launched, capsys: Output) -> None:

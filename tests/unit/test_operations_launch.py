@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -199,10 +200,47 @@ def test_launching_a_running_plugin_again_answers_its_id(engine: FakeEngine, set
     assert room.launch_plugin(engine.client, settings, PluginOptions(), FakeReporter()) == made.id
 
 
-def test_password_is_refused_rather_than_ignored(engine: FakeEngine, settings: Settings) -> None:
-    with pytest.raises(UsageProblem, match="WEAVE_PASSWORD"):
-        _launch(engine, replace(settings, password_is_set=True))
-    assert engine.containers == {}
+def test_password_goes_into_a_file_of_the_container_and_nowhere_else(
+    engine: FakeEngine, settings: Settings
+) -> None:
+    _launch(engine, replace(settings, password="s3cret"))
+    router = engine.containers["weave"]
+    assert router.files == {"/weave/password": (0o600, b"s3cret\n")}
+    assert "--password-file=/weave/password" in router.command
+    assert engine.containers["weaveplugin"].files == {}
+    seen = repr((router.command, router.labels, router.host_config, router.environment))
+    assert "s3cret" not in seen
+
+
+def test_launch_without_password_leaves_none_behind(engine: FakeEngine, settings: Settings) -> None:
+    _launch(engine, replace(settings, password="s3cret"))
+    engine.containers["weave"].status = "exited"
+    _launch(engine, settings)
+    router = engine.containers["weave"]
+    assert router.files == {}
+    assert not [word for word in router.command if "password" in word]
+
+
+def test_password_file_that_others_can_read_starts_nothing(
+    engine: FakeEngine, settings: Settings, tmp_path: Path
+) -> None:
+    file = tmp_path / "password"
+    file.write_text("s3cret")
+    file.chmod(0o644)
+    engine.add_ours("weave", status="exited")
+    with pytest.raises(UsageProblem, match="open to others"):
+        room.launch(
+            engine.client, settings, RouterOptions(password_file=str(file)), PluginOptions(), FakeReporter()
+        )
+    assert engine.calls == []
+
+
+def test_trusted_subnets_without_password_are_pointed_at(engine: FakeEngine, settings: Settings) -> None:
+    reporter = FakeReporter()
+    options = RouterOptions(trusted_subnets="10.0.0.0/8")
+    room.launch_router(engine.client, settings, options, reporter)
+    assert reporter.notices == ["WARNING: --trusted-subnets has no effect without a password."]
+    assert "--trusted-subnets=10.0.0.0/8" in engine.containers["weave"].command
 
 
 def test_bridge_without_address_is_refused_unless_dns_is_off(engine: FakeEngine, settings: Settings) -> None:

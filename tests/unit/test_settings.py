@@ -20,7 +20,7 @@ def test_empty_environment_gives_the_defaults_of_the_specification() -> None:
     assert settings.docker_socket == "/var/run/docker.sock"
     assert settings.mtu_bytes is None
     assert settings.wants_plugin
-    assert not settings.password_is_set
+    assert settings.password is None
     assert settings.ignored == ()
 
 
@@ -39,12 +39,16 @@ def test_values_are_taken_over() -> None:
     assert (settings.port, settings.http_address, settings.docker_bridge) == (7000, "127.0.0.2:7001", "br-x")
     assert settings.mtu_bytes == 8916
     assert not settings.wants_plugin
-    assert settings.password_is_set
+    assert settings.password == "secret"
     assert settings.ignored == ("WEAVE_DOCKER_ARGS",)
 
 
-def test_password_itself_is_not_kept() -> None:
+def test_password_does_not_show_itself() -> None:
     assert "secret" not in repr(read_settings({"WEAVE_PASSWORD": "secret"}))
+
+
+def test_empty_password_is_none() -> None:
+    assert read_settings({"WEAVE_PASSWORD": ""}).password is None
 
 
 @pytest.mark.parametrize(

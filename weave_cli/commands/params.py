@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from weave_cli.addresses import parse_subnet
+from weave_cli.addresses import parse_subnet, parse_trusted_subnets
 from weave_cli.errors import UsageProblem
 from weave_cli.first_ring import parse_first_ring
 from weave_cli.names import format_peer_name, parse_peer_name
@@ -31,6 +31,11 @@ def _parse_subnet(_: click.Context, option: click.Parameter, text: str | None) -
 def _parse_init(_: click.Context, option: click.Parameter, text: str | None) -> str | None:
     """How the first ring comes to be, in its canonical form."""
     return str(parse_first_ring(text)) if text else None
+
+
+def _parse_trusted(_: click.Context, option: click.Parameter, text: str | None) -> str | None:
+    """CIDRs with commas, without their host bits."""
+    return _named(option, lambda: ",".join(map(str, parse_trusted_subnets(text)))) if text else text
 
 
 def _named(option: click.Parameter, parse: Callable[[], str]) -> str:
@@ -91,6 +96,29 @@ router_options = stack(
         type=click.IntRange(min=0),
         metavar="N",
         help="Most connections at once; default: 200. 0: any number.",
+    ),
+    click.option(
+        "--password-file",
+        type=click.Path(allow_dash=True),
+        metavar="FILE",
+        help="File with the network's password, mode 0600; - for standard input. Frames are encrypted then.",
+    ),
+    click.option(
+        "--password",
+        metavar="PASSWORD",
+        help="The same in clear, for all to see in process lists; default: WEAVE_PASSWORD. Empty: none.",
+    ),
+    click.option(
+        "--trusted-subnets",
+        metavar="CIDR,...",
+        callback=_parse_trusted,
+        help="Frames to hosts in these go in clear, if both sides say so.",
+    ),
+    click.option(
+        "--min-protocol-version",
+        type=click.IntRange(1, 2),
+        metavar="N",
+        help="Lowest version of the mesh protocol to speak; default: 1.",
     ),
     click.option("--no-dns", is_flag=True, help="No weaveDNS."),
     click.option("--dns-domain", metavar="DOMAIN", help="Domain of weaveDNS; default: weave.local."),

@@ -14,6 +14,7 @@ Function = Callable[..., Any]
 
 #: Spellings of the original's first versions that it went on taking (specification cli, section 9.5).
 _RETIRED: Final = {
+    "-password": "--password",
     "-nickname": "--nickname",
     "-nodiscovery": "--no-discovery",
     "--nodiscovery": "--no-discovery",

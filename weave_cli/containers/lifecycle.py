@@ -5,6 +5,8 @@ Everything made here carries our labels, so that all of it can be found again.
 
 from __future__ import annotations
 
+import io
+import tarfile
 from contextlib import suppress
 from typing import Any, Final
 
@@ -13,7 +15,7 @@ from docker.types import LogConfig
 
 from weave_cli import __version__
 from weave_cli.containers.client import Docker, translated
-from weave_cli.containers.specs import LOG_LIMITS, ContainerSpec
+from weave_cli.containers.specs import LOG_LIMITS, ContainerSpec, SecretFile
 from weave_cli.errors import DockerProblem
 from weave_cli.names import LABEL, STATE_VOLUME
 
@@ -40,7 +42,7 @@ class Restarting(DockerProblem):
 
 
 def create_container(client: Docker, spec: ContainerSpec) -> str:
-    """Create, not start; answers the full id."""
+    """Create, not start, with its secret files in it; answers the full id."""
     with translated(f"create container {spec.name}"):
         _ensure_volume(client)
         host_config = client.api.create_host_config(
@@ -60,7 +62,11 @@ def create_container(client: Docker, spec: ContainerSpec) -> str:
             environment=dict(spec.environment),
             host_config=host_config,
         )
-        return str(answer["Id"])
+        container_id = str(answer["Id"])
+        for file in spec.secret_files:
+            directory = file.path.rpartition("/")[0]
+            client.api.put_archive(container_id, directory or "/", _packed(file))
+        return container_id
 
 
 def start_container(client: Docker, container_id: str, *, name: str) -> None:
@@ -101,6 +107,16 @@ def has_volume(client: Docker) -> bool:
         except NotFound:
             return False
         return True
+
+
+def _packed(file: SecretFile) -> bytes:
+    """The file as a tar archive; nobody but root may read it, neither in the container nor below it."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        entry = tarfile.TarInfo(file.path.rpartition("/")[2])
+        entry.size, entry.mode = len(file.octets), 0o600
+        archive.addfile(entry, io.BytesIO(file.octets))
+    return packed.getvalue()
 
 
 def _ensure_volume(client: Docker) -> None:

@@ -6,13 +6,14 @@ Least privilege: no `--privileged`, all capabilities dropped but the listed ones
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from weave_cli import __version__
 from weave_cli.names import (
     COMPONENT_LABEL,
     LABEL,
+    PASSWORD_FILE,
     PLUGIN_CONTAINER,
     PLUGIN_SOCKET_DIRECTORY,
     ROUTER_CONTAINER,
@@ -51,6 +52,14 @@ class Mount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SecretFile:
+    """A file that is put into a container when it is made, for its root only; its directory is there."""
+
+    path: str
+    octets: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerSpec:
     """All that a container of ours is made from."""
 
@@ -63,6 +72,8 @@ class ContainerSpec:
     mounts: tuple[Mount, ...]
     devices: tuple[str, ...] = ()
     """Paths of the host's device files that it may use, at the same paths."""
+
+    secret_files: tuple[SecretFile, ...] = ()
 
     @property
     def labels(self) -> dict[str, str]:
@@ -82,6 +93,12 @@ class RouterOptions:
     ipalloc_init: str | None = None
     """How the first ring comes to be; see `weave_cli.first_ring`."""
     connection_limit: int | None = None
+    password: str | None = field(default=None, repr=False)
+    """Instead of WEAVE_PASSWORD; empty text: none."""
+    password_file: str | None = None
+    """Where the password stands; `-` is standard input."""
+    trusted_subnets: str | None = None
+    lowest_protocol_version: int | None = None
     wants_discovery: bool = True
     wants_dns: bool = True
     dns_domain: str | None = None
@@ -114,12 +131,13 @@ class HostFacts:
 
 
 def make_router_spec(
-    options: RouterOptions, settings: Settings, host: HostFacts, *, image: str
+    options: RouterOptions, settings: Settings, host: HostFacts, *, image: str, password: bytes | None = None
 ) -> ContainerSpec:
     """The router's container.
 
-    The directory of resolv.conf is mounted, not the file: tools replace the file by renaming, and a bind
-    would go on showing the old one.
+    A password goes into a file of the container: its command line and environment are in every
+    `docker inspect`. The directory of resolv.conf is mounted, not the file: tools replace the file by
+    renaming, and a bind would go on showing the old one.
     """
     resolver_directory, _, resolver_name = host.resolver_file.rpartition("/")
     return ContainerSpec(
@@ -129,6 +147,7 @@ def make_router_spec(
         command=(
             *("python", "-m", "weave_cli.router"),
             *_router_arguments(options, settings, host),
+            *([] if password is None else [f"--password-file={PASSWORD_FILE}"]),
             f"--resolv-conf={RESOLVER_DIRECTORY}/{resolver_name}",
             *options.peers,
         ),
@@ -144,6 +163,8 @@ def make_router_spec(
                 for path in host.identity_files
             ),
         ),
+        # The newline is what the reader takes away, so that a password may end in one.
+        secret_files=() if password is None else (SecretFile(path=PASSWORD_FILE, octets=password + b"\n"),),
     )
 
 
@@ -160,6 +181,8 @@ def _router_arguments(options: RouterOptions, settings: Settings, host: HostFact
         "ipalloc-default-subnet": options.ipalloc_default_subnet,
         "ipalloc-init": options.ipalloc_init,
         "conn-limit": options.connection_limit,
+        "trusted-subnets": options.trusted_subnets or None,
+        "min-protocol-version": options.lowest_protocol_version,
         "dns-domain": options.dns_domain,
         "dns-listen-address": f"{host.docker_bridge_address}:53" if listens else None,
         "log-level": options.log_level,

@@ -24,6 +24,7 @@ from weave_cli.images.recipe import image_name
 from weave_cli.names import MESH_NETWORK, PLUGIN_CONTAINER, ROUTER_CONTAINER
 from weave_cli.operations import preflight
 from weave_cli.operations.host_facts import read_host_facts
+from weave_cli.operations.passwords import choose_password
 from weave_cli.operations.plugin_sockets import is_plugin_listening, remove_dead_sockets
 from weave_cli.operations.reporter import Reporter
 from weave_cli.operations.setup import setup
@@ -39,10 +40,11 @@ def launch(
     reporter: Reporter,
 ) -> None:
     """Router and plugin. A plugin that runs already is left alone: it restarts by itself."""
+    password = choose_password(router, settings)
     _check_not_running(client, ROUTER_CONTAINER, "router")
     has_plugin = settings.wants_plugin and _is_plugin_running(client, plugin, settings, reporter)
     with _undone_on_failure(client, ROUTER_CONTAINER):
-        launch_router(client, settings, router, reporter)
+        _serve_router(client, settings, router, password, reporter)
         if settings.wants_plugin and not has_plugin:
             # Its name is free, and the image is there: the router has just been made of it.
             _serve_plugin(client, settings, plugin, reporter)
@@ -50,7 +52,12 @@ def launch(
 
 def launch_router(client: Docker, settings: Settings, options: RouterOptions, reporter: Reporter) -> str:
     """The router alone, ready to serve; answers its container's id."""
-    _refuse_password(settings)
+    return _serve_router(client, settings, options, choose_password(options, settings), reporter)
+
+
+def _serve_router(
+    client: Docker, settings: Settings, options: RouterOptions, password: bytes | None, reporter: Reporter
+) -> str:
     _check_not_running(client, ROUTER_CONTAINER, "router")
     preflight.check_subnet(options.ipalloc_range, options.ipalloc_default_subnet)
     preflight.check_tun()
@@ -58,6 +65,8 @@ def launch_router(client: Docker, settings: Settings, options: RouterOptions, re
     preflight.check_range(options.ipalloc_range, reporter)
     for variable in settings.ignored:
         reporter.notice(f"WARNING: {variable} is set, but has no effect.")
+    if options.trusted_subnets and password is None:
+        reporter.notice("WARNING: --trusted-subnets has no effect without a password.")
     host = read_host_facts(settings)
     if options.wants_dns and host.docker_bridge_address is None:
         raise UsageProblem(
@@ -70,7 +79,7 @@ def launch_router(client: Docker, settings: Settings, options: RouterOptions, re
         host.docker_bridge_address if options.wants_dns else None,
     )
     setup(client, reporter)
-    spec = make_router_spec(options, settings, host, image=image_name())
+    spec = make_router_spec(options, settings, host, image=image_name(), password=password)
     api = RouterClient(settings.http_address)
     with _undone_on_failure(client, ROUTER_CONTAINER):
         container_id = _start(client, spec, reporter)
@@ -154,14 +163,6 @@ def _check_not_running(client: Docker, name: str, component: str) -> None:
             hint=f"See 'docker logs {name}'; you can stop it with 'weave stop-{component}'.",
         )
     lifecycle.remove_container(client, found.id)
-
-
-def _refuse_password(settings: Settings) -> None:
-    if settings.password_is_set:
-        raise UsageProblem(
-            "WEAVE_PASSWORD is set, but this weave does not encrypt",
-            hint="Unset it to launch without encryption.",
-        )
 
 
 @contextmanager
