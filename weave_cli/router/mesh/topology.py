@@ -16,6 +16,7 @@ from weave_cli.names import PeerName, pack_peer_name, unpack_peer_name
 from weave_cli.router.mesh.peers import Link, Peer
 from weave_cli.router.wire.gob_decode import GobDecoder
 from weave_cli.router.wire.gob_encode import GobEncoder
+from weave_cli.router.wire.gob_scan import end_of_message, skip_definitions
 from weave_cli.router.wire.gob_types import BOOL, BYTES, STRING, UINT, SliceOf, StructOf
 
 _SUMMARY: Final = StructOf(
@@ -61,10 +62,10 @@ def decode_peers(data: bytes) -> list[Peer]:
     definitions = b""
     at = 0
     while at < len(data):
-        summary_at = _skip_definitions(data, at)
-        links_after = _end_of_message(data, summary_at)
-        links_at = _skip_definitions(data, links_after)
-        end = _end_of_message(data, links_at)
+        summary_at = skip_definitions(data, at)
+        links_after = end_of_message(data, summary_at)
+        links_at = skip_definitions(data, links_after)
+        end = end_of_message(data, links_at)
         definitions += data[at:summary_at]
         summary = data[summary_at:links_after]
         if links_at > links_after:
@@ -114,36 +115,6 @@ def _decode_peer(definitions: bytes, messages: bytes) -> Peer:
     decoder = GobDecoder(definitions + messages)
     summary = decoder.decode(_SUMMARY)
     return _peer_from(summary, decoder.decode(_LINKS))
-
-
-def _skip_definitions(data: bytes, at: int) -> int:
-    """Where the next value starts; definitions have a negative type id, that is an odd number."""
-    while True:
-        _, start = _read_uint(data, at)
-        number, _ = _read_uint(data, start)
-        if not number & 1:
-            return at
-        at = _end_of_message(data, at)
-
-
-def _end_of_message(data: bytes, at: int) -> int:
-    size, start = _read_uint(data, at)
-    if start + size > len(data):
-        raise RemoteProtocolError("topology update ends too early")
-    return start + size
-
-
-def _read_uint(data: bytes, at: int) -> tuple[int, int]:
-    """A gob number and where it ends (specification mesh, appendix A.1)."""
-    first = data[at : at + 1]
-    if not first:
-        raise RemoteProtocolError("topology update ends too early")
-    if first[0] < 128:
-        return first[0], at + 1
-    end = at + 1 + 256 - first[0]
-    if end > len(data) or end - at > 9:
-        raise RemoteProtocolError("topology update ends too early")
-    return int.from_bytes(data[at + 1 : end], "big"), end
 
 
 def _summary_of(peer: Peer) -> dict[str, Any]:

@@ -76,6 +76,25 @@ def merge_entries(*sets: Iterable[Entry]) -> dict[Identity, Entry]:
     return merged
 
 
+def without_twins(entries: Iterable[Entry]) -> list[Entry]:
+    """Of entries that differ only in the case of the host name, one: a living one, else the first in order.
+
+    Go routers put the other where it does not belong, say it twice some day, and end by that (section 1). No
+    name is lost: it is looked up without case.
+    """
+    chosen: dict[Identity, Entry] = {}
+    for entry in entries:
+        caseless = (entry.container_id, entry.origin, entry.address, fold_name(entry.hostname))
+        twin = chosen.get(caseless)
+        if twin is None or _preference(entry) < _preference(twin):
+            chosen[caseless] = entry
+    return list(chosen.values())
+
+
+def _preference(entry: Entry) -> tuple[bool, str]:
+    return (not entry.is_alive, entry.hostname)
+
+
 def find_news(known: Mapping[Identity, Entry], incoming: Iterable[Entry]) -> list[Entry]:
     """The entries that `known` lacks or has in an older state."""
     return [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Self
 
-from weave_cli.router.nameserver.entries import Entry, Identity, merge_entries
+from weave_cli.router.nameserver.entries import Entry, Identity, merge_entries, without_twins
 from weave_cli.router.nameserver.shapes import encode_message
 
 
@@ -36,5 +36,5 @@ class NameGossip:
         """The message as of now."""
         timestamp = int(now) if self._timestamp is None else self._timestamp
         if self._encoded is None or self._encoded[0] != timestamp:
-            self._encoded = (timestamp, encode_message(timestamp, self._entries.values()))
+            self._encoded = (timestamp, encode_message(timestamp, without_twins(self._entries.values())))
         return self._encoded[1]

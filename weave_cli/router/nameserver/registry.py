@@ -6,8 +6,10 @@ The channel `nameserver` of the mesh. Sans-I/O: the caller gives the time. One t
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import Final
 
@@ -25,7 +27,7 @@ from weave_cli.router.nameserver.entries import (
 )
 from weave_cli.router.nameserver.gossip import NameGossip
 from weave_cli.router.nameserver.index import LivingIndex
-from weave_cli.router.nameserver.shapes import decode_message
+from weave_cli.router.nameserver.shapes import decode_message, split_message
 
 _log = logging.getLogger(__name__)
 
@@ -38,9 +40,24 @@ CLOCK_SKEW_LIMIT_S: Final = 900
 #: Tombstones live for this long, and the sweep that deletes older ones comes this often.
 TOMBSTONE_LIFE_S: Final = 30 * 60.0
 
+#: States of others that told nothing new are known again, this many and from this many octets on: reading
+#: ten thousand names takes a hundred times as long.
+_REMEMBERED_STATES: Final = 64
+_SHORTEST_REMEMBERED: Final = 1024
+
 #: Changes are announced a second time after this: a peer that did not know us yet dropped the first one
 #: (specification dns, section 7.2), and the periodic gossip may be 30 s away.
 REPEAT_AFTER_S: Final = 3.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Received:
+    """A message: its entries of known peers, and those of them that were new."""
+
+    timestamp: int
+    entries: list[Entry]
+    news: list[Entry]
+    has_strangers: bool
 
 
 class NameRegistry:
@@ -59,6 +76,8 @@ class NameRegistry:
         self._by_address: LivingIndex[int] = LivingIndex(attrgetter("address"))
         #: Our own entries by what is left of their identity when case is left out.
         self._ours: dict[tuple[str, int, str], Identity] = {}
+        #: Digests of states that we hold all of, with the generation at which we did.
+        self._held: dict[bytes, int] = {}
         self._unrepeated: set[Identity] = set()
         self._repeat_at: float | None = None
         self._sweep_at: float | None = None
@@ -126,13 +145,24 @@ class NameRegistry:
 
     def on_broadcast(self, source: PeerName, data: bytes, now: float) -> NameGossip | None:
         """What a peer announced; all of it that is left goes on to others, at the time it was sent."""
-        timestamp, received, _ = self._receive(data, now)
-        return NameGossip(received, timestamp) if received else None
+        received = self._receive(data, now)
+        return NameGossip(received.entries, received.timestamp) if received.entries else None
 
     def on_gossip(self, data: bytes, now: float) -> NameGossip | None:
         """A neighbour's state; only what was new goes on."""
-        _, _, news = self._receive(data, now)
-        return NameGossip(news) if news else None
+        split = split_message(data) if len(data) >= _SHORTEST_REMEMBERED else None
+        if split is None:
+            received = self._receive(data, now)
+        else:
+            timestamp, rest = split
+            digest = hashlib.sha256(rest).digest()
+            if self._held.get(digest) == self.generation:
+                _check_clock(timestamp, now)
+                return None
+            received = self._receive(data, now)
+            if not received.has_strangers:
+                self._hold(digest)
+        return NameGossip(received.news) if received.news else None
 
     def complete_state(self, now: float) -> NameGossip | None:
         """All entries of all peers, tombstones included."""
@@ -173,14 +203,19 @@ class NameRegistry:
         self._delete(old)
         self._sweep_at = now + TOMBSTONE_LIFE_S if len(old) < len(tombstones) else None
 
-    def _receive(self, data: bytes, now: float) -> tuple[int, list[Entry], list[Entry]]:
-        """Take a message in: its timestamp, its entries with ours set right, and those that were new."""
+    def _hold(self, digest: bytes) -> None:
+        """Remember that this state says nothing more until an entry changes."""
+        self._held = {known: at for known, at in self._held.items() if at == self.generation}
+        if len(self._held) < _REMEMBERED_STATES:
+            self._held[digest] = self.generation
+
+    def _receive(self, data: bytes, now: float) -> _Received:
+        """Take a message in, with entries of ours set right."""
         timestamp, sent = decode_message(data)
-        skew_s = abs(timestamp - int(now))
-        if skew_s > CLOCK_SKEW_LIMIT_S:
-            raise RemoteProtocolError(f"host clock skew of {skew_s}s exceeds {CLOCK_SKEW_LIMIT_S}s limit")
+        _check_clock(timestamp, now)
         origins = {origin for origin in {e.origin for e in sent} if self._directory.is_known(origin)}
-        received, corrected = [], []
+        received: list[Entry] = []
+        corrected: list[Entry] = []
         for entry in merge_entries(e for e in sent if e.origin in origins).values():
             right = self._set_right(entry, now) if entry.origin == self._us else entry
             received.append(right)
@@ -189,7 +224,12 @@ class NameRegistry:
         news = [entry for entry in find_news(self._entries, received) if not self._is_swept(entry, now)]
         self._store(news, now)
         self._announce(corrected, now)
-        return timestamp, received, news
+        return _Received(
+            timestamp=timestamp,
+            entries=received,
+            news=news,
+            has_strangers=any(entry.origin not in origins for entry in sent),
+        )
 
     def _set_right(self, claimed: Entry, now: float) -> Entry:
         """What others believe of an entry of ours, corrected where it is wrong (section 3, step 4).
@@ -257,6 +297,13 @@ class NameRegistry:
     def _broadcast(self, entries: Collection[Entry]) -> None:
         if entries and self._channel is not None:
             self._channel.broadcast(NameGossip(entries))
+
+
+def _check_clock(timestamp: int, now: float) -> None:
+    """Raise RemoteProtocolError, in Go's words, when the sender's clock and ours are too far apart."""
+    skew_s = timestamp - int(now)
+    if abs(skew_s) > CLOCK_SKEW_LIMIT_S:
+        raise RemoteProtocolError(f"host clock skew of {skew_s}s exceeds {CLOCK_SKEW_LIMIT_S}s limit")
 
 
 def _is_outlived(entry: Entry, now: float) -> bool:

@@ -10,6 +10,7 @@ from weave_cli.names import PeerName
 from weave_cli.router.nameserver.entries import Entry, wire_order
 from weave_cli.router.wire.gob_decode import decode_stream
 from weave_cli.router.wire.gob_encode import encode_stream
+from weave_cli.router.wire.gob_scan import read_uint, skip_definitions
 from weave_cli.router.wire.gob_types import INT, STRING, UINT, SliceOf, StructOf
 
 _ENTRY: Final = StructOf(
@@ -46,6 +47,23 @@ def decode_message(data: bytes) -> tuple[int, Sequence[Entry]]:
     """The sender's Unix seconds and the entries; raises RemoteProtocolError when it is no such message."""
     (message,) = decode_stream(data, _MESSAGE)
     return message["Timestamp"], [_entry_of(fields) for fields in message["Entries"]]
+
+
+def split_message(data: bytes) -> tuple[int, bytes] | None:
+    """The sender's Unix seconds and all other octets; None for what is not written as everybody writes it.
+
+    Two messages with the same other octets say the same, only at different times.
+    """
+    try:
+        _, type_at = read_uint(data, skip_definitions(data, 0))
+        _, field_at = read_uint(data, type_at)
+        field, at = read_uint(data, field_at)
+        number, end = read_uint(data, at)
+    except RemoteProtocolError:
+        return None
+    if field != 1 or number & 1:
+        return None
+    return number >> 1, data[:at] + data[end:]
 
 
 def _entry_of(fields: dict[str, Any]) -> Entry:
