@@ -34,13 +34,18 @@ class Peer(Program, ABC):
     ) -> None:
         """Start and wait until it answers. After an earlier life the targets are those that it remembers."""
         command = self._command(address_range)
+        words, environment = self._password(password) if password else ([], {})
         addresses = [target.host.address for target in targets]
-        self.run([*command, *options, *addresses], {"WEAVE_PASSWORD": password})
+        self.run([*command, *words, *options, *addresses], environment)
         self.wait_until_ready()
 
     @abstractmethod
     def _command(self, address_range: str) -> list[str]:
         """The program and the options that every router here gets."""
+
+    @abstractmethod
+    def _password(self, password: str) -> tuple[list[str], dict[str, str]]:
+        """How the program takes a password: options and environment."""
 
     def forget_everything(self) -> None:
         """What `weave reset` does to the host: the next start is the first one."""
@@ -133,6 +138,12 @@ class OurPeer(Peer):
             *(f"--ipalloc-range={address_range}", f"--resolv-conf={self.state}/resolv.conf"),
         ]
 
+    def _password(self, password: str) -> tuple[list[str], dict[str, str]]:
+        file = self.state / "password"
+        file.touch(mode=0o600)
+        file.write_text(password)
+        return [f"--password-file={file}"], {}
+
 
 class GoPeer(Peer):
     """The Go router with its frames carried by sleeve, as on a host without its kernel module."""
@@ -148,6 +159,9 @@ class GoPeer(Peer):
             *("--dns-listen-address", "0.0.0.0:53", "--resolv-conf", f"{self.state}/resolv.conf"),
             *("--db-prefix", f"{self.state}/weave", "--ipalloc-range", address_range),
         ]
+
+    def _password(self, password: str) -> tuple[list[str], dict[str, str]]:
+        return [], {"WEAVE_PASSWORD": password}
 
 
 KINDS: Final[dict[str, type[Peer]]] = {"go": GoPeer, "our": OurPeer}

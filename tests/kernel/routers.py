@@ -12,6 +12,17 @@ class Router(Program):
 
     def start(self, *options: str) -> None:
         """Start and wait until it is ready."""
+        self._begin(*options)
+        self.wait_until_ready()
+
+    def fail_to_start(self, *options: str) -> int:
+        """Start what must end by itself; its exit status."""
+        self._begin(*options)
+        self._shall_run = False
+        assert self._process
+        return self._process.wait(20)
+
+    def _begin(self, *options: str) -> None:
         number = self.host.number
         self.run(
             [
@@ -21,4 +32,3 @@ class Router(Program):
                 *options,
             ]
         )
-        self.wait_until_ready()

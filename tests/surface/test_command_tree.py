@@ -23,7 +23,7 @@ _EXPECTED = """
 """.split()
 
 #: Each costs more to import than `weave --help` may take in all.
-_HEAVY = ("docker", "requests", "rich", "pyroute2", "aiohttp", "dns", "asyncio", "urllib3")
+_HEAVY = ("docker", "nacl", "requests", "rich", "pyroute2", "aiohttp", "dns", "asyncio", "urllib3")
 
 
 def _commands() -> list[click.Command]:
