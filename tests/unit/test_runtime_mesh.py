@@ -10,6 +10,7 @@ import pytest
 
 from tests.fakes.loopback_mesh import LoopbackPeer, clock, loopback_peers
 from tests.fakes.until import until
+from weave_cli.router.wire.frames import frame_message
 from weave_cli.router.wire.messages import OverlayControl, Tag, encode_overlay_control
 
 
@@ -156,7 +157,10 @@ def test_control_messages_reach_the_data_path_and_short_ones_end_the_connection(
             one.links[0].send(200, b"of a later version: ignored")
             await until(lambda: two.plane.controls == [(number, 0, 2, b"x")])
             assert two.runner.terminations == 0
-            one.links[0].send(Tag.OVERLAY_CONTROL, b"\0")
+            # Ours refuses to send such a thing.
+            transport = one.links[0]._transport
+            assert transport is not None
+            transport.write(frame_message(bytes((Tag.OVERLAY_CONTROL, 0))))
             await until(lambda: two.runner.terminations)
 
     asyncio.run(control())

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from weave_cli.errors import LocalProtocolError, RemoteProtocolError
 from weave_cli.router.wire.frames import MAX_FEATURES, MAX_MESSAGE, ReceiveBuffer, frame_message
 from weave_cli.router.wire.gob_messages import frame_gob_message, is_definition, unframe_gob_message
+from weave_cli.router.wire.guards import check_outgoing, count_common_overlays
 from weave_cli.router.wire.intro import (
     HEADER_SIZE,
     HIGHEST_VERSION,
@@ -97,6 +98,7 @@ class WireConnection:
         self._lowest_version = lowest_version
         self._version = HIGHEST_VERSION
         self._seal: Seal | None = None
+        self._common_overlays: int | None = None
         self._stage = _Stage.HEADER
         self._incoming = ReceiveBuffer()
         self._definitions = b""
@@ -121,11 +123,12 @@ class WireConnection:
         self._close(f"connection closed by peer{self._what_was_awaited()}")
 
     def send(self, tag: int, payload: bytes, now: float) -> None:
-        """Queue a message; raises LocalProtocolError before the introduction or when it is too long."""
+        """Queue a message; raises LocalProtocolError before the introduction and for what must not go out."""
         if self._stage is _Stage.CLOSED:
             return
         if self._stage is not _Stage.MESSAGES:
             raise LocalProtocolError(f"message with tag {tag} before the introduction")
+        check_outgoing(tag, payload, self._common_overlays)
         if len(payload) + 1 + self._overhead > MAX_MESSAGE:
             raise LocalProtocolError(
                 f"message of {len(payload) + 1 + self._overhead} octets exceeds the limit of {MAX_MESSAGE}"
@@ -238,6 +241,7 @@ class WireConnection:
     def _introduce(self, remote: Features, now: float) -> None:
         self._stage = _Stage.MESSAGES
         self._heartbeat_at = now + HEARTBEAT_INTERVAL_S
+        self._common_overlays = count_common_overlays(self._features, remote)
         key = None if self._seal is None else self._seal.session_key
         self._events.append(Introduced(remote, self._features.conn_id ^ remote.conn_id, key))
 
