@@ -226,6 +226,8 @@ def values(kind: GobType) -> st.SearchStrategy[Any]:
             )
         case SliceOf(element):
             return st.lists(values(element), max_size=4)
+        case MapOf(StructOf() as key, element):
+            return st.lists(st.tuples(values(key), values(element)), max_size=4)
         case MapOf(key, element):
             return st.dictionaries(values(key), values(element), max_size=4)
     return {
@@ -245,6 +247,28 @@ def test_any_value_comes_back(value: dict[str, Any], more: list[Any]) -> None:
 
 
 @settings(max_examples=300, deadline=None)
+def types(depth: int = 3) -> st.SearchStrategy[GobType]:
+    """Types of any shape that the encoding has."""
+    basic: st.SearchStrategy[GobType] = st.sampled_from([BOOL, INT, UINT, BYTES, STRING])
+    if not depth:
+        return basic
+    inner = st.deferred(lambda: types(depth - 1))
+    fields = st.lists(st.tuples(st.sampled_from("ABCDEFGH"), inner), min_size=1, unique_by=lambda one: one[0])
+    keys: st.SearchStrategy[GobType] = st.sampled_from([STRING, UINT, KEY])
+    return st.one_of(
+        basic,
+        st.builds(SliceOf, inner),
+        st.builds(MapOf, keys, inner),
+        st.builds(StructOf, st.sampled_from(["one", "two"]), fields.map(tuple)),
+    )
+
+
+@given(st.data(), types(), types())
+def test_any_value_of_any_type_comes_back(data: st.DataObject, first: GobType, second: GobType) -> None:
+    items = [(kind, data.draw(values(kind))) for kind in (first, second, first)]
+    assert decode_stream(encode_stream(*items), first, second, first) == tuple(value for _, value in items)
+
+
 @given(data=st.binary(max_size=80), pick=st.integers(0, len(VECTORS) - 1), place=st.integers(0, 10_000))
 def test_any_octets_are_a_value_or_a_gob_error(data: bytes, pick: int, place: int) -> None:
     recorded = bytearray.fromhex(VECTORS[pick]["hex"])
