@@ -264,8 +264,14 @@ def test_peer_known_only_by_pending_links_gets_the_complete_state() -> None:
     add(node, 1, 2, established=True)
     node.receive(1, Tag.GOSSIP, topology_message(2, described(2, 10, 3, established=False), described(3)), 0)
     assert node.is_known(PeerName(3))
+    node.on_wake(1)
+    node.send_pending(1, 1)
     add(node, 2, 3, now=2)
-    assert "words" in {decode_gossip(payload).channel for _, payload in node.send_pending(2, 2)}
+    messages = [decode_gossip(payload) for _, payload in node.send_pending(2, 2)]
+    assert "words" in {message.channel for message in messages}
+    # But of the topology only the news: gossip reaches it by peer 2 already.
+    (topology,) = [message for message in messages if message.channel == "topology"]
+    assert {peer.name for peer in decode_peers(topology.data)} == {3, US}
 
 
 def test_restarted_peer_gets_the_complete_state_though_it_is_known() -> None:
@@ -273,7 +279,10 @@ def test_restarted_peer_gets_the_complete_state_though_it_is_known() -> None:
     node.open_channel("words", FakeWordChannel(known={"a"}))
     meet_three_and_forget_pending(node)
     add(node, 2, 3, uid=99, now=2)
-    assert "words" in {decode_gossip(payload).channel for _, payload in node.send_pending(2, 2)}
+    messages = [decode_gossip(payload) for _, payload in node.send_pending(2, 2)]
+    (topology,) = [message for message in messages if message.channel == "topology"]
+    assert "words" in {message.channel for message in messages}
+    assert {peer.name for peer in decode_peers(topology.data)} == {2, 3, US}
 
 
 # Updates

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,10 +9,12 @@ from hypothesis import strategies as st
 
 from tests.vectors.load import load
 from weave_cli.errors import RemoteProtocolError
-from weave_cli.names import PeerName, format_peer_name, unpack_peer_name
+from weave_cli.names import PeerName, format_peer_name, pack_peer_name, unpack_peer_name
 from weave_cli.router.mesh.peers import Link, Peer, PeerTable
 from weave_cli.router.mesh.topology import decode_peers, encode_peers
 from weave_cli.router.mesh.topology_channel import TopologyData
+from weave_cli.router.mesh.topology_links import write_entries
+from weave_cli.router.wire.gob_decode import decode_stream
 from weave_cli.router.wire.gob_encode import encode_stream
 from weave_cli.router.wire.gob_types import BOOL, BYTES, STRING, UINT, SliceOf, StructOf
 
@@ -139,3 +142,99 @@ def test_waiting_data_shows_the_table_as_it_is_when_sent() -> None:
     )
     assert [peer.name for peer in table.collect()] == [3]
     assert decode_peers(data.encode(0.0)) == [Peer(name=PeerName(2), version=5)]
+
+
+def slowly(peers: list[Peer]) -> bytes:
+    """The same update by the encoder of all types."""
+    summary = StructOf(
+        "peerSummary",
+        (
+            ("NameByte", BYTES),
+            ("NickName", STRING),
+            ("UID", UINT),
+            ("Version", UINT),
+            ("ShortID", UINT),
+            ("HasShortID", BOOL),
+        ),
+    )
+    link = StructOf(
+        "connectionSummary",
+        (("NameByte", BYTES), ("RemoteTCPAddr", STRING), ("Outbound", BOOL), ("Established", BOOL)),
+    )
+    pairs: list[tuple[Any, Any]] = []
+    for peer in peers:
+        described = {
+            "NameByte": pack_peer_name(peer.name),
+            "NickName": peer.nickname,
+            "UID": peer.uid,
+            "Version": peer.version,
+            "ShortID": peer.short_id or 0,
+            "HasShortID": peer.short_id is not None,
+        }
+        links = [
+            {
+                "NameByte": pack_peer_name(one.remote),
+                "RemoteTCPAddr": one.address,
+                "Outbound": one.outbound,
+                "Established": one.established,
+            }
+            for one in peer.links
+        ]
+        pairs += [(summary, described), (SliceOf(link), links)]
+    return encode_stream(*pairs)
+
+
+@settings(max_examples=100)
+@given(st.lists(PEERS, max_size=3))
+def test_quick_octets_of_links_are_those_of_the_encoder(peers: list[Peer]) -> None:
+    assert encode_peers(peers) == slowly(peers)
+    assert decode_peers(slowly(peers)) == peers
+
+
+@settings(max_examples=300)
+@given(st.lists(LINKS, min_size=1, max_size=4), st.data())
+def test_entries_are_read_quickly_only_if_slowly_gives_the_same(
+    links: list[Link], data: st.DataObject
+) -> None:
+    """Whatever is changed in them: what the pattern takes is what the decoder takes."""
+    peer = Peer(name=PeerName(1), links=tuple(links))
+    octets = bytearray(encode_peers([peer]))
+    body = write_entries(links)
+    start = bytes(octets).rindex(body)
+    for _ in range(data.draw(st.integers(0, 3))):
+        octets[start + data.draw(st.integers(0, len(body) - 1))] = data.draw(
+            st.sampled_from([0, 1, 2, 3, 6, 0x30, 0x7F, 0x80, 0xFF]) | st.integers(0, 255)
+        )
+    try:
+        expected: Any = decode_stream_of(bytes(octets))
+    except RemoteProtocolError:
+        expected = None
+    try:
+        assert decode_peers(bytes(octets)) == [replace(peer, links=expected)]
+    except RemoteProtocolError:
+        assert expected is None
+
+
+def decode_stream_of(octets: bytes) -> tuple[Link, ...]:
+    """The links of an update's only peer, by the decoder of all types."""
+    summary = StructOf("S", (("NameByte", BYTES),))
+    links = SliceOf(
+        StructOf(
+            "C", (("NameByte", BYTES), ("RemoteTCPAddr", STRING), ("Outbound", BOOL), ("Established", BOOL))
+        )
+    )
+    _, raw = decode_stream(octets, summary, links)
+    return tuple(
+        Link(
+            remote=unpack_peer_name(one["NameByte"]),
+            address=one["RemoteTCPAddr"],
+            outbound=one["Outbound"],
+            established=one["Established"],
+        )
+        for one in raw
+        if len(one["NameByte"]) == 6 or refuse()
+    )
+
+
+def refuse() -> bool:
+    raise RemoteProtocolError("peer name that is not six octets")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import random
+from collections.abc import Container
 
 from weave_cli.errors import LocalProtocolError
 from weave_cli.names import PeerName, format_peer_name
@@ -74,9 +75,13 @@ class Channels:
         for connection in self._some_neighbours(excluding):
             connection.outbox.add_gossip(channel, data)
 
-    def send_complete_states(self, connection: LocalConnection, now: float) -> None:
+    def send_complete_states(
+        self, connection: LocalConnection, now: float, *, without: Container[str] = ()
+    ) -> None:
         """Tell one neighbour all that every channel knows (specification mesh, section 9, step 2)."""
         for name, gossiper in self._gossipers.items():
+            if name in without:
+                continue
             state = gossiper.complete_state(now)
             if state is not None:
                 connection.outbox.add_gossip(name, state)

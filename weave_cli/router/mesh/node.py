@@ -159,7 +159,9 @@ class MeshNode:
                 self._collect(now)
             raise RemoteProtocolError(verdict.refusal)
         known = self._peers.get(features.name)
-        is_news = known is None or known.uid != features.uid or features.name not in self._routes.unicast
+        is_stranger = known is None or known.uid != features.uid
+        is_news = is_stranger or features.name not in self._routes.unicast
+        is_reached = not is_stranger and features.name in self._routes.unicast_all
         if known is None:
             self._peers.put(described)
         self._ourself.add(candidate)
@@ -168,7 +170,10 @@ class MeshNode:
         self._topology_changed(now)
         self._tell_of({candidate.remote}, now)
         if is_news:
-            self._channels.send_complete_states(candidate, now)
+            # Whom gossip reaches already, by others, hears of the topology by updates. All of it, from
+            # everybody to everybody, would be most of what a mesh sends while it comes to be.
+            without = {topology_channel.CHANNEL} if is_reached else frozenset[str]()
+            self._channels.send_complete_states(candidate, now, without=without)
 
     def connection_established(self, conn_id: int, now: float) -> None:
         """The overlay of the connection works in both directions."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from weave_cli.names import PeerName
 from weave_cli.router.mesh.outbox import Outbox
@@ -30,9 +30,11 @@ class LocalConnection:
     uid: int
     outbox: Outbox
     established: bool = False
+    #: How our own entry tells of it.
+    link: Link = field(init=False)
 
-    def as_link(self) -> Link:
-        return Link(
+    def __post_init__(self) -> None:
+        self.link = Link(
             remote=self.remote, address=self.address, outbound=self.outbound, established=self.established
         )
 
@@ -103,6 +105,7 @@ class Ourself:
 
     def establish(self, connection: LocalConnection) -> None:
         connection.established = True
+        connection.link = replace(connection.link, established=True)
         self._new_version()
 
     def remove(self, connection: LocalConnection) -> None:
@@ -132,5 +135,5 @@ class Ourself:
         return self._rng.choice(free) if free else None
 
     def _new_version(self) -> None:
-        links = tuple(connection.as_link() for connection in self._by_id.values())
+        links = tuple(connection.link for connection in self._by_id.values())
         self._peers.put(replace(self.peer, version=self.peer.version + 1, links=links))

@@ -63,6 +63,8 @@ class PeerTable:
     def __init__(self, ourselves: Peer) -> None:
         self._our_name = ourselves.name
         self._peers = {ourselves.name: ourselves}
+        #: Counts changes of entries: what was made from the table holds while it stands still.
+        self.changes = 0
 
     def __contains__(self, name: object) -> bool:
         return name in self._peers
@@ -86,23 +88,34 @@ class PeerTable:
     def put(self, peer: Peer) -> None:
         """Add or replace an entry, whatever its version: ourselves, or a peer that introduced itself."""
         self._peers[peer.name] = peer
+        self.changes += 1
 
     def apply(self, update: Sequence[Peer]) -> Applied:
         """Take what is news in a decoded update (specification mesh, section 12.3, steps 1 to 3)."""
+        # Whom a description mentions that we have already is known, or was reached by nobody any more.
+        unread = [peer for peer in update if not self._has(peer)]
         improved: set[PeerName] = set()
         stale_self: int | None = None
-        for peer in update:
+        for peer in unread:
             if peer.name == self._our_name:
                 if self._is_old_self(peer):
                     stale_self = max(peer.version, stale_self or 0)
             elif self._is_news(peer):
                 self._peers[peer.name] = peer
+                self.changes += 1
                 improved.add(peer.name)
-        self._add_placeholders(update)
+        self._add_placeholders(unread)
         return Applied(
             received=frozenset(peer.name for peer in update),
             improved=frozenset(improved),
             stale_self=stale_self,
+        )
+
+    def _has(self, peer: Peer) -> bool:
+        known = self._peers.get(peer.name)
+        return known is not None and (
+            known is peer
+            or (known.version, known.uid, known.short_id) == (peer.version, peer.uid, peer.short_id)
         )
 
     def _is_old_self(self, peer: Peer) -> bool:
@@ -121,6 +134,7 @@ class PeerTable:
         mentioned = {link.remote for peer in update for link in peer.links}
         for name in mentioned - self._peers.keys():
             self._peers[name] = Peer(name=name)
+            self.changes += 1
 
     def collect(self) -> tuple[Peer, ...]:
         """Drop and return the peers that no chain of connections leads to (specification mesh, 12.4).
@@ -138,6 +152,7 @@ class PeerTable:
         lost = tuple(peer for name, peer in self._peers.items() if name not in reached)
         for peer in lost:
             del self._peers[peer.name]
+            self.changes += 1
         return lost
 
     def owner_of_short_id(self, short_id: int) -> PeerName | None:

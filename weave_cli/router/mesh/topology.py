@@ -14,9 +14,10 @@ from typing import Any, Final
 from weave_cli.errors import RemoteProtocolError
 from weave_cli.names import PeerName, pack_peer_name, unpack_peer_name
 from weave_cli.router.mesh.peers import Link, Peer
-from weave_cli.router.wire.gob_decode import GobDecoder
-from weave_cli.router.wire.gob_encode import GobEncoder
-from weave_cli.router.wire.gob_scan import end_of_message, skip_definitions
+from weave_cli.router.mesh.topology_links import UnusualEntry, read_entries, write_entries
+from weave_cli.router.wire.gob_decode import MAX_ELEMENTS, GobDecoder
+from weave_cli.router.wire.gob_encode import GobEncoder, encode_uint
+from weave_cli.router.wire.gob_scan import end_of_message, read_uint, skip_definitions
 from weave_cli.router.wire.gob_types import BOOL, BYTES, STRING, UINT, SliceOf, StructOf
 
 _SUMMARY: Final = StructOf(
@@ -45,6 +46,8 @@ _HIGHEST_SHORT_ID: Final = 2**16 - 1
 #: and what they mean are remembered, for this many peers, unless there are very many octets.
 _REMEMBERED_PEERS: Final = 1024
 _LONGEST_REMEMBERED: Final = 2**14
+#: Definitions of types differ between programs, and nearly not within one.
+_REMEMBERED_SENDERS: Final = 64
 
 
 def encode_peers(peers: Iterable[Peer]) -> bytes:
@@ -89,6 +92,13 @@ def _encoder() -> tuple[GobEncoder, bytes, bytes]:
     return encoder, definitions[0], definitions[1]
 
 
+@functools.cache
+def _links_prefix() -> bytes:
+    """What a list of links begins with: the id of its type, and the octet of what is no struct."""
+    encoder, _, _ = _encoder()
+    return encoder.encode(_LINKS, [])[1:-1]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _ThisPeer:
     """A peer as a key that equals only itself: comparing long lists of links costs more than it saves."""
@@ -106,15 +116,46 @@ class _ThisPeer:
 def _encode_peer(this: _ThisPeer) -> tuple[bytes, bytes]:
     """Summary and links of one peer, without definitions."""
     encoder, _, _ = _encoder()
-    return encoder.encode(_SUMMARY, _summary_of(this.peer)), encoder.encode(_LINKS, _links_of(this.peer))
+    body = _links_prefix() + encode_uint(len(this.peer.links)) + write_entries(this.peer.links)
+    return encoder.encode(_SUMMARY, _summary_of(this.peer)), encode_uint(len(body)) + body
 
 
 @functools.lru_cache(_REMEMBERED_PEERS)
 def _decode_peer(definitions: bytes, messages: bytes) -> Peer:
     """The peer that two values describe."""
-    decoder = GobDecoder(definitions + messages)
+    decoder = _know(definitions).begin(messages)
     summary = decoder.decode(_SUMMARY)
-    return _peer_from(summary, decoder.decode(_LINKS))
+    links = _read_links(decoder, messages[decoder.at :])
+    if links is None:
+        links = _links_from(decoder.decode(_LINKS))
+    return _peer_from(summary, links)
+
+
+@functools.lru_cache(_REMEMBERED_SENDERS)
+def _know(definitions: bytes) -> GobDecoder:
+    """A decoder to begin others from."""
+    decoder = GobDecoder(definitions)
+    decoder.read_definitions()
+    return decoder
+
+
+def _read_links(decoder: GobDecoder, message: bytes) -> tuple[Link, ...] | None:
+    """The links, if their list is in the form that all routers write."""
+    size, at = read_uint(message, 0)
+    if at + size != len(message):
+        return None
+    number, at = read_uint(message, at)
+    is_zero_there = message[at : at + 1] == b"\0"
+    if number & 1 or not is_zero_there or not decoder.sends_just(number >> 1, _LINKS):
+        return None
+    count, at = read_uint(message, at + 1)
+    if count > MAX_ELEMENTS:
+        return None
+    try:
+        links = read_entries(message[at:])
+    except UnusualEntry:
+        return None
+    return links if len(links) == count else None
 
 
 def _summary_of(peer: Peer) -> dict[str, Any]:
@@ -128,19 +169,19 @@ def _summary_of(peer: Peer) -> dict[str, Any]:
     }
 
 
-def _links_of(peer: Peer) -> list[dict[str, Any]]:
-    return [
-        {
-            "NameByte": pack_peer_name(link.remote),
-            "RemoteTCPAddr": link.address,
-            "Outbound": link.outbound,
-            "Established": link.established,
-        }
-        for link in peer.links
-    ]
+def _links_from(links: list[dict[str, Any]]) -> tuple[Link, ...]:
+    return tuple(
+        Link(
+            remote=_name_from(link["NameByte"]),
+            address=link["RemoteTCPAddr"],
+            outbound=link["Outbound"],
+            established=link["Established"],
+        )
+        for link in links
+    )
 
 
-def _peer_from(summary: dict[str, Any], links: list[dict[str, Any]]) -> Peer:
+def _peer_from(summary: dict[str, Any], links: tuple[Link, ...]) -> Peer:
     short_id = summary["ShortID"]
     if short_id > _HIGHEST_SHORT_ID:
         raise RemoteProtocolError(f"short peer id {short_id} is more than 16 bits")
@@ -150,15 +191,7 @@ def _peer_from(summary: dict[str, Any], links: list[dict[str, Any]]) -> Peer:
         uid=summary["UID"],
         version=summary["Version"],
         short_id=short_id if summary["HasShortID"] else None,
-        links=tuple(
-            Link(
-                remote=_name_from(link["NameByte"]),
-                address=link["RemoteTCPAddr"],
-                outbound=link["Outbound"],
-                established=link["Established"],
-            )
-            for link in links
-        ),
+        links=links,
     )
 
 

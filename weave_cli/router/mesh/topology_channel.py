@@ -6,7 +6,6 @@ Knows the peer table and its octets, no connection. What follows from an update 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Self
 
 from weave_cli.errors import RemoteProtocolError
@@ -17,18 +16,23 @@ from weave_cli.router.mesh.topology import decode_peers, encode_peers
 CHANNEL = "topology"
 
 
-@dataclass(frozen=True, slots=True)
 class TopologyData:
     """Peers to tell of, as they stand when the message leaves; those gone by then are left out."""
 
-    peers: PeerTable
-    names: frozenset[PeerName]
+    def __init__(self, peers: PeerTable, names: frozenset[PeerName]) -> None:
+        self.peers = peers
+        self.names = names
+        #: The octets as of a state of the table: an update goes to several neighbours at once.
+        self._encoded: tuple[int, bytes] | None = None
 
     def merge(self, other: Self) -> Self:
-        return type(self)(self.peers, self.names | other.names)
+        return self if other.names <= self.names else type(self)(self.peers, self.names | other.names)
 
     def encode(self, now: float) -> bytes:
-        return encode_peers(self.peers[name] for name in sorted(self.names) if name in self.peers)
+        if self._encoded is None or self._encoded[0] != self.peers.changes:
+            told = (self.peers[name] for name in sorted(self.names) if name in self.peers)
+            self._encoded = (self.peers.changes, encode_peers(told))
+        return self._encoded[1]
 
 
 class TopologyChannel:

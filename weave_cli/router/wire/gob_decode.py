@@ -43,29 +43,67 @@ class GobDecoder:
         self._types: dict[int, _SentType] = {}
         self._elements = 0
 
+    def begin(self, data: bytes) -> GobDecoder:
+        """A decoder of other octets for which all that is defined so far is defined as well."""
+        other = GobDecoder(data)
+        other._types = dict(self._types)
+        other._elements = self._elements
+        return other
+
+    def read_definitions(self) -> None:
+        """All that is left are definitions; raises GobError when it is something else."""
+        while not self.at_end:
+            self._next(None)
+
+    def sends_just(self, type_id: int, kind: GobType) -> bool:
+        """Does the sender's type have our fields, all of them in our order, and no others?"""
+        if isinstance(kind, Basic):
+            return type_id == kind.value
+        sent = self._types.get(type_id)
+        match kind, sent:
+            case SliceOf(element), _SentType(kind="slice"):
+                return self.sends_just(sent.parts[0], element)
+            case StructOf(fields=fields), _SentType(kind="struct"):
+                return sent.names == [name for name, _ in fields] and all(
+                    self.sends_just(part, inner) for part, (_, inner) in zip(sent.parts, fields, strict=True)
+                )
+        return False
+
+    @property
+    def at(self) -> int:
+        """How many octets have been read."""
+        return self._at
+
     @property
     def at_end(self) -> bool:
         return self._at >= len(self._data)
 
     def decode(self, kind: GobType) -> Any:
         """The next value, read as `kind`; raises GobError."""
+        while True:
+            is_value, value = self._next(kind)
+            if is_value:
+                return value
+
+    def _next(self, kind: GobType | None) -> tuple[bool, Any]:
+        """The next message: whether it is a value, and that; no kind: it must be a definition."""
         try:
-            while True:
-                size = self._uint()
-                end = self._at + size
-                if not size or end > len(self._data):
-                    raise GobError("gob: message longer than what came")
-                self._end = end
-                type_id = self._int()
-                if type_id < 0:
-                    self._read_definition(-type_id)
-                else:
-                    value = self._top_value(type_id, kind)
-                if self._at != end:
-                    raise GobError("gob: message does not end with its value")
-                self._end = len(self._data)
-                if type_id >= 0:
-                    return value
+            size = self._uint()
+            end = self._at + size
+            if not size or end > len(self._data):
+                raise GobError("gob: message longer than what came")
+            self._end = end
+            type_id, value = self._int(), None
+            if type_id < 0:
+                self._read_definition(-type_id)
+            elif kind is None:
+                raise GobError("gob: value where definitions are due")
+            else:
+                value = self._top_value(type_id, kind)
+            if self._at != end:
+                raise GobError("gob: message does not end with its value")
+            self._end = len(self._data)
+            return type_id >= 0, value
         except (IndexError, RecursionError) as problem:
             raise GobError("gob: message ends too early") from problem
 

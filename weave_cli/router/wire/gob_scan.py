@@ -11,12 +11,12 @@ from weave_cli.router.wire.gob_types import GobError
 
 def read_uint(data: bytes, at: int) -> tuple[int, int]:
     """A number and where it ends; raises GobError."""
-    first = data[at : at + 1]
-    if not first:
+    if at >= len(data):
         raise GobError("gob: message ends too early")
-    if first[0] < 128:
-        return first[0], at + 1
-    end = at + 1 + 256 - first[0]
+    first = data[at]
+    if first < 128:
+        return first, at + 1
+    end = at + 257 - first
     if end > len(data) or end - at > 9:
         raise GobError("gob: message ends too early")
     return int.from_bytes(data[at + 1 : end], "big"), end
@@ -26,8 +26,12 @@ def skip_definitions(data: bytes, at: int) -> int:
     """Where the next value starts; definitions have a negative type id, that is an odd number."""
     while True:
         _, start = read_uint(data, at)
-        number, _ = read_uint(data, start)
-        if not number & 1:
+        if start < len(data) and data[start] < 128:
+            is_definition = data[start] & 1
+        else:
+            number, _ = read_uint(data, start)
+            is_definition = number & 1
+        if not is_definition:
             return at
         at = end_of_message(data, at)
 
