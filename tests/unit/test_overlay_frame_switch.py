@@ -101,7 +101,7 @@ def test_unknown_next_hops_are_asked_for_once(switch: FrameSwitch) -> None:
     switch.set_broadcast(B, (A,))
     assert switch.received(B, B, US, ALL + mac(2), NOW).copies == (Copy(A, B, A),)
     switch.set_routes({A: A, B: B}, (A, B))
-    assert switch.relayed(B).awaits == B
+    assert switch.relayed(B, B).awaits == B
     assert events(switch) == [BroadcastMissing(B)]
 
 
@@ -125,14 +125,15 @@ def test_frames_of_strangers_are_dropped(switch: FrameSwitch) -> None:
     assert switch.received(A, stranger, US, ALL + mac(2), NOW).why_dropped == "from an unknown peer"
     assert switch.received(A, A, stranger, ALL + mac(2), NOW).why_dropped == "for an unknown peer"
     assert switch.received(A, US, US, ALL + mac(2), NOW).why_dropped == "our own frame came back"
-    assert switch.relayed(stranger).copies == () and events(switch) == []
+    assert switch.relayed(stranger, stranger).copies == () and events(switch) == []
     assert not switch.is_known(stranger) and switch.is_known(US) and switch.is_known(C)
 
 
 def test_what_the_kernel_delivered_here_goes_on_by_sleeve(switch: FrameSwitch) -> None:
     switch.set_broadcast(A, (B,))
-    verdict = switch.relayed(A)
+    verdict = switch.relayed(A, A)
     assert verdict.copies == (Copy(B, A, B),) and not verdict.injects and verdict.is_flooded
+    assert switch.relayed(A, B).copies == ()
 
 
 def test_an_echo_is_not_sent_again_but_a_moved_container_is(switch: FrameSwitch) -> None:

@@ -121,13 +121,13 @@ class FrameSwitch:
             return Verdict(injects=True, is_flooded=True, awaits=source)
         return Verdict(injects=True, copies=self._relays(source, came_from, hops), is_flooded=True)
 
-    def relayed(self, source: PeerName) -> Verdict:
-        """A broadcast of `source` that the kernel has delivered here already: where else does it go?"""
+    def relayed(self, source: PeerName, came_from: PeerName) -> Verdict:
+        """A broadcast of `source` that was delivered here already: where else does it go?"""
         hops = self._broadcast.get(source)
         if hops is None and source in self._unicast:
             self._ask(source)
             return Verdict(is_flooded=True, awaits=source)
-        return Verdict(copies=self._relays(source, source, hops or ()), is_flooded=True)
+        return Verdict(copies=self._relays(source, came_from, hops or ()), is_flooded=True)
 
     def next_event(self) -> MacFound | MacLost | BroadcastMissing | None:
         """What somebody else should know or answer, or None."""

@@ -186,6 +186,11 @@ class SleeveConnection:
         return self._is_established and not self._has_failed
 
     @property
+    def is_measuring(self) -> bool:
+        """Whether the MTU is an assumption as yet, on its way to be verified."""
+        return self._search.is_searching
+
+    @property
     def _who(self) -> str:
         return self.neighbour.nickname or self.neighbour.address
 

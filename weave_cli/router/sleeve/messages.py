@@ -12,10 +12,10 @@ with three inherited descriptors:
     control  the process's end of the socketpair
 
 The process sets all three to non-blocking and needs no privilege. When the router's end closes it exits with
-status 0. It logs to its standard error. When it ends by itself (a defect) the router starts another one and
-tells it everything again, except sealed neighbours: their counters and replay windows died with the process,
-and a session key that is used from number 0 again has lost its secrecy. End those connections; they come
-back with new keys.
+status 0, and with another one when the TAP device is gone (made anew, for one). It logs to its standard
+error. When it ends by itself the router starts another one and tells it everything again, except sealed
+neighbours: their counters and replay windows died with the process, and a session key that is used from
+number 0 again has lost its secrecy. End those connections; they come back with new keys.
 
 What the router says:
 
