@@ -98,6 +98,8 @@ class FakeNetwork:
         self.discovery = discovery
         self.connection_limit = 0
         self.short_ids = 4096
+        #: Makes the node of a station; given its number, then what a MeshNode is made with.
+        self.make_node: Callable[..., MeshNode] = lambda number, **facts: MeshNode(**facts)
         self.stations: dict[int, Station] = {}
         self.messages = 0
         self._group: dict[int, int] = {}
@@ -209,7 +211,8 @@ class FakeNetwork:
 
     def _new_node(self, number: int, channel_name: str) -> tuple[int, MeshNode, FakeWordChannel, Channel]:
         uid = self.rng.getrandbits(64)
-        node = MeshNode(
+        node = self.make_node(
+            number,
             name=peer_name(number),
             nickname=f"host{number}",
             uid=uid,
