@@ -18,6 +18,7 @@ from tests.bench import (
     bench_command,
     bench_dns,
     bench_launch,
+    bench_names,
     bench_overlay,
     bench_router,
     bench_run,
@@ -27,6 +28,7 @@ from tests.bench.measure import NOISE, BenchProblem, Row, clean_up_when_ended, r
 
 _ALONE: Final[dict[str, Callable[[], list[Row]]]] = {
     "weaveDNS": bench_dns.take,
+    "names": bench_names.take,
     "allocator": bench_allocator.take,
     "router": bench_router.take,
 }

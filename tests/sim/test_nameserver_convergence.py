@@ -123,6 +123,24 @@ def test_halves_forget_each_other_change_and_agree_after_healing(seed: int) -> N
     assert all(network.who_has("db", asked) == {7} for asked in network.stations)
 
 
+def test_what_was_removed_while_apart_for_longer_than_tombstones_live_stays_removed() -> None:
+    network = mesh(21)
+    for number in network.stations:
+        network.announce(number, "web")
+    network.live(2)
+    network.partition((1, 2, 3, 4, 5), (6, 7, 8, 9, 10))
+    network.live(10)
+    network.withdraw(2, "web")
+    network.withdraw(9, "web")
+    network.live(3700)
+    assert not any(not entry.is_alive for entry in network.registries[1].entries())
+    network.heal()
+    network.live(200)
+    assert network.agrees()
+    for asked in network.stations:
+        assert network.who_has("web", asked) == set(network.stations) - {2, 9}
+
+
 @pytest.mark.parametrize("seed", range(9, 13))
 def test_a_restarted_router_loses_its_old_names_and_can_have_new_ones_at_once(seed: int) -> None:
     network = mesh(seed)
