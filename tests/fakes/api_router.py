@@ -16,6 +16,8 @@ import aiohttp
 from yarl import URL
 
 from weave_cli.addresses import parse_cidr
+from weave_cli.errors import WeaveError
+from weave_cli.host.rules import Exposure
 from weave_cli.names import PeerName
 from weave_cli.reports import Report
 from weave_cli.router.http.server import ApiServer
@@ -25,6 +27,7 @@ from weave_cli.router.mesh.node import MeshNode
 from weave_cli.router.nameserver.registry import NameRegistry
 from weave_cli.router.options import parse_options
 from weave_cli.router.runtime.addresses import AddressDesk
+from weave_cli.router.runtime.exposures import ExposureDesk
 from weave_cli.router.runtime.names import NameDesk
 from weave_cli.router.runtime.reporting import ReportSources, make_report
 from weave_cli.router.runtime.resolver import resolve_targets
@@ -76,6 +79,8 @@ class ApiRouter:
         self.store.save_peer_name(US)
         self.dialled: list[str] = []
         self.has_left = False
+        self.refusal: WeaveError | None = None
+        """What the host says to exposures."""
         self.node = MeshNode(
             name=US,
             nickname="host1",
@@ -102,6 +107,9 @@ class ApiRouter:
         self.registry = NameRegistry(name=US, domain="weave.local.", directory=self.node)
         self.addresses = AddressDesk(self.allocator, self.clock, self.pump)
         self.names = NameDesk(self.registry, "0.0.0.0", 53, self.clock, self.pump)
+        self.exposed: tuple[Exposure, ...] = ()
+        """What the host was asked to have on its bridge."""
+        self.exposures = ExposureDesk(self.store, self, self.pump)
         self.server = ApiServer(self, "127.0.0.1:0")
 
     def meet(self, topology: bytes, *, nickname: str = "host2") -> None:
@@ -135,6 +143,11 @@ class ApiRouter:
         while event := self.node.next_event():
             if isinstance(event, Dial):
                 self.dialled.append(event.address)
+
+    async def want_exposures(self, exposures: tuple[Exposure, ...]) -> None:
+        if self.refusal:
+            raise self.refusal
+        self.exposed = exposures
 
     # RouterService
 

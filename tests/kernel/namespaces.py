@@ -104,6 +104,7 @@ class Host:
         self.namespace = namespace
         self.number = number
         self.address = f"10.205.{number}.1"
+        self.gateway = f"10.205.{number}.254"
         self._containers = 0
 
     def run(self, command: str) -> str:

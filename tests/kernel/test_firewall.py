@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 
 import pytest
 
 from tests.kernel.namespaces import Host, Underlay, call_in, udp_socket
+from weave_cli.addresses import parse_cidr
+from weave_cli.host.exposure import read_exposed
 from weave_cli.host.iptables import DEFAULT, LEGACY, NFT, ensure_rules, find_backend, list_rules, remove_rules
 from weave_cli.host.network import NetworkWish, ensure_network
-from weave_cli.host.rules import FirewallFacts
+from weave_cli.host.rules import NAT, Exposure, FirewallFacts
 
 WISH = NetworkWish(
     bridge_mac="7a:00:00:00:00:01",
@@ -165,3 +168,35 @@ def test_the_control_port_is_closed_to_packets_from_the_link(host: Host) -> None
         assert call_in(router, connect) == "no answer"
         call_in(host.namespace, remove_rules)
         assert call_in(router, connect) == "connected"
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_an_exposed_subnet_reaches_out_and_is_reached(host: Host, backend: str) -> None:
+    """Under Docker's DROP policy: a container whose way out is the host, and a machine beside the host."""
+    add_docker_rules(host, backend, ("DOCKER-FORWARD", "DOCKER-USER"))
+    host.run("sysctl -qw net.ipv4.ip_forward=1")
+    exposure = Exposure(parse_cidr("10.32.0.1/16"))
+    wish = replace(WISH, firewall=FirewallFacts(exposures=(exposure,)))
+    call_in(host.namespace, lambda: ensure_network(wish))
+    container = host.container()
+    host.underlay.run_in(container, "ip route add default via 10.32.0.1")
+    outside = host.underlay.router
+    with udp_socket(container, port=5000) as inner, udp_socket(outside, port=5000) as outer:
+        inner.sendto(b"hello", (host.gateway, 5000))
+        text, seen_from = outer.recvfrom(100)
+        assert (text, seen_from[0]) == (b"hello", host.address), "as from the host itself"
+        outer.sendto(b"answer", seen_from)
+        assert inner.recvfrom(100) == (b"answer", (host.gateway, 5000))
+    host.underlay.run_in(outside, f"ip route add 10.32.0.0/16 via {host.address}")
+    with udp_socket(container, port=5001) as inner, udp_socket(outside) as outer:
+        outer.sendto(b"knock", ("10.32.1.1", 5001))
+        assert inner.recvfrom(100)[0] == b"knock"
+    rules = call_in(host.namespace, lambda: list_rules(backend, NAT))
+    host.run(f"{backend} -w -t nat -F")
+    host.run("ip addr flush dev weave")
+    assert call_in(host.namespace, lambda: ensure_network(wish)).rules_changed
+    assert call_in(host.namespace, lambda: list_rules(backend, NAT)) == rules
+    assert call_in(host.namespace, read_exposed) == (exposure.cidr,)
+    assert not call_in(host.namespace, lambda: ensure_network(wish)).rules_changed
+    call_in(host.namespace, remove_rules)
+    assert not any("WEAVE" in line for line in call_in(host.namespace, lambda: list_rules(backend, NAT)))

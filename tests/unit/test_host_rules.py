@@ -6,7 +6,17 @@ import random
 
 import pytest
 
-from weave_cli.host.rules import Chain, FirewallFacts, plan_removal, plan_repair, wanted_chains
+from weave_cli.addresses import parse_cidr
+from weave_cli.host.rules import (
+    NAT,
+    Chain,
+    Exposure,
+    FirewallFacts,
+    is_masqueraded,
+    plan_removal,
+    plan_repair,
+    wanted_chains,
+)
 
 EMPTY = ["-P INPUT ACCEPT", "-P FORWARD ACCEPT", "-P OUTPUT ACCEPT"]
 CHAINS = wanted_chains(FirewallFacts())
@@ -63,27 +73,27 @@ def test_from_nothing_to_all() -> None:
 
 def test_rules_follow_the_facts() -> None:
     facts = FirewallFacts(mesh_port=7000, docker_bridge="br9", control_address="127.0.0.1:7001")
-    forward, entering = wanted_chains(facts)
+    forward, entering, _ = wanted_chains(facts)
     assert forward.rules[0] == "-i br9 -o weave -j DROP"
     assert "-i br9 -p udp -m udp --dport 7001 -j DROP" in entering.rules
     assert entering.rules[0].startswith("-d 127.0.0.1/32 -p tcp -m tcp --dport 7001 ")
 
 
 def test_questions_for_names_are_welcome_from_both_docker_bridges() -> None:
-    _, entering = CHAINS
+    _, entering, _ = CHAINS
     for bridge in ("docker0", "docker_gwbridge"):
         for protocol in ("udp", "tcp"):
             assert f"-i {bridge} -p {protocol} -m {protocol} --dport 53 -j ACCEPT" in entering.rules
 
 
 def test_a_docker_that_uses_our_bridge_is_not_cut_off() -> None:
-    forward, entering = wanted_chains(FirewallFacts(docker_bridge="weave"))
+    forward, entering, _ = wanted_chains(FirewallFacts(docker_bridge="weave"))
     assert forward.rules == ("-i weave -o weave -j ACCEPT",)
     assert len(set(entering.rules)) == len(entering.rules)
 
 
 def test_a_control_address_open_to_others_is_the_operators_choice() -> None:
-    _, entering = wanted_chains(FirewallFacts(control_address="0.0.0.0:6784"))
+    _, entering, _ = wanted_chains(FirewallFacts(control_address="0.0.0.0:6784"))
     assert not any("--src-type" in rule for rule in entering.rules)
 
 
@@ -130,3 +140,43 @@ def test_whatever_others_do_one_repair_is_enough_and_a_removal_leaves_theirs(see
     assert not any("WEAVE" in line for line in removed)
     assert removed == [line for line in table if "WEAVE" not in line]
     assert plan_removal(removed, chains) == []
+
+
+def test_exposed_subnets_are_let_through_and_translated() -> None:
+    exposures = (
+        Exposure(parse_cidr("10.2.1.7/24")),
+        Exposure(parse_cidr("10.2.1.8/24")),
+        Exposure(parse_cidr("10.3.0.1/16"), masquerades=False),
+    )
+    forward, _, nat = wanted_chains(FirewallFacts(exposures=exposures))
+    assert forward.rules == (
+        "-i docker0 -o weave -j DROP",
+        "-i weave -o weave -j ACCEPT",
+        "-d 10.2.1.0/24 -o weave -j ACCEPT",
+        "-d 10.3.0.0/16 -o weave -j ACCEPT",
+        "-i weave ! -o weave -j ACCEPT",
+        "-o weave -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+    )
+    assert (nat.name, nat.entered_from, nat.table) == ("WEAVE", "POSTROUTING", NAT)
+    assert nat.rules == (
+        "-s 10.2.1.0/24 -d 224.0.0.0/4 -j RETURN",
+        "! -s 10.2.1.0/24 -d 10.2.1.0/24 -j MASQUERADE",
+        "-s 10.2.1.0/24 ! -d 10.2.1.0/24 -j MASQUERADE",
+    )
+    listing = [f"-A WEAVE {rule}" for rule in nat.rules]
+    assert is_masqueraded(exposures[0].subnet, listing)
+    assert not is_masqueraded(exposures[2].subnet, listing)
+
+
+def test_each_table_has_a_transaction_of_its_own() -> None:
+    lines = plan_repair(["-P POSTROUTING ACCEPT"], CHAINS, NAT)
+    assert lines == ["*nat", ":WEAVE - [0:0]", "-I POSTROUTING 1 -j WEAVE", "COMMIT"]
+    there = ["-P POSTROUTING ACCEPT", "-N WEAVE", "-A POSTROUTING -j WEAVE", "-A WEAVE -j RETURN"]
+    assert plan_repair(there, CHAINS, NAT) == ["*nat", ":WEAVE - [0:0]", "COMMIT"]
+    assert plan_removal(there, CHAINS, NAT) == [
+        "*nat",
+        "-D POSTROUTING -j WEAVE",
+        "-F WEAVE",
+        "-X WEAVE",
+        "COMMIT",
+    ]

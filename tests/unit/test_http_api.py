@@ -11,7 +11,9 @@ import pytest
 
 from tests.fakes.api_router import THEM, US, ApiRouter, running
 from tests.fakes.until import until
-from weave_cli.errors import StoreProblem
+from weave_cli.addresses import parse_cidr
+from weave_cli.errors import HostProblem, StoreProblem
+from weave_cli.host.rules import Exposure
 from weave_cli.names import PeerName
 from weave_cli.router.http.server import INSTANCE_HEADER, make_application
 from weave_cli.router.ipam.allocator import Setup
@@ -225,10 +227,48 @@ def test_nickname_that_is_no_utf8_is_shown_all_the_same(path: Path) -> None:
 def test_without_an_allocator_no_peer_has_anything_to_take_over(path: Path) -> None:
     async def take_over() -> None:
         router = ApiRouter(path)
-        application = make_application(cast(Any, SimpleNamespace(instance="1", addresses=None, names=None)))
+        application = make_application(
+            cast(Any, SimpleNamespace(instance="1", addresses=None, names=None, exposures=None))
+        )
         router.server._application = application
         async with running(router) as ask:
             answer = await ask("DELETE", "/peer/host2")
             assert (answer.status, await answer.text()) == (200, "")
 
     asyncio.run(take_over())
+
+
+def test_exposures_are_wanted_of_the_host_until_they_are_hidden(path: Path) -> None:
+    async def expose_and_hide() -> None:
+        router = ApiRouter(path)
+        async with running(router) as ask:
+            assert (await ask("POST", "/expose/10.32.5.1/12")).status == 204
+            assert (await ask("POST", "/expose/10.3.0.1/16?skipNAT=true")).status == 204
+            assert router.exposed == (
+                Exposure(parse_cidr("10.32.5.1/12")),
+                Exposure(parse_cidr("10.3.0.1/16"), masquerades=False),
+            )
+            assert (await ask("POST", "/expose/10.3.0.1/16")).status == 204
+            assert router.exposed[1].masquerades, "what was said last counts"
+            assert (await ask("DELETE", "/expose/10.32.5.1/12")).status == 204
+            assert (await ask("DELETE", "/expose/10.9.9.9/24")).status == 204
+            assert [one.cidr for one in router.exposed] == [parse_cidr("10.3.0.1/16")]
+
+    asyncio.run(expose_and_hide())
+
+
+def test_refused_exposures_are_told_and_not_remembered(path: Path) -> None:
+    async def refuse() -> None:
+        router = ApiRouter(path)
+        async with running(router) as ask:
+            bad = await ask("POST", "/expose/10.3.0.1/16?skipNAT=maybe")
+            assert (bad.status, await bad.text()) == (400, "unable to parse skipNAT option: maybe\n")
+            router.refusal = HostProblem("the kernel does not like it")
+            refused = await ask("POST", "/expose/10.3.0.1/16")
+            assert refused.status == 500
+            assert await refused.text() == "unable to expose: the kernel does not like it\n"
+            router.refusal = None
+            assert (await ask("POST", "/expose/10.4.0.1/16")).status == 204
+            assert [one.cidr for one in router.exposed] == [parse_cidr("10.4.0.1/16")]
+
+    asyncio.run(refuse())

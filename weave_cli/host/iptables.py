@@ -12,7 +12,7 @@ from typing import Final
 
 from weave_cli.errors import HostProblem
 from weave_cli.host.binaries import run_program
-from weave_cli.host.rules import FirewallFacts, plan_removal, plan_repair, wanted_chains
+from weave_cli.host.rules import FILTER, TABLES, FirewallFacts, plan_removal, plan_repair, wanted_chains
 
 NFT: Final = "iptables-nft"
 LEGACY: Final = "iptables-legacy"
@@ -38,35 +38,37 @@ def find_backend() -> str:
 def ensure_rules(facts: FirewallFacts) -> bool:
     """Make our chains and jumps right; True when something had to be changed. Cheap when nothing had to."""
     backend, chains = find_backend(), wanted_chains(facts)
-    return _restore(backend, plan_repair(_list(backend), chains))
+    lines = [line for table in TABLES for line in plan_repair(_list(backend, table), chains, table)]
+    return _restore(backend, lines)
 
 
 def remove_rules() -> None:
     """Leave nothing of ours, in any backend; a host without iptables has nothing of ours."""
     chains = wanted_chains(FirewallFacts())
     for backend in (NFT, LEGACY):
-        _restore(backend, plan_removal(list_rules(backend), chains))
+        for table in TABLES:
+            _restore(backend, plan_removal(list_rules(backend, table), chains, table))
 
 
-def list_rules(backend: str) -> list[str]:
-    """Table `filter` of that backend as `iptables -S` prints it; empty when it has none."""
-    if backend == LEGACY and not _legacy_has_filter():
+def list_rules(backend: str, table: str = FILTER) -> list[str]:
+    """A table of that backend as `iptables -S` prints it; empty when it has none."""
+    if backend == LEGACY and not _legacy_has(table):
         return []
     try:
-        return _list(backend)
+        return _list(backend, table)
     except HostProblem:
         return []
 
 
-def _legacy_has_filter() -> bool:
+def _legacy_has(table: str) -> bool:
     try:
-        return "filter" in _LEGACY_TABLES.read_text().split()
+        return table in _LEGACY_TABLES.read_text().split()
     except OSError:
         return False
 
 
-def _list(backend: str) -> list[str]:
-    done = run_program([backend, "-w", "-S"])
+def _list(backend: str, table: str) -> list[str]:
+    done = run_program([backend, "-w", "-t", table, "-S"])
     if done.status != 0:
         raise HostProblem(f"cannot read the firewall rules: {done.stderr.strip()}", hint=_hint(done.stderr))
     return done.stdout.splitlines()

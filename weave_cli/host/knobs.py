@@ -31,10 +31,20 @@ def ensure_knobs(*, bridge: str = BRIDGE, vxlan: str = VXLAN_DEVICE, root: Path 
     base = root if root is not None else sysctl_root()
     wanted = {f"ipv4/neigh/{bridge}/{key}": value for key, value in NEIGHBOUR_KNOBS.items()}
     wanted[f"ipv6/conf/{bridge}/accept_ra"] = "0"
+    # An address that is hidden does not take the others of its subnet along.
+    wanted[f"ipv4/conf/{bridge}/promote_secondaries"] = "1"
     # These are only bridge ports: an address of their own would talk to all containers of all hosts.
     for port in (vxlan, TAP_DEVICE):
         wanted[f"ipv6/conf/{port}/disable_ipv6"] = "1"
     return [name for name, value in wanted.items() if not _ensure(base / name, value)]
+
+
+def ensure_guest_knobs(interface: str) -> list[str]:
+    """The same for a container's interface; to be called inside its namespace."""
+    wanted = {f"ipv4/neigh/{interface}/{key}": value for key, value in NEIGHBOUR_KNOBS.items()}
+    # An address that goes does not take the others of its subnet along.
+    wanted[f"ipv4/conf/{interface}/promote_secondaries"] = "1"
+    return [name for name, value in wanted.items() if not _ensure(_PROC_SYS_NET / name, value)]
 
 
 def _ensure(path: Path, value: str) -> bool:

@@ -6,11 +6,14 @@ Calls are synchronous and take some milliseconds: a daemon makes them in a threa
 from __future__ import annotations
 
 import logging
+import random
 from dataclasses import dataclass
 from typing import Final
 
 from weave_cli.errors import HostProblem
 from weave_cli.host.bridge import ensure_bridge, read_bridge
+from weave_cli.host.exposure import ensure_exposed
+from weave_cli.host.identity import choose_peer_name
 from weave_cli.host.iptables import ensure_rules, remove_rules
 from weave_cli.host.knobs import ensure_knobs
 from weave_cli.host.netlink import list_links, open_netlink, remove_link
@@ -19,12 +22,13 @@ from weave_cli.host.tap import ensure_tap_port
 from weave_cli.host.underlay import read_underlay_mtu
 from weave_cli.host.vxlan import ensure_vxlan
 from weave_cli.names import BRIDGE, TAP_DEVICE, VXLAN_DEVICE
+from weave_cli.router.overlay.device_macs import bridge_mac
 from weave_cli.router.overlay.vxlan import VXLAN_OVERHEAD
 
 log = logging.getLogger(__name__)
 
-#: Container ends and host ends of the plugin's pairs (specification cli, section 2.3).
-_OUR_PREFIXES: Final = ("vethwl", "vethwg")
+#: Both ends of pairs of the plugin, `attach` and `attach-bridge` (specification cli, section 2.3).
+_OUR_PREFIXES: Final = ("vethwl", "vethwg", "vethwep", "vethweb")
 
 _OUR_DEVICES: Final = ((BRIDGE, "bridge"), (VXLAN_DEVICE, "vxlan"), (TAP_DEVICE, "tun"))
 
@@ -41,6 +45,7 @@ class NetworkWish:
     udp_port: int
     mtu: int | None
     firewall: FirewallFacts
+    """Its exposures are also the addresses that the bridge shall have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,12 +70,7 @@ def ensure_network(wish: NetworkWish) -> HostNetwork:
     Raises HostProblem that names what stands in the way and what to do about it.
     """
     underlay_mtu = read_underlay_mtu()
-    mtu = wish.mtu if wish.mtu is not None else min(underlay_mtu, _LARGEST_MTU) - VXLAN_OVERHEAD
-    if not _LEAST_MTU <= mtu <= _LARGEST_MTU - VXLAN_OVERHEAD:
-        raise HostProblem(
-            f"an MTU of {mtu} octets is out of range",
-            hint=f"Set WEAVE_MTU between {_LEAST_MTU} and {_LARGEST_MTU - VXLAN_OVERHEAD}.",
-        )
+    mtu = _choose_mtu(wish.mtu, underlay_mtu)
     old = read_bridge()
     if old is not None and old.mtu > mtu:
         log.warning("the MTU goes down from %d to %d: restart the containers that run already", old.mtu, mtu)
@@ -78,6 +78,7 @@ def ensure_network(wish: NetworkWish) -> HostNetwork:
     vxlan = ensure_vxlan(wish.vxlan_mac, mtu, wish.udp_port)
     tap = ensure_tap_port(mtu)
     refused = ensure_knobs()
+    ensure_exposed(exposure.cidr for exposure in wish.firewall.exposures)
     return HostNetwork(
         mtu=mtu,
         underlay_mtu=underlay_mtu,
@@ -87,6 +88,28 @@ def ensure_network(wish: NetworkWish) -> HostNetwork:
         refused_knobs=tuple(refused),
         rules_changed=ensure_rules(wish.firewall),
     )
+
+
+def prepare_bridge(mtu: int | None, firewall: FirewallFacts) -> None:
+    """A bridge to attach containers to before there has been a router; one that is there is left alone.
+
+    The router completes it, with its VXLAN device and its own MAC address.
+    """
+    if read_bridge() is None:
+        name = choose_peer_name(random.SystemRandom())
+        ensure_bridge(bridge_mac(name), _choose_mtu(mtu, read_underlay_mtu()))
+        ensure_knobs()
+        ensure_rules(firewall)
+
+
+def _choose_mtu(wanted: int | None, underlay_mtu: int) -> int:
+    mtu = wanted if wanted is not None else min(underlay_mtu, _LARGEST_MTU) - VXLAN_OVERHEAD
+    if not _LEAST_MTU <= mtu <= _LARGEST_MTU - VXLAN_OVERHEAD:
+        raise HostProblem(
+            f"an MTU of {mtu} octets is out of range",
+            hint=f"Set WEAVE_MTU between {_LEAST_MTU} and {_LARGEST_MTU - VXLAN_OVERHEAD}.",
+        )
+    return mtu
 
 
 def tear_down() -> list[str]:

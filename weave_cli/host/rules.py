@@ -1,20 +1,42 @@
 """Our firewall rules as values, and the way from the rules that are there to the ones wanted. Pure.
 
-All our rules stand in chains of our own in table `filter`; each is entered by one jump, the first rule of a
-built-in chain, so that our rules speak before Docker's and a reset has little to find. Rules are written
-exactly as `iptables -S` prints them back: equality of lines is how a change is noticed.
+All our rules stand in chains of our own; each is entered by one jump, the first rule of a built-in chain,
+so that our rules speak before Docker's and a reset has little to find. Rules are written exactly as
+`iptables -S` prints them back: equality of lines is how a change is noticed.
 Source: specification cli, section 7.5.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from weave_cli.addresses import Cidr
 from weave_cli.names import BRIDGE, DOCKER_BRIDGE, DOCKER_GATEWAY_BRIDGE, HTTP_ADDRESS, MESH_PORT
 
 DNS_PORT: Final = 53
+
+FILTER: Final = "filter"
+NAT: Final = "nat"
+TABLES: Final = (FILTER, NAT)
+
+_MULTICAST: Final = "224.0.0.0/4"
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """An address that the host itself has on the network (`weave expose`).
+
+    masquerades: what passes between that subnet and others goes as from this host.
+    """
+
+    cidr: Cidr
+    masquerades: bool = True
+
+    @property
+    def subnet(self) -> Cidr:
+        return Cidr(self.cidr.network.start, self.cidr.prefix_len)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +48,7 @@ class FirewallFacts:
     gateway_bridge: str = DOCKER_GATEWAY_BRIDGE
     bridge: str = BRIDGE
     control_address: str = HTTP_ADDRESS
+    exposures: tuple[Exposure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +58,12 @@ class Chain:
     name: str
     entered_from: str
     rules: tuple[str, ...]
+    table: str = FILTER
 
 
 def wanted_chains(facts: FirewallFacts) -> tuple[Chain, ...]:
     """All our chains."""
-    return (_forward_chain(facts), _input_chain(facts))
+    return (_forward_chain(facts), _input_chain(facts), _nat_chain(facts))
 
 
 def _forward_chain(facts: FirewallFacts) -> Chain:
@@ -48,6 +72,12 @@ def _forward_chain(facts: FirewallFacts) -> Chain:
     )
     # Where br_netfilter is loaded, frames between two ports of the bridge pass here; Docker's policy is DROP.
     rules.append(f"-i {facts.bridge} -o {facts.bridge} -j ACCEPT")
+    subnets = dict.fromkeys(exposure.subnet for exposure in facts.exposures)
+    rules += (f"-d {subnet} -o {facts.bridge} -j ACCEPT" for subnet in subnets)
+    if subnets:
+        # Containers that have this host as their way out, and the answers that they get.
+        rules.append(f"-i {facts.bridge} ! -o {facts.bridge} -j ACCEPT")
+        rules.append(f"-o {facts.bridge} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT")
     return Chain("WEAVE-FORWARD", "FORWARD", tuple(rules))
 
 
@@ -75,18 +105,37 @@ def _input_chain(facts: FirewallFacts) -> Chain:
     return Chain("WEAVE-INPUT", "INPUT", tuple(rules))
 
 
+def _nat_chain(facts: FirewallFacts) -> Chain:
+    subnets = dict.fromkeys(exposure.subnet for exposure in facts.exposures if exposure.masquerades)
+    rules = (
+        rule
+        for subnet in subnets
+        for rule in (
+            f"-s {subnet} -d {_MULTICAST} -j RETURN",
+            f"! -s {subnet} -d {subnet} -j MASQUERADE",
+            f"-s {subnet} ! -d {subnet} -j MASQUERADE",
+        )
+    )
+    return Chain("WEAVE", "POSTROUTING", tuple(rules), NAT)
+
+
+def is_masqueraded(subnet: Cidr, nat_listing: Sequence[str]) -> bool:
+    """Is this subnet translated? `nat_listing`: what `iptables -t nat -S` printed."""
+    return f"-A WEAVE -s {subnet} ! -d {subnet} -j MASQUERADE" in nat_listing
+
+
 def _mesh_ports(mesh_port: int) -> tuple[tuple[str, int], ...]:
     """Protocol and number: control, sleeve, vxlan."""
     return (("tcp", mesh_port), ("udp", mesh_port), ("udp", mesh_port + 1))
 
 
-def plan_repair(listing: Sequence[str], chains: Iterable[Chain]) -> list[str]:
-    """Lines for `iptables-restore --noflush` that make our chains and jumps right; none when they are.
+def plan_repair(listing: Sequence[str], chains: Iterable[Chain], table: str = FILTER) -> list[str]:
+    """Lines for `iptables-restore --noflush` that make our part of a table right; none when it is.
 
-    `listing` is what `iptables -S` printed.
+    `listing` is what `iptables -S` printed of that table.
     """
     lines: list[str] = []
-    for chain in chains:
+    for chain in _in_table(chains, table):
         prefix = f"-A {chain.name} "
         if f"-N {chain.name}" not in listing or chain.rules != tuple(
             line.removeprefix(prefix) for line in listing if line.startswith(prefix)
@@ -99,19 +148,23 @@ def plan_repair(listing: Sequence[str], chains: Iterable[Chain]) -> list[str]:
         if entered[:1] != [f"-A {jump}"] or entered.count(f"-A {jump}") != 1:
             lines += [f"-D {jump}"] * entered.count(f"-A {jump}")
             lines.append(f"-I {chain.entered_from} 1 -j {chain.name}")
-    return _as_transaction(lines)
+    return _as_transaction(table, lines)
 
 
-def plan_removal(listing: Sequence[str], chains: Iterable[Chain]) -> list[str]:
-    """Lines that leave nothing of our chains; none when nothing is there."""
+def plan_removal(listing: Sequence[str], chains: Iterable[Chain], table: str = FILTER) -> list[str]:
+    """Lines that leave nothing of our chains in a table; none when nothing is there."""
     lines: list[str] = []
-    for chain in chains:
+    for chain in _in_table(chains, table):
         jump = f"{chain.entered_from} -j {chain.name}"
         lines += [f"-D {jump}"] * list(listing).count(f"-A {jump}")
         if f"-N {chain.name}" in listing:
             lines += [f"-F {chain.name}", f"-X {chain.name}"]
-    return _as_transaction(lines)
+    return _as_transaction(table, lines)
 
 
-def _as_transaction(lines: list[str]) -> list[str]:
-    return ["*filter", *lines, "COMMIT"] if lines else []
+def _in_table(chains: Iterable[Chain], table: str) -> Iterator[Chain]:
+    return (chain for chain in chains if chain.table == table)
+
+
+def _as_transaction(table: str, lines: list[str]) -> list[str]:
+    return [f"*{table}", *lines, "COMMIT"] if lines else []

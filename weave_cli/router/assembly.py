@@ -31,6 +31,7 @@ from weave_cli.router.options import Options
 from weave_cli.router.runtime.addresses import AddressDesk
 from weave_cli.router.runtime.dataplane import DataPlane, DataPlaneSettings
 from weave_cli.router.runtime.dns_server import DnsServer
+from weave_cli.router.runtime.exposures import ExposureDesk
 from weave_cli.router.runtime.mesh_runner import MeshRunner
 from weave_cli.router.runtime.names import NameDesk
 from weave_cli.router.runtime.reporting import ReportSources, make_report
@@ -107,6 +108,7 @@ class Weaver:
             AddressDesk(self._allocator, _clock, self._pump_for_caller) if self._allocator else None
         )
         self._dns_server, self.names = self._make_dns()
+        self.exposures = ExposureDesk(self._store, self._dataplane.upkeep, self._pump_for_caller)
         self._api = ApiServer(self, options.http_address)
         self._timer: asyncio.TimerHandle | None = None
         self._is_pumping = False
@@ -125,6 +127,7 @@ class Weaver:
         if not is_restart:
             # Before anything is changed on the host: the operator may have mistyped a peer.
             await self._targets.begin(self._options.peers)
+        await self.exposures.recall()
         await self._dataplane.prepare()
         await self._dataplane.open()
         if self._dns_server:

@@ -13,16 +13,17 @@ from aiohttp import web
 from multidict import MultiDict, MultiMapping
 
 from weave_cli.addresses import Address, Cidr, format_address, parse_address, parse_cidr, parse_subnet
-from weave_cli.errors import RouterProblem, UsageProblem
+from weave_cli.errors import RouterProblem, UsageProblem, WeaveError
 from weave_cli.reports import Report
 from weave_cli.router.http import status_text
-from weave_cli.router.http.roles import AddressService, NameService, RouterService
+from weave_cli.router.http.roles import AddressService, ExposureService, NameService, RouterService
 from weave_cli.router.http.template import TemplateRunError, render_template
 from weave_cli.router.http.template_syntax import TemplateSyntaxError
 
 #: What a waiting call answers when we ended it ourselves: the container died, or we are leaving.
 _CANCELLED: Final = "cancelled"
 _TRUE_WORDS: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+_FALSE_WORDS: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 
 Pages = dict[str, Callable[[Report], str]]
 
@@ -94,6 +95,38 @@ class RouterCalls:
             return text_answer(f"template: format:1: {problem}\n", status=400)
         except TemplateRunError:
             return text_answer("error during template execution\n", status=500)
+
+
+class ExposureCalls:
+    """The host's own addresses. Hiding is a call of ours: Go's script takes the address away itself."""
+
+    def __init__(self, exposures: ExposureService) -> None:
+        self._exposures = exposures
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.post("/expose/{ip}/{prefix}", self.expose),
+            web.delete("/expose/{ip}/{prefix}", self.hide),
+        ]
+
+    async def expose(self, request: web.Request) -> web.Response:
+        cidr = _exposed(request)
+        text = (await _form(request)).get("skipNAT", "false")
+        if text not in _TRUE_WORDS | _FALSE_WORDS:
+            raise UsageProblem(f"unable to parse skipNAT option: {text}")
+        try:
+            await self._exposures.expose(cidr, masquerades=text not in _TRUE_WORDS)
+        except WeaveError as problem:
+            return text_answer(f"unable to expose: {problem.message}\n", status=500)
+        return web.Response(status=204)
+
+    async def hide(self, request: web.Request) -> web.Response:
+        cidr = _exposed(request)
+        try:
+            await self._exposures.hide(cidr)
+        except WeaveError as problem:
+            return text_answer(f"unable to hide: {problem.message}\n", status=500)
+        return web.Response(status=204)
 
 
 class AddressCalls:
@@ -267,6 +300,13 @@ def _flag(form: MultiMapping[Any], key: str) -> bool:
 
 def _cidr_text(request: web.Request) -> str:
     return f"{request.match_info['ip']}/{request.match_info['prefix']}"
+
+
+def _exposed(request: web.Request) -> Cidr:
+    try:
+        return parse_cidr(_cidr_text(request))
+    except UsageProblem as problem:
+        raise UsageProblem(f"unable to parse ip addr: {problem.message}") from problem
 
 
 def _accepts_json(request: web.Request) -> bool:

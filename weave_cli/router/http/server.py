@@ -13,7 +13,7 @@ from aiohttp import web
 
 from weave_cli.errors import HostProblem, WeaveError
 from weave_cli.host.listeners import find_listener
-from weave_cli.router.http.calls import AddressCalls, NameCalls, RouterCalls, text_answer
+from weave_cli.router.http.calls import AddressCalls, ExposureCalls, NameCalls, RouterCalls, text_answer
 from weave_cli.router.http.roles import RouterService
 
 log = logging.getLogger(__name__)
@@ -28,6 +28,7 @@ def make_application(router: RouterService) -> web.Application:
     """The API of a router; parts that are switched off have no paths."""
     application = web.Application(middlewares=[_answer_errors])
     application.add_routes(RouterCalls(router).routes())
+    application.add_routes(ExposureCalls(router.exposures).routes())
     if router.addresses is not None:
         application.add_routes(AddressCalls(router.addresses).routes())
     if router.names is not None:

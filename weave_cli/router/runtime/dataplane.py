@@ -83,7 +83,7 @@ class DataPlane:
         self._settings = settings
         self._rng = rng
         self._udp_port = settings.mesh_port + 1
-        self._upkeep = HostUpkeep(_wish_of(settings, self._udp_port))
+        self.upkeep = HostUpkeep(_wish_of(settings, self._udp_port))
         self._connections: dict[int, _Connection] = {}
         self._overlay: VxlanOverlay | None = None
         self._socket: HeartbeatSocket | None = None
@@ -115,11 +115,11 @@ class DataPlane:
     @property
     def mtu(self) -> int:
         """MTU, in octets, of bridge and containers."""
-        return self._upkeep.network.mtu
+        return self.upkeep.network.mtu
 
     async def prepare(self) -> HostNetwork:
         """Make bridge, devices, sysctls and rules. Raises HostProblem that says what is in the way."""
-        network = await self._upkeep.prepare()
+        network = await self.upkeep.prepare()
         self._overlay = VxlanOverlay(
             us=self._settings.name, udp_port=self._udp_port, mtu=network.mtu, rng=self._rng
         )
@@ -132,7 +132,7 @@ class DataPlane:
         await self._apply_entries()
         self._later(lambda: self._vxlan.plan.inherit(()))
         self._open_socket()
-        self._keeper = self._begin(self._upkeep.keep_up(self._resume))
+        self._keeper = self._begin(self.upkeep.keep_up(self._resume))
 
     async def close(self) -> None:
         """Let go of sockets and timers; devices, entries and rules stay, containers go on talking."""

@@ -10,6 +10,7 @@ from typing import Final
 
 from weave_cli.errors import HostProblem
 from weave_cli.host.network import HostNetwork, NetworkWish, ensure_network
+from weave_cli.host.rules import Exposure
 from weave_cli.router.overlay.vxlan import VXLAN_OVERHEAD
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ class HostUpkeep:
 
     def __init__(self, wish: NetworkWish) -> None:
         self._wish = wish
+        self._changing = asyncio.Lock()
         self._network: HostNetwork | None = None
         self._last_problem: str | None = None
 
@@ -32,6 +34,18 @@ class HostUpkeep:
         """What the host has; prepare must have been."""
         assert self._network is not None, "prepare comes first"
         return self._network
+
+    async def want_exposures(self, exposures: tuple[Exposure, ...]) -> None:
+        """The host's own addresses from now on; at once, unless prepare is still to come.
+
+        Raises HostProblem, and goes on wanting what it wanted before.
+        """
+        firewall = replace(self._wish.firewall, exposures=exposures)
+        async with self._changing:
+            wish = replace(self._wish, firewall=firewall)
+            if self._network is not None:
+                await asyncio.to_thread(ensure_network, wish)
+            self._wish = wish
 
     async def prepare(self) -> HostNetwork:
         """Make bridge, devices, sysctls and rules. Raises HostProblem that says what is in the way."""
@@ -69,7 +83,8 @@ class HostUpkeep:
     async def look_after(self, on_remade: Callable[[], Awaitable[None]]) -> None:
         """Others flush chains and delete devices: make again what is missing."""
         before = self.network
-        after = await asyncio.to_thread(ensure_network, self._wish)
+        async with self._changing:
+            after = await asyncio.to_thread(ensure_network, self._wish)
         if after.rules_changed:
             log.info("firewall rules were gone or not in front: made again")
         if (before.bridge_index, before.vxlan_index) != (after.bridge_index, after.vxlan_index):

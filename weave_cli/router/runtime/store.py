@@ -109,6 +109,17 @@ class Store:
             self._note("INSERT INTO target VALUES (?, ?)", position, peer)
         self._note("INSERT OR REPLACE INTO meta VALUES ('has_targets', 'yes')")
 
+    # Exposures
+
+    def find_exposures(self) -> str | None:
+        """What was saved as text; None when nothing was."""
+        rows = self._query("SELECT value FROM meta WHERE key = 'exposures'")
+        return str(rows[0][0]) if rows else None
+
+    def save_exposures(self, text: str) -> None:
+        """Remember the host's own addresses on the network."""
+        self._note("INSERT OR REPLACE INTO meta VALUES ('exposures', ?)", text)
+
     # The allocator's journal
 
     def load(self) -> Saved:
