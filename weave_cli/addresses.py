@@ -7,6 +7,7 @@ An address is an unsigned 32-bit integer: the ring of the allocator is arithmeti
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NewType
 
@@ -17,6 +18,10 @@ Address = NewType("Address", int)
 # No leading zeros: some programs read 010 as eight, so nobody knows what is meant.
 _OCTET = r"(0|[1-9]\d{0,2})"
 _DOTTED_QUAD = re.compile(rf"{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}", re.ASCII)
+
+# Whether a word of a command line is meant as an address; whether it is one shows later.
+_LIKE_AN_ADDRESS = re.compile(r"\d{1,3}(\.\d{1,3}){3}", re.ASCII)
+_LIKE_A_WISH = re.compile(r"(ip:|net:)?\d{1,3}(\.\d{1,3}){3}/\d{1,2}|net:default", re.ASCII)
 
 
 def parse_address(text: str) -> Address:
@@ -113,3 +118,49 @@ def parse_trusted_subnets(text: str) -> tuple[Cidr, ...]:
     except UsageProblem as problem:
         raise UsageProblem(problem.message, hint="Subnets look like 10.0.0.0/8,192.168.1.0/24.") from None
     return tuple(Cidr(one.network.start, one.prefix_len) for one in found)
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """The wish for this very address: `a.b.c.d/n` or `ip:a.b.c.d/n`."""
+
+    cidr: Cidr
+
+
+@dataclass(frozen=True, slots=True)
+class FromSubnet:
+    """The wish for any free address of a subnet: `net:a.b.c.d/n`; None is `net:default`."""
+
+    subnet: Cidr | None
+
+
+Wish = Fixed | FromSubnet
+
+
+def split_wishes(words: Sequence[str]) -> tuple[tuple[Wish, ...], tuple[str, ...]]:
+    """The wishes that a command line begins with, and the other words (specification cli, section 5).
+
+    No wish at all is the one for an address of the default subnet. Raises UsageProblem for a word that looks
+    like a wish and is none.
+    """
+    count = _count_leading(_LIKE_A_WISH, words)
+    wishes = tuple(_parse_wish(word) for word in words[:count])
+    return wishes or (FromSubnet(None),), tuple(words[count:])
+
+
+def split_addresses(words: Sequence[str]) -> tuple[tuple[Address, ...], tuple[str, ...]]:
+    """The plain addresses that a command line begins with, and the other words."""
+    count = _count_leading(_LIKE_AN_ADDRESS, words)
+    return tuple(parse_address(word) for word in words[:count]), tuple(words[count:])
+
+
+def _count_leading(pattern: re.Pattern[str], words: Sequence[str]) -> int:
+    return next((index for index, word in enumerate(words) if not pattern.fullmatch(word)), len(words))
+
+
+def _parse_wish(word: str) -> Wish:
+    if word == "net:default":
+        return FromSubnet(None)
+    if word.startswith("net:"):
+        return FromSubnet(parse_subnet(word.removeprefix("net:")))
+    return Fixed(parse_cidr(word.removeprefix("ip:")))

@@ -6,13 +6,11 @@ person reads. Words that a script may match stay as the original weave script ha
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 
 class WeaveError(Exception):
     """Root of all errors that we raise on purpose; carries the exit status of the command line."""
 
-    exit_status: ClassVar[int] = 1
+    exit_status: int = 1
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)

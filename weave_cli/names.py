@@ -19,6 +19,10 @@ UNKNOWN_PEER: Final = PeerName(0)
 BRIDGE: Final = "weave"
 VXLAN_DEVICE: Final = "weave-vxlan"
 TAP_DEVICE: Final = "weave-tap"
+#: A container's interface on the network, when a command attached it; the plugin's have a number behind.
+GUEST_LINK: Final = "ethwe"
+#: The host ends of pairs that commands made have the container's first process id behind this.
+HOST_LINK_PREFIX: Final = "vethwepl"
 DOCKER_BRIDGE: Final = "docker0"
 DOCKER_GATEWAY_BRIDGE: Final = "docker_gwbridge"
 
@@ -30,6 +34,7 @@ STATE_DIRECTORY: Final = "/weavedb"
 IMAGE_REPOSITORY: Final = "weave-cli"
 LABEL: Final = "works.weave"
 COMPONENT_LABEL: Final = "works.weave.component"
+RUN_LABEL: Final = "works.weave.run"
 
 # Inside our containers, the host's /proc/sys/net is bound here, writable; at its own path it is not.
 SYSCTL_NET_MOUNT: Final = "/weave/sys/net"
@@ -55,6 +60,7 @@ DEFAULT_DOMAIN: Final = "weave.local."
 
 # Owners of addresses and names that are no containers (specification ipam 1, dns 5)
 EXPOSE_OWNER: Final = "weave:expose"
+EXTERN_OWNER: Final = "weave:extern"
 ANONYMOUS_OWNER: Final = "_"
 
 _GROUP = re.compile(r"[0-9a-fA-F]{1,2}", re.ASCII)

@@ -40,6 +40,9 @@ class FakeContainer:
     environment: dict[str, str] = field(default_factory=dict)
     files: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     """What was put into it: mode and octets by path."""
+    hostname: str = ""
+    domainname: str = ""
+    hosts_path: str = ""
 
 
 @dataclass
@@ -108,7 +111,10 @@ class _Api:
             "Image": "sha256:0",
             "RestartCount": found.restart_count,
             "State": {"Status": found.status, "Pid": found.pid},
+            "HostsPath": found.hosts_path,
             "Config": {
+                "Hostname": found.hostname,
+                "Domainname": found.domainname,
                 "Image": found.image,
                 "Labels": found.labels,
                 "Cmd": found.command,
@@ -117,8 +123,18 @@ class _Api:
             "HostConfig": {"NetworkMode": found.host_config.get("NetworkMode", "default")},
         }
 
-    def containers(self) -> list[dict[str, Any]]:
-        return [{"Id": each.id} for each in self.engine.containers.values() if each.status == "running"]
+    def containers(
+        self,
+        *,
+        all: bool = False,  # noqa: A002
+        filters: Mapping[str, str] | None = None,
+    ) -> list[dict[str, Any]]:
+        key, _, value = (filters or {}).get("label", "").partition("=")
+        return [
+            {"Id": each.id}
+            for each in self.engine.containers.values()
+            if (all or each.status == "running") and (not key or each.labels.get(key) == value)
+        ]
 
     def logs(self, key: str, *, tail: int) -> bytes:
         return "\n".join(self._container(key).log.splitlines()[-tail:]).encode()
@@ -160,6 +176,16 @@ class _Api:
         found = self._container(key)
         found.status, found.pid = "exited", 0
         self.engine.calls.append(f"stop {found.name}")
+
+    def restart(self, key: str, *, timeout: int) -> None:
+        self.engine.calls.append(f"restart {self._container(key).name}")
+
+    def kill(self, key: str) -> None:
+        found = self._container(key)
+        if found.status != "running":
+            raise refusal(f"Container {key} is not running", 409)
+        found.status, found.pid = "exited", 0
+        self.engine.calls.append(f"kill {found.name}")
 
     def remove_container(self, key: str, *, force: bool, v: bool) -> None:
         found = self._container(key)

@@ -114,7 +114,7 @@ DOORS: Mapping[str, tuple[str, ...]] = {
     "docker": ("weave_cli.containers", "weave_cli.images.builder"),
     "requests": ("weave_cli.containers.client", "weave_cli.images.builder"),
     "pyroute2": ("weave_cli.host",),
-    "subprocess": ("weave_cli.host.binaries",),
+    "subprocess": ("weave_cli.host.binaries", "weave_cli.containers.command"),
     "aiohttp": ("weave_cli.api.aio", "weave_cli.router.http", "weave_cli.plugin.server"),
     "dns": (
         "weave_cli.router.nameserver",

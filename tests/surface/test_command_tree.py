@@ -18,8 +18,9 @@ pytestmark = pytest.mark.surface
 _ROOT = Path(__file__).parents[2]
 
 _EXPECTED = """
-    setup launch launch-router launch-plugin stop stop-router stop-plugin connect forget rmpeer dns-args
-    dns-lookup status report ps reset env version help
+    setup launch launch-router launch-plugin stop stop-router stop-plugin connect forget rmpeer prime run
+    start restart attach detach expose hide dns-args dns-add dns-remove dns-lookup status report ps reset
+    env version help
 """.split()
 
 #: Each costs more to import than `weave --help` may take in all.

@@ -10,12 +10,16 @@ from hypothesis import strategies as st
 
 from weave_cli.addresses import (
     Cidr,
+    Fixed,
+    FromSubnet,
     Range,
     format_address,
     parse_address,
     parse_cidr,
     parse_subnet,
     parse_trusted_subnets,
+    split_addresses,
+    split_wishes,
 )
 from weave_cli.errors import UsageProblem
 
@@ -111,3 +115,38 @@ def test_trusted_subnets_are_networks_with_commas(text: str, networks: list[str]
 def test_what_is_no_list_of_networks_is_refused(text: str) -> None:
     with pytest.raises(UsageProblem, match="invalid CIDR address"):
         parse_trusted_subnets(text)
+
+
+def test_wishes_end_at_the_first_word_that_is_none() -> None:
+    words = ["10.2.1.1/24", "ip:10.2.2.1/24", "net:10.2.3.0/24", "net:default", "box", "10.9.9.9/8"]
+    wishes, rest = split_wishes(words)
+    assert wishes == (
+        Fixed(parse_cidr("10.2.1.1/24")),
+        Fixed(parse_cidr("10.2.2.1/24")),
+        FromSubnet(parse_cidr("10.2.3.0/24")),
+        FromSubnet(None),
+    )
+    assert rest == ("box", "10.9.9.9/8")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [(), ("box",), ("10.2.1.1", "box"), ("ip:default",), ("net:",), ("ip:10.2.1.1",), ("a10.2.1.1/24",)],
+)
+def test_no_wish_is_one_for_the_default_subnet(words: tuple[str, ...]) -> None:
+    assert split_wishes(words) == ((FromSubnet(None),), words)
+
+
+@pytest.mark.parametrize("word", ["999.0.0.1/99", "ip:10.2.1.1/33", "net:10.2.1.1/24", "net:10.2.1.0/31"])
+def test_what_looks_like_a_wish_and_is_none_is_named(word: str) -> None:
+    with pytest.raises(UsageProblem, match=word.rpartition(":")[2]):
+        split_wishes([word, "box"])
+
+
+def test_plain_addresses_end_at_the_first_word_that_is_none() -> None:
+    assert split_addresses(["10.2.1.1", "10.2.1.2", "box", "10.9.9.9"]) == (
+        (parse_address("10.2.1.1"), parse_address("10.2.1.2")),
+        ("box", "10.9.9.9"),
+    )
+    with pytest.raises(UsageProblem, match=r"300\.1\.1\.1"):
+        split_addresses(["300.1.1.1"])

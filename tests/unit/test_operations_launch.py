@@ -36,6 +36,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     monkeypatch.setattr(room, "is_plugin_listening", is_listening)
     monkeypatch.setattr(room, "remove_dead_sockets", lambda: None)
     monkeypatch.setattr(waiting, "_POLL_S", 0.001)
+    monkeypatch.setattr(room, "feed_router", lambda *_: None)
     made.on_start = lambda container: _make_network(made, container)
     return made
 

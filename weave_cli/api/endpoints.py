@@ -93,6 +93,11 @@ def allocate(ident: str, subnet: Cidr | None = None, *, check_alive: bool = Fals
     return Call(method="POST", path=_path("ip", ident, *_parts(subnet)), form=form, is_waiting=True)
 
 
+def lookup(ident: str, subnet: Cidr | None = None) -> Call:
+    """What `ident` has in `subnet` (None: the default one): CIDRs with spaces between, perhaps none."""
+    return Call(method="GET", path=_path("ip", ident, *_parts(subnet)))
+
+
 def claim(ident: str, cidr: Cidr, *, no_error_on_unknown: bool = False, check_alive: bool = False) -> Call:
     """Make this very address `ident`'s."""
     form: list[tuple[str, str]] = []
@@ -126,6 +131,17 @@ def leave() -> Call:
 def take_over(peer: str) -> Call:
     """Make all that a dead peer owns ours; by its nickname or name. Answers how many addresses that were."""
     return Call(method="DELETE", path=_path("peer", peer))
+
+
+def expose(cidr: Cidr, *, masquerades: bool) -> Call:
+    """Give the host this address on the network; with `masquerades`, translate what passes."""
+    form = () if masquerades else (("skipNAT", "true"),)
+    return Call(method="POST", path=_path("expose", *_parts(cidr)), form=form)
+
+
+def hide(cidr: Cidr) -> Call:
+    """Take it from the host; a call of our router's alone."""
+    return Call(method="DELETE", path=_path("expose", *_parts(cidr)))
 
 
 def add_name(container: str, address: int, fqdn: str, *, check_alive: bool = False) -> Call:

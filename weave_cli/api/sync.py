@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from weave_cli.addresses import Cidr, parse_cidr
 from weave_cli.api import endpoints
 from weave_cli.api.endpoints import Call
 from weave_cli.errors import RouterProblem
@@ -103,6 +104,57 @@ class RouterClient:
         reply = self.send(endpoints.get_default_subnet())
         return reply.status != 404 and self._checked(reply).is_success
 
+    def wait_for_ring(self) -> None:
+        """Returns once the peers agree on who owns which addresses; raises without an allocator."""
+        reply = self.send(endpoints.wait_for_ring())
+        if reply.status == 404:
+            raise RouterProblem(
+                "IP address allocation is switched off", hint="The router was launched with --ipalloc-range=."
+            )
+        _refuse_cancelled(self._checked(reply))
+
+    def allocate(self, ident: str, subnet: Cidr | None, *, check_alive: bool) -> Cidr | None:
+        """An address, after as long as it takes; None without an allocator."""
+        reply = self.send(endpoints.allocate(ident, subnet, check_alive=check_alive))
+        if reply.status == 404:
+            return None
+        _refuse_cancelled(self._checked(reply))
+        return parse_cidr(reply.text)
+
+    def claim(self, ident: str, cidr: Cidr, *, check_alive: bool, no_error_on_unknown: bool = False) -> None:
+        """Make this address `ident`'s; without an allocator nobody else gives it out, so all is well."""
+        call = endpoints.claim(ident, cidr, check_alive=check_alive, no_error_on_unknown=no_error_on_unknown)
+        reply = self.send(call)
+        if reply.status != 404:
+            _refuse_cancelled(self._checked(reply))
+
+    def find_owned(self, ident: str, subnet: Cidr | None) -> tuple[Cidr, ...]:
+        """What `ident` has in the subnet; nothing without an allocator."""
+        reply = self.send(endpoints.lookup(ident, subnet))
+        if reply.status == 404:
+            return ()
+        return tuple(parse_cidr(word) for word in self._checked(reply).text.split())
+
+    def release(self, ident: str, address: int) -> None:
+        """Give an address back; raises RouterProblem when it is not `ident`'s."""
+        self._succeed(endpoints.release(ident, address))
+
+    def expose(self, cidr: Cidr, *, masquerades: bool) -> None:
+        """Give the host this address on the network, and see that it keeps it."""
+        self._succeed(endpoints.expose(cidr, masquerades=masquerades))
+
+    def hide(self, cidr: Cidr) -> None:
+        """Take it from the host; one that it does not have is no error."""
+        self._succeed(endpoints.hide(cidr))
+
+    def add_name(self, container: str, address: int, fqdn: str, *, check_alive: bool) -> None:
+        """Register a name; one outside the domain is ignored by the router."""
+        self._succeed(endpoints.add_name(container, address, fqdn, check_alive=check_alive))
+
+    def remove_names(self, container: str, address: int, *, fqdn: str | None = None) -> None:
+        """Remove a name of an address, or all names that it has from this owner."""
+        self._succeed(endpoints.remove_names(container, address, fqdn=fqdn))
+
     def leave(self) -> None:
         """Make the router hand its addresses over; it allocates nothing from then on."""
         reply = self.send(endpoints.leave())
@@ -116,3 +168,10 @@ class RouterClient:
         if not reply.is_success:
             raise RouterProblem(reply.text.strip() or f"the router refused with status {reply.status}")
         return reply
+
+
+def _refuse_cancelled(reply: Reply) -> None:
+    if reply.text == endpoints.CANCELLED:
+        raise RouterProblem(
+            "the router gave up before there was an address", hint="It may be stopping; try again."
+        )

@@ -1,9 +1,10 @@
-"""dns-args, dns-lookup: declarations."""
+"""dns-args, dns-add, dns-remove, dns-lookup: declarations."""
 
 from __future__ import annotations
 
 import click
 
+from weave_cli.addresses import Address, split_addresses
 from weave_cli.commands.usage import command
 from weave_cli.output.progress import Progress
 from weave_cli.output.text import show, show_raw
@@ -24,6 +25,50 @@ def dns_args(*, words: tuple[str, ...]) -> None:
     with Progress() as progress:
         arguments = make_dns_arguments(words, read_settings(), progress)
     show_raw(arguments)
+
+
+_NAMED = click.argument("words", nargs=-1, metavar="[ADDRESS]... [CONTAINER]")
+
+
+@command("dns-add")
+@click.option("-h", "fqdn", metavar="FQDN", help="The name; default: that of the container.")
+@_NAMED
+def dns_add(*, words: tuple[str, ...], fqdn: str | None) -> None:
+    """Register names with weaveDNS, for a container or for addresses.
+
+    Without ADDRESS, those that CONTAINER has on the network get the name. Without CONTAINER, the name lasts
+    until it is removed or the router ends; otherwise no longer than the container.
+    """
+    addresses, container = _split_named(words, fqdn)
+    from weave_cli.operations.registering import add_names
+
+    with Progress() as progress:
+        add_names(read_settings(), addresses, container, fqdn, progress)
+
+
+@command("dns-remove")
+@click.option("-h", "fqdn", metavar="FQDN", help="The name; default: all names.")
+@_NAMED
+def dns_remove(*, words: tuple[str, ...], fqdn: str | None) -> None:
+    """Take names of a container, or of addresses, out of weaveDNS.
+
+    Spelt like the 'weave dns-add' that it undoes.
+    """
+    addresses, container = _split_named(words, fqdn)
+    from weave_cli.operations.registering import remove_names
+
+    with Progress() as progress:
+        remove_names(read_settings(), addresses, container, fqdn, progress)
+
+
+def _split_named(words: tuple[str, ...], fqdn: str | None) -> tuple[tuple[Address, ...], str | None]:
+    """Addresses, and a container unless there are addresses and a name for them."""
+    addresses, rest = split_addresses(words)
+    if len(rest) > 1:
+        raise click.UsageError(f"one container, please: {' '.join(rest)}", click.get_current_context())
+    if not rest and not (addresses and fqdn):
+        raise click.UsageError("needs a container, or addresses and -h FQDN", click.get_current_context())
+    return addresses, rest[0] if rest else None
 
 
 @command("dns-lookup")

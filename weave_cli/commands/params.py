@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import Any, Final, TypeVar
 
 import click
 
-from weave_cli.addresses import parse_subnet, parse_trusted_subnets
+from weave_cli.addresses import Wish, parse_subnet, parse_trusted_subnets, split_wishes
 from weave_cli.errors import UsageProblem
 from weave_cli.first_ring import parse_first_ring
 from weave_cli.names import format_peer_name, parse_peer_name
@@ -135,3 +135,35 @@ plugin_options = stack(
 )
 
 peers_argument = click.argument("peers", nargs=-1, metavar="[PEER]...")
+
+addresses_argument = click.argument("words", nargs=-1, metavar="[ADDRESS]...")
+addresses_and_container = click.argument("words", nargs=-1, metavar="[ADDRESS]... CONTAINER")
+
+add_host_option = click.option(
+    "--add-host",
+    multiple=True,
+    metavar="NAME:ADDRESS",
+    help="One more line of the rewritten /etc/hosts; may be given again.",
+)
+multicast_option = click.option(
+    "--no-multicast-route", is_flag=True, help="No multicast route in the container."
+)
+
+
+def split_container(words: Sequence[str]) -> tuple[tuple[Wish, ...], str]:
+    """Addresses, then exactly one container."""
+    wishes, rest = split_wishes(words)
+    if len(rest) != 1:
+        raise click.UsageError(
+            "which container?" if not rest else f"one container, please: {' '.join(rest)}",
+            click.get_current_context(),
+        )
+    return wishes, rest[0]
+
+
+def split_alone(words: Sequence[str]) -> tuple[Wish, ...]:
+    """Addresses, and nothing behind them."""
+    wishes, rest = split_wishes(words)
+    if rest:
+        raise click.UsageError(f"no address: {rest[0]}", click.get_current_context())
+    return wishes

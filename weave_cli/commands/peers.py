@@ -1,4 +1,4 @@
-"""connect, forget, rmpeer: declarations."""
+"""connect, forget, rmpeer, prime: declarations."""
 
 from __future__ import annotations
 
@@ -60,3 +60,14 @@ def rmpeer(*, peers: tuple[str, ...]) -> int:
             tell_problem(problem)
             failures += 1
     return 1 if failures else 0
+
+
+@command("prime")
+def prime() -> None:
+    """Wait until the hosts agree on who gives out which addresses.
+
+    Addresses can be had from then on. Prints nothing.
+    """
+    from weave_cli.operations.asking import ask_router
+
+    ask_router(lambda api: api.wait_for_ring(), read_settings())

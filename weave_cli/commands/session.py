@@ -17,9 +17,22 @@ if TYPE_CHECKING:
 @contextmanager
 def changing_host() -> Iterator[tuple[Docker, Settings, Progress]]:
     """Root on Linux, alone, with Docker at hand: for commands that change this host."""
-    # Imported here: commands that only ask must start fast.
-    from weave_cli.containers.client import open_docker
     from weave_cli.operations.lock import exclusively
+
+    with as_root() as (settings, progress), exclusively(progress):
+        yield _open_docker(settings), settings, progress
+
+
+@contextmanager
+def beside_others() -> Iterator[tuple[Docker, Settings, Progress]]:
+    """The same, but not alone: for commands that may wait for an address, and lock only what follows."""
+    with as_root() as (settings, progress):
+        yield _open_docker(settings), settings, progress
+
+
+@contextmanager
+def as_root() -> Iterator[tuple[Settings, Progress]]:
+    """Root on Linux, without Docker."""
     from weave_cli.operations.preflight import check_machine
 
     settings = read_settings()
@@ -28,8 +41,14 @@ def changing_host() -> Iterator[tuple[Docker, Settings, Progress]]:
             signal.signal(number, _leave)
     with Progress() as progress:
         check_machine(progress)
-        with exclusively(progress):
-            yield open_docker(settings), settings, progress
+        yield settings, progress
+
+
+def _open_docker(settings: Settings) -> Docker:
+    # Imported here: commands that only ask must start fast.
+    from weave_cli.containers.client import open_docker
+
+    return open_docker(settings)
 
 
 def _leave(number: int, _: object) -> NoReturn:

@@ -75,10 +75,26 @@ def start_container(client: Docker, container_id: str, *, name: str) -> None:
         client.api.start(container_id)
 
 
+def restart_container(client: Docker, container_id: str) -> None:
+    """Stop and start it."""
+    with translated(f"restart container {container_id}"):
+        client.api.restart(container_id, timeout=STOP_GRACE_S)
+
+
 def stop_container(client: Docker, name: str) -> None:
     """Ask it to end, kill it after the grace; no error when it is gone or stopped already."""
     with translated(f"stop container {name}"), suppress(NotFound):
         client.api.stop(name, timeout=STOP_GRACE_S)
+
+
+def kill_container(client: Docker, container_id: str) -> None:
+    """End it at once; no error when it is gone or has ended."""
+    with translated(f"kill container {container_id}"), suppress(NotFound):
+        try:
+            client.api.kill(container_id)
+        except APIError as problem:
+            if problem.status_code != _CONFLICT:  # that says: it is not running
+                raise
 
 
 def remove_container(client: Docker, name_or_id: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from docker.errors import NotFound
 
 from weave_cli.containers.client import Docker, translated
+from weave_cli.errors import DockerProblem
 from weave_cli.names import LABEL
 
 SHORT_ID_LENGTH: Final = 12
@@ -49,11 +50,27 @@ class RunningContainer:
     name: str
     pid: int
     network_mode: str
+    hostname: str
+    domainname: str
+    hosts_path: str
+    """The file on the host that the container sees as /etc/hosts; empty when there is none."""
+
+    @property
+    def fqdn(self) -> str | None:
+        """Its name for weaveDNS; None when its host name has nothing behind the first dot."""
+        whole = f"{self.hostname}.{self.domainname}".rstrip(".")
+        return whole if whole.partition(".")[2] else None
 
     @property
     def has_own_network(self) -> bool:
         """False when it shares the host's or another container's network namespace."""
         return self.network_mode != "host" and not self.network_mode.startswith("container:")
+
+
+class NotRunning(DockerProblem):
+    """The container is there, and has no processes."""
+
+    exit_status = 2
 
 
 def find_our_container(client: Docker, name: str) -> OurContainer | None:
@@ -89,12 +106,30 @@ def find_running(client: Docker, name_or_id: str) -> RunningContainer | None:
     facts = _find_facts(client, name_or_id)
     if facts is None or not facts["State"].get("Pid"):
         return None
-    return RunningContainer(
-        id=facts["Id"],
-        name=facts["Name"].removeprefix("/"),
-        pid=int(facts["State"]["Pid"]),
-        network_mode=facts["HostConfig"].get("NetworkMode") or "default",
-    )
+    return _running(facts)
+
+
+def get_running(client: Docker, name_or_id: str) -> RunningContainer:
+    """The same; raises DockerProblem when there is none, and NotRunning when it does not run."""
+    facts = _find_facts(client, name_or_id)
+    if facts is None:
+        raise _no_such(name_or_id)
+    state = facts["State"]
+    if state.get("Restarting"):
+        raise NotRunning(f"{name_or_id} container is restarting.", hint=f"See 'docker logs {name_or_id}'.")
+    if not state.get("Pid"):
+        raise NotRunning(
+            f"{name_or_id} container is not running.", hint=f"Start it with 'docker start {name_or_id}'."
+        )
+    return _running(facts)
+
+
+def get_container_id(client: Docker, name_or_id: str) -> str:
+    """The full id, running or not; raises DockerProblem when there is none."""
+    facts = _find_facts(client, name_or_id)
+    if facts is None:
+        raise _no_such(name_or_id)
+    return str(facts["Id"])
 
 
 def read_last_log_lines(client: Docker, container_id: str, *, count: int) -> Sequence[str]:
@@ -105,6 +140,23 @@ def read_last_log_lines(client: Docker, container_id: str, *, count: int) -> Seq
         except NotFound:
             return ()
     return text.decode("utf-8", "replace").splitlines()
+
+
+def _no_such(name: str) -> DockerProblem:
+    return DockerProblem(f"Error: No such container: {name}", hint="'docker ps -a' lists them.")
+
+
+def _running(facts: dict[str, Any]) -> RunningContainer:
+    config = facts["Config"]
+    return RunningContainer(
+        id=facts["Id"],
+        name=facts["Name"].removeprefix("/"),
+        pid=int(facts["State"]["Pid"]),
+        network_mode=facts["HostConfig"].get("NetworkMode") or "default",
+        hostname=config.get("Hostname") or "",
+        domainname=config.get("Domainname") or "",
+        hosts_path=facts.get("HostsPath") or "",
+    )
 
 
 def _find_facts(client: Docker, name_or_id: str) -> dict[str, Any] | None:

@@ -1,17 +1,26 @@
-"""The interfaces of a process's network namespace, by its pid, without leaving our own. Knows no Docker."""
+"""The network namespace of a process, by its pid: who is in it, and work to be done there. Knows no Docker.
+
+The work is done by a thread that has entered the namespace and ends afterwards: no thread that anybody else
+uses is ever anywhere but at home.
+"""
 
 from __future__ import annotations
 
+import ctypes
 import os
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from weave_cli.addresses import Cidr, parse_address
 from weave_cli.errors import HostProblem
 from weave_cli.host.netlink import explained, list_links
 
+T = TypeVar("T")
+
 _AF_INET: Final = 2
+_CLONE_NEWNET: Final = 0x40000000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +39,7 @@ def read_interfaces(pid: int | None = None) -> Sequence[Interface]:
     """
     from pyroute2 import IPRoute
 
-    namespace = None if pid is None else f"/proc/{pid}/ns/net"
+    namespace = None if pid is None else _path_of(pid)
     if namespace is not None:
         _check_reachable(namespace)
     with IPRoute(netns=namespace) as netlink:
@@ -44,6 +53,58 @@ def read_interfaces(pid: int | None = None) -> Sequence[Interface]:
     return [
         Interface(name=link.name, mac=link.mac, addresses=tuple(found.get(link.index, ()))) for link in links
     ]
+
+
+def is_in_our_namespace(pid: int) -> bool:
+    """Does the process share our network? Raises ProcessLookupError when it has ended."""
+    _check_reachable(_path_of(pid))
+    return os.path.samestat(os.stat(_path_of(pid)), os.stat("/proc/thread-self/ns/net"))
+
+
+def call_in_namespace(pid: int, function: Callable[[], T]) -> T:
+    """What the function gives or raises inside the namespace of process `pid`; sockets it makes belong there.
+
+    An interrupt waits until it is done: what it did must be known to whoever undoes it. Raises
+    ProcessLookupError when the process has ended, and HostProblem when we may not enter.
+    """
+    _check_reachable(_path_of(pid))
+    answers: list[T] = []
+    problems: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            _enter(_path_of(pid))
+            answers.append(function())
+        except BaseException as problem:
+            problems.append(problem)
+
+    thread = threading.Thread(target=run, name=f"namespace of {pid}")
+    thread.start()
+    try:
+        thread.join()
+    except BaseException:
+        thread.join()
+        raise
+    if problems:
+        raise problems[0]
+    return answers[0]
+
+
+def _enter(namespace: str) -> None:
+    try:
+        opened = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError as problem:
+        raise ProcessLookupError(f"{namespace}: the process has ended") from problem
+    try:
+        if ctypes.CDLL(None, use_errno=True).setns(opened, _CLONE_NEWNET) != 0:
+            reason = os.strerror(ctypes.get_errno())
+            raise HostProblem(f"cannot enter {namespace}: {reason}", hint="weave must be run as root.")
+    finally:
+        os.close(opened)
+
+
+def _path_of(pid: int) -> str:
+    return f"/proc/{pid}/ns/net"
 
 
 def _check_reachable(namespace: str) -> None:

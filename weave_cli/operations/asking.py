@@ -13,12 +13,25 @@ from weave_cli.settings import Settings
 Answer = TypeVar("Answer")
 
 
+class RouterStopped(RouterProblem):
+    """The router's container is there, and does not run."""
+
+
 def ask_router(call: Callable[[RouterClient], Answer], settings: Settings) -> Answer:
     """The answer to `call`; raises RouterProblem naming the state of the router's container."""
     try:
         return call(RouterClient(settings.http_address))
     except RouterUnreachable as problem:
         raise explain_unreachable(problem, settings) from problem
+
+
+def is_router_down(settings: Settings) -> bool:
+    """Is there no router that runs? One that runs, and does not answer, is a different matter."""
+    from weave_cli.containers import lookup
+    from weave_cli.containers.client import open_docker
+
+    found = lookup.find_our_container(open_docker(settings), ROUTER_CONTAINER)
+    return found is None or not found.is_running
 
 
 def explain_unreachable(problem: RouterUnreachable, settings: Settings) -> WeaveError:
@@ -39,5 +52,5 @@ def explain_unreachable(problem: RouterUnreachable, settings: Settings) -> Weave
     if found.status == "restarting":
         return RouterProblem(f"{name} is restarting.", hint=f"See 'docker logs {ROUTER_CONTAINER}'.")
     if not found.is_running:
-        return RouterProblem(f"{name} is not running.", hint="Start it with 'weave launch'.")
+        return RouterStopped(f"{name} is not running.", hint="Start it with 'weave launch'.")
     return problem

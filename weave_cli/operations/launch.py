@@ -23,6 +23,7 @@ from weave_cli.errors import UsageProblem
 from weave_cli.images.recipe import image_name
 from weave_cli.names import MESH_NETWORK, PLUGIN_CONTAINER, ROUTER_CONTAINER
 from weave_cli.operations import preflight
+from weave_cli.operations.feeding import feed_router
 from weave_cli.operations.host_facts import read_host_facts
 from weave_cli.operations.passwords import choose_password
 from weave_cli.operations.plugin_sockets import is_plugin_listening, remove_dead_sockets
@@ -84,6 +85,7 @@ def _serve_router(
     with _undone_on_failure(client, ROUTER_CONTAINER):
         container_id = _start(client, spec, reporter)
         wait_until(api.is_ready, client, container_id, ROUTER_CONTAINER, reporter)
+        feed_router(client, api, reporter)
     return container_id
 
 

@@ -103,6 +103,15 @@ def check_range(given: str | None, reporter: Reporter) -> None:
     )
 
 
+def warn_of_overlap(cidr: Cidr, reporter: Reporter) -> None:
+    """A fixed address, or network, that this host routes elsewhere: worth a notice, no more."""
+    wanted = cidr if cidr.is_network else Cidr(cidr.address, 32)
+    clash = find_overlap(wanted, _ROUTES.read_text())
+    if clash is not None:
+        route, device = clash
+        reporter.notice(f"WARNING: {cidr} overlaps with the route {route} of this host ({device}).")
+
+
 def check_subnet(given: str | None, subnet: str | None) -> None:
     """Raises UsageProblem when the default subnet has no address of the allocation range."""
     if subnet is None:

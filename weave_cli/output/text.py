@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Sequence
 
+from weave_cli.addresses import Cidr, format_address
 from weave_cli.errors import WeaveError
 
 
@@ -16,6 +18,11 @@ def show(text: str) -> None:
 def show_raw(text: str) -> None:
     """Something asked for, exactly as it is: nothing added."""
     sys.stdout.write(text)
+
+
+def show_addresses(cidrs: Sequence[Cidr]) -> None:
+    """Addresses without prefix on one line, which is empty when there are none."""
+    show(" ".join(format_address(cidr.address) for cidr in cidrs))
 
 
 def tell(text: str) -> None:

@@ -1,0 +1,74 @@
+"""run, start, restart: declarations."""
+
+from __future__ import annotations
+
+import click
+
+from weave_cli.addresses import split_wishes
+from weave_cli.commands.params import addresses_and_container, multicast_option, split_container
+from weave_cli.commands.session import beside_others
+from weave_cli.commands.usage import command
+from weave_cli.output.text import show, tell
+
+
+@command("run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.option("--without-dns", is_flag=True, help="Do not make weaveDNS the container's resolver.")
+@click.option("--with-dns", is_flag=True, hidden=True, help="Deprecated: that is so anyway.")
+@click.option("--no-rewrite-hosts", is_flag=True, help="Leave the container's /etc/hosts to Docker.")
+@multicast_option
+@click.argument("words", nargs=-1, metavar="[ADDRESS]... DOCKER-RUN-ARGUMENT...", type=click.UNPROCESSED)
+def run(
+    *,
+    words: tuple[str, ...],
+    without_dns: bool,
+    with_dns: bool,
+    no_rewrite_hosts: bool,
+    no_multicast_route: bool,
+) -> None:
+    """Run a container in the background, on the network, and print its id.
+
+    Our options come first, then addresses as for 'weave attach', then what 'docker run -d' is to be given.
+    A container that cannot be attached is killed.
+    """
+    if with_dns:
+        tell("Warning: --with-dns is deprecated; it is on by default")
+    wishes, docker_words = split_wishes(words)
+    if not docker_words:
+        raise click.UsageError("which image?", click.get_current_context())
+    with beside_others() as (docker, settings, progress):
+        from weave_cli.operations.attach import AttachOptions
+        from weave_cli.operations.run import run as act
+
+        options = AttachOptions(
+            rewrites_hosts=not no_rewrite_hosts, wants_multicast_route=not no_multicast_route
+        )
+        container_id = act(
+            docker, settings, wishes, docker_words, options, progress, wants_resolver=not without_dns
+        )
+    show(container_id)
+
+
+@command("start")
+@addresses_and_container
+def start(*, words: tuple[str, ...]) -> None:
+    """Start a stopped container, put it on the network, and print its name.
+
+    ADDRESS is as for 'weave attach'. A container that cannot be attached is killed.
+    """
+    wishes, container = split_container(words)
+    with beside_others() as (docker, settings, progress):
+        from weave_cli.operations.run import start as act
+
+        act(docker, settings, container, wishes, progress)
+    show(container)
+
+
+@command("restart")
+@click.argument("container")
+def restart(*, container: str) -> None:
+    """Restart a container that keeps its addresses, and print its name."""
+    with beside_others() as (docker, settings, progress):
+        from weave_cli.operations.run import restart as act
+
+        act(docker, settings, container, progress)
+    show(container)

@@ -1,0 +1,66 @@
+"""The user's own docker command, for words that only it understands: those of `docker run`."""
+
+from __future__ import annotations
+
+import subprocess
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from weave_cli.containers.client import Docker, translated
+from weave_cli.containers.lifecycle import remove_container
+from weave_cli.errors import DockerProblem
+from weave_cli.names import RUN_LABEL
+
+_PROGRAM: Final = "docker"
+
+
+class DockerCommandFailed(DockerProblem):
+    """It has said why on stderr, which is the user's."""
+
+    def __init__(self, word: str, status: int) -> None:
+        super().__init__(f"docker {word} failed with status {status}")
+        self.exit_status = status
+
+
+def run_detached(client: Docker, arguments: Sequence[str]) -> str:
+    """`docker run -d ARGUMENTS`; answers the container's id. Its messages go to our stderr.
+
+    Interrupted, it leaves no container. Raises DockerCommandFailed with its exit status, and DockerProblem
+    when there is no such program.
+    """
+    mark = f"{RUN_LABEL}={uuid.uuid4().hex}"
+    command = [_PROGRAM, "run", f"--label={mark}", "--detach", *arguments]
+    with _removed_on_interrupt(client, mark):
+        try:
+            # In a session of its own, so that an interrupt of ours does not leave it half-way.
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        except OSError as problem:
+            raise DockerProblem(
+                f"cannot run {_PROGRAM}: {problem.strerror}", hint="Install Docker's command line."
+            ) from problem
+        try:
+            output, _ = process.communicate()
+        except BaseException:
+            process.terminate()
+            process.communicate()
+            raise
+    if process.returncode != 0:
+        raise DockerCommandFailed("run", process.returncode)
+    return output.strip()
+
+
+@contextmanager
+def _removed_on_interrupt(client: Docker, mark: str) -> Iterator[None]:
+    """Its name is not known before docker has said it: it is found by its label."""
+    try:
+        yield
+    except DockerProblem:
+        raise
+    except BaseException:
+        with translated("find the container just made"):
+            rows: list[dict[str, Any]] = client.api.containers(all=True, filters={"label": mark})
+        for row in rows:
+            remove_container(client, row["Id"])
+        raise

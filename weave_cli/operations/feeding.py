@@ -1,0 +1,53 @@
+"""Tell a router that has just started what is on the network already: addresses and names of this host.
+
+It remembers addresses that it gave out; those given before it, and all names, it does not know
+(specification cli, section 9.2). What the plugin attached, the plugin tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+
+from weave_cli.addresses import Cidr
+from weave_cli.api.sync import RouterClient
+from weave_cli.containers import lookup
+from weave_cli.containers.client import Docker
+from weave_cli.errors import RouterProblem
+from weave_cli.host.guest import read_guest
+from weave_cli.host.netns import read_interfaces
+from weave_cli.names import BRIDGE, EXPOSE_OWNER
+from weave_cli.operations.registering import register
+from weave_cli.operations.reporter import Reporter
+
+
+def feed_router(client: Docker, api: RouterClient, reporter: Reporter) -> None:
+    """Claims and names; what the router refuses is worth a notice, for the network works all the same."""
+    reporter.progress("telling the router who is on the network")
+    for interface in read_interfaces():
+        if interface.name == BRIDGE:
+            _claim(api, EXPOSE_OWNER, EXPOSE_OWNER, interface.addresses, reporter, check_alive=False)
+    for found in lookup.list_running(client):
+        if not found.has_own_network:
+            continue
+        cidrs: tuple[Cidr, ...] = ()
+        with suppress(ProcessLookupError):
+            cidrs = read_guest(found.pid) or ()
+        _claim(api, found.id, found.name, cidrs, reporter, check_alive=True)
+        register(api, found.id, found.fqdn, cidrs)
+
+
+def _claim(
+    api: RouterClient,
+    owner: str,
+    label: str,
+    cidrs: Iterable[Cidr],
+    reporter: Reporter,
+    *,
+    check_alive: bool,
+) -> None:
+    for cidr in cidrs:
+        try:
+            api.claim(owner, cidr, check_alive=check_alive, no_error_on_unknown=True)
+        except RouterProblem as problem:
+            reporter.notice(f"WARNING: {label}: {problem.message}")

@@ -1,0 +1,107 @@
+"""Names of containers and of outside addresses in weaveDNS, through the router."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from weave_cli.addresses import Address, Cidr
+from weave_cli.api.sync import RouterClient, RouterUnreachable
+from weave_cli.errors import HostProblem, RouterProblem
+from weave_cli.names import EXTERN_OWNER, GUEST_LINK
+from weave_cli.operations.asking import RouterStopped, explain_unreachable
+from weave_cli.operations.reporter import Reporter
+from weave_cli.settings import Settings
+
+if TYPE_CHECKING:
+    from weave_cli.containers.lookup import RunningContainer
+
+
+#: Of commands that name containers, when the router's own container does not run.
+_STOPPED_STATUS: Final = 2
+
+
+def register(api: RouterClient, container_id: str, fqdn: str | None, cidrs: Iterable[Cidr]) -> None:
+    """Give the addresses a container's name, if it has one; without router or weaveDNS nothing happens."""
+    if fqdn is not None:
+        for cidr in cidrs:
+            with suppress(RouterProblem):
+                api.add_name(container_id, cidr.address, fqdn, check_alive=True)
+
+
+def withdraw(api: RouterClient, container_id: str, fqdn: str | None, cidrs: Iterable[Cidr]) -> None:
+    """Take the name from the addresses again; what is not there is no error."""
+    if fqdn is not None:
+        for cidr in cidrs:
+            with suppress(RouterProblem):
+                api.remove_names(container_id, cidr.address, fqdn=fqdn)
+
+
+def add_names(
+    settings: Settings, addresses: Sequence[Address], name: str | None, fqdn: str | None, reporter: Reporter
+) -> None:
+    """`dns-add`: name the addresses, or those of the container; its own name when none is given."""
+    api = _get_router(settings, reporter)
+    found = None if name is None else _find_container(settings, name)
+    fqdn = found.fqdn if fqdn is None and found is not None else fqdn
+    if fqdn is None:
+        return
+    owner = EXTERN_OWNER if found is None else found.id
+    for address in addresses or _list_addresses(found):
+        with suppress(RouterProblem):
+            api.add_name(owner, address, fqdn, check_alive=found is not None)
+
+
+def remove_names(
+    settings: Settings, addresses: Sequence[Address], name: str | None, fqdn: str | None, reporter: Reporter
+) -> None:
+    """`dns-remove`: take that name, or all that they have of this owner, from the addresses."""
+    api = _get_router(settings, reporter)
+    found = None if name is None else _find_container(settings, name)
+    owner = EXTERN_OWNER if found is None else found.id
+    for address in addresses or _list_addresses(found):
+        with suppress(RouterProblem):
+            api.remove_names(owner, address, fqdn=fqdn)
+
+
+def _get_router(settings: Settings, reporter: Reporter) -> RouterClient:
+    """Raises RouterProblem when there is no router; a stopped one has an exit status of its own."""
+    api = RouterClient(settings.http_address)
+    try:
+        if api.find_domain() is None:
+            reporter.notice("WARNING: weaveDNS is switched off: nobody will see that name.")
+    except RouterUnreachable as problem:
+        explained = explain_unreachable(problem, settings)
+        if isinstance(explained, RouterStopped):
+            explained.exit_status = _STOPPED_STATUS
+        raise explained from problem
+    return api
+
+
+def _find_container(settings: Settings, name: str) -> RunningContainer:
+    # Imported here: names of outside addresses need no Docker.
+    from weave_cli.containers import lookup
+    from weave_cli.containers.client import open_docker
+
+    return lookup.get_running(open_docker(settings), name)
+
+
+def _list_addresses(found: RunningContainer | None) -> list[int]:
+    """The addresses on the network of a container, however it was attached."""
+    from weave_cli.host.netns import read_interfaces
+
+    if found is None or not found.has_own_network:
+        return []
+    try:
+        interfaces = read_interfaces(found.pid)
+    except ProcessLookupError as problem:
+        raise HostProblem(
+            f"Container {found.name} died", hint=f"See 'docker logs {found.name}'."
+        ) from problem
+    return [
+        cidr.address
+        for interface in interfaces
+        if interface.name.startswith(GUEST_LINK)
+        for cidr in interface.addresses
+    ]

@@ -1,0 +1,68 @@
+"""Start containers and put them on the network: run, start, restart. What cannot be attached is killed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from weave_cli.addresses import Fixed, Wish
+from weave_cli.containers import lifecycle, lookup
+from weave_cli.containers.client import Docker
+from weave_cli.containers.command import run_detached
+from weave_cli.containers.hostsfile import ExtraHost, parse_extra_host
+from weave_cli.host.guest import read_guest
+from weave_cli.host.netns import is_in_our_namespace
+from weave_cli.operations.attach import AttachOptions, OnFailure, attach
+from weave_cli.operations.naming import make_dns_arguments
+from weave_cli.operations.reporter import Reporter
+from weave_cli.settings import Settings
+
+
+def run(
+    client: Docker,
+    settings: Settings,
+    wishes: Sequence[Wish],
+    words: Sequence[str],
+    options: AttachOptions,
+    reporter: Reporter,
+    *,
+    wants_resolver: bool,
+) -> str:
+    """`docker run -d WORDS`, then attach; answers the container's id.
+
+    wants_resolver: give it weaveDNS as its resolver, and a host name after its name.
+    """
+    extra_hosts = tuple(find_extra_hosts(words))
+    resolver = make_dns_arguments(words, settings, reporter).split() if wants_resolver else []
+    # The variable keeps a proxy's hands off.
+    container_id = run_detached(client, ["--env=WEAVE_CIDR=none", *resolver, *words])
+    options = replace(options, extra_hosts=extra_hosts, on_failure=OnFailure.KILL)
+    attach(client, settings, container_id, wishes, options, reporter)
+    return container_id
+
+
+def start(client: Docker, settings: Settings, name: str, wishes: Sequence[Wish], reporter: Reporter) -> None:
+    """`docker start`, then attach."""
+    lookup.get_container_id(client, name)
+    lifecycle.start_container(client, name, name=name)
+    attach(client, settings, name, wishes, AttachOptions(on_failure=OnFailure.KILL), reporter)
+
+
+def restart(client: Docker, settings: Settings, name: str, reporter: Reporter) -> None:
+    """`docker restart`, and the addresses again that it has."""
+    found = lookup.get_running(client, name)
+    has_own_network = not is_in_our_namespace(found.pid)
+    cidrs = (read_guest(found.pid) if has_own_network else None) or ()
+    lifecycle.restart_container(client, name)
+    if cidrs:
+        wishes = tuple(map(Fixed, cidrs))
+        attach(client, settings, name, wishes, AttachOptions(on_failure=OnFailure.KILL), reporter)
+
+
+def find_extra_hosts(words: Sequence[str]) -> Iterator[ExtraHost]:
+    """What `--add-host` among arguments for `docker run` says."""
+    rest = iter(words)
+    for word in rest:
+        option, equals, value = word.partition("=")
+        if option == "--add-host":
+            yield parse_extra_host(value if equals else next(rest, ""))
