@@ -29,6 +29,7 @@ class FakeAttached:
     hostname: str = ""
     domainname: str = ""
     is_running: bool = True
+    pid: int = 0
     addresses: dict[str, str] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
 
@@ -121,7 +122,11 @@ class _Api:
             "Id": found.id,
             "Name": f"/{found.name}",
             "Config": {"Hostname": found.hostname, "Domainname": found.domainname},
-            "State": {"Running": found.is_running, "Restarting": False},
+            "State": {
+                "Running": found.is_running,
+                "Restarting": False,
+                "Pid": found.pid if found.is_running else 0,
+            },
             "NetworkSettings": {"Networks": found.networks()},
         }
 

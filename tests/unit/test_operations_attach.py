@@ -252,7 +252,9 @@ def test_detach_releases_what_was_allocated_and_prints_what_was_asked_for(
         "DELETE /name/ID/10.2.1.1?fqdn=box.weave.local",
         "DELETE /name/ID/10.32.0.1?fqdn=box.weave.local",
         "DELETE /name/ID/10.7.7.7?fqdn=box.weave.local",
+        "DELETE /ip/ID/10.2.1.1",
         "DELETE /ip/ID/10.32.0.1",
+        "DELETE /ip/ID/10.7.7.7",
     ]
 
 

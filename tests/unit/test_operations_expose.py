@@ -126,6 +126,7 @@ def test_hide_takes_names_along_and_releases_what_was_allocated(bridge: Bridge, 
         "DELETE /name/weave:expose/10.2.1.1",
         "DELETE /expose/10.32.0.1/12",
         "DELETE /name/weave:expose/10.32.0.1",
+        "DELETE /ip/weave:expose/10.2.1.1",
         "DELETE /ip/weave:expose/10.32.0.1",
     ]
 

@@ -10,7 +10,7 @@ import pytest
 from tests.fakes.attached_engine import FakeAttached, FakeDoor, FakeEngine
 from tests.fakes.router_api import OTHER_ORIGIN, FakeRouterApi, running_router
 from tests.fakes.until import until
-from weave_cli.addresses import format_address
+from weave_cli.addresses import format_address, parse_cidr
 from weave_cli.api.aio import AsyncRouterClient
 from weave_cli.containers.attachments import AttachedContainer, Attachment
 from weave_cli.containers.events import ContainerEvent, NetworkEvent, read_event
@@ -31,7 +31,9 @@ class Watched:
         self.engine.add_network("other", "bridge")
         self.door = FakeDoor(self.engine)
         self.pulse = RouterPulse(client, interval_s=0.01)
-        self.watcher = NameWatcher(self.door, client, self.pulse, DRIVERS, retry_s=0.01)
+        self.watcher = NameWatcher(
+            self.door, client, self.pulse, DRIVERS, retry_s=0.01, is_attached=lambda pid: pid > 0
+        )
         self.pulse.add_listener(self.watcher.resync)
 
     def container(self, name: str, *, address: str = "10.32.0.1", network: str = "net") -> FakeAttached:
@@ -90,6 +92,7 @@ def test_names_are_those_inside_the_domain(
         hostname=hostname,
         domainname=domainname,
         is_running=True,
+        pid=1,
         attachments=(
             Attachment(network_id="net", address="10.32.0.1", aliases=aliases),
             Attachment(network_id="net2", address="", aliases=("late.weave.local",)),
@@ -131,6 +134,7 @@ def test_name_lives_as_long_as_its_container() -> None:
 
 def test_containers_of_other_drivers_are_not_even_looked_at() -> None:
     async def scenario(watched: Watched) -> None:
+        await until(lambda: "list containers" in watched.engine.calls)  # the look at everything is over
         foreign = watched.container("foreign", network="other")
         watched.network_event("connect", foreign, driver="bridge")
         watched.container_event("start", foreign)
@@ -263,5 +267,39 @@ def test_router_without_dns_is_left_alone() -> None:
         await asyncio.sleep(0.05)
         assert watched.router.names == set()
         assert not any(request.startswith("PUT") for request in watched.router.requests)
+
+    watching(scenario)
+
+
+def test_attached_container_keeps_its_names_over_a_restart_of_the_router() -> None:
+    async def scenario(watched: Watched) -> None:
+        container = watched.engine.add("a", hostname="a", domainname="weave.local", pid=7)
+        watched.engine.add("bare", hostname="bare.weave.local")
+        watched.router.owned[container.id] = [parse_cidr("10.2.1.1/24"), parse_cidr("10.32.0.9/12")]
+        names = ("a.weave.local.=10.2.1.1", "a.weave.local.=10.32.0.9")
+        watched.watcher.resync()
+        await watched.has(container, *names)
+        watched.router.restart_forgetting_names()
+        await watched.has(container, *names)
+        assert len(watched.router.names) == 2
+
+    watching(scenario)
+
+
+def test_names_that_a_command_gave_go_with_the_container_and_come_back_with_it() -> None:
+    async def scenario(watched: Watched) -> None:
+        container = watched.engine.add("a", hostname="a.weave.local", pid=7)
+        watched.router.owned[container.id] = [parse_cidr("10.2.1.1/24")]
+        watched.router.add_name(container.id, "10.2.1.1", "a.weave.local.")
+        watched.router.add_name(container.id, "10.2.1.1", "by-hand.weave.local.")
+        watched.container_event("die", container)
+        await watched.has(container)
+        # The command that restarted it named it before we heard of the death.
+        watched.container_event("start", container)
+        await watched.has(container, "a.weave.local.=10.2.1.1")
+        container.is_running = False
+        watched.container_event("die", container)
+        watched.container_event("destroy", container)
+        await watched.has(container)
 
     watching(scenario)

@@ -131,7 +131,11 @@ class AsyncRouterClient:
 
     async def release(self, address: int) -> bool:
         """Give an anonymous address back; False when the router did not hold it, which is no error."""
-        answer = await self.send(endpoints.release_all(format_address(address)))
+        return await self.release_all(format_address(address))
+
+    async def release_all(self, ident: str) -> bool:
+        """Give all addresses of an owner back; False when there are none, which is no error."""
+        answer = await self.send(endpoints.release_all(ident))
         if answer.status in (400, 404):
             return False
         _checked(answer)

@@ -33,6 +33,8 @@ class AttachedContainer:
     hostname: str
     domainname: str
     is_running: bool
+    pid: int
+    """Of its first process; 0 when it has none."""
     attachments: tuple[Attachment, ...]
 
 
@@ -84,6 +86,7 @@ def find_attached(client: Docker, container_id: str) -> AttachedContainer | None
         hostname=config.get("Hostname") or "",
         domainname=config.get("Domainname") or "",
         is_running=bool(state["Running"]) and not state.get("Restarting"),
+        pid=int(state.get("Pid") or 0),
         attachments=_attachments(facts),
     )
 

@@ -95,8 +95,7 @@ def detach(
             if not is_in_our_namespace(found.pid):
                 detach_guest(found.pid, cidrs)
     withdraw(api, found.id, found.fqdn, cidrs)
-    for cidr in allocated:
-        api.release(found.id, cidr.address)
+    release_all(api, found.id, allocated, cidrs)
     return cidrs
 
 
@@ -130,6 +129,16 @@ def claim_wishes(
                 raise explain_unreachable(problem, settings) from problem
         cidrs.append(cidr)
     return tuple(cidrs)
+
+
+def release_all(api: RouterClient, owner: str, allocated: Sequence[Cidr], cidrs: Sequence[Cidr]) -> None:
+    """Give back what was allocated, and fixed addresses that the router has as the owner's."""
+    for cidr in cidrs:
+        try:
+            api.release(owner, cidr.address)
+        except RouterProblem:
+            if cidr in allocated:
+                raise
 
 
 def look_up_wishes(

@@ -17,7 +17,7 @@ from weave_cli.host.iptables import ensure_rules
 from weave_cli.host.rules import Exposure
 from weave_cli.names import EXPOSE_OWNER
 from weave_cli.operations.asking import explain_unreachable, is_router_down
-from weave_cli.operations.attach import claim_wishes, find_obtained, look_up_wishes
+from weave_cli.operations.attach import claim_wishes, find_obtained, look_up_wishes, release_all
 from weave_cli.operations.bridge import ensure_bridge, firewall_facts
 from weave_cli.operations.lock import exclusively
 from weave_cli.operations.reporter import Reporter
@@ -62,8 +62,7 @@ def hide(settings: Settings, wishes: Sequence[Wish], reporter: Reporter) -> tupl
                 _hide_here(settings, cidr)
             with suppress(RouterProblem):
                 api.remove_names(EXPOSE_OWNER, cidr.address)
-    for cidr in allocated:
-        api.release(EXPOSE_OWNER, cidr.address)
+    release_all(api, EXPOSE_OWNER, allocated, cidrs)
     return cidrs
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -43,6 +43,15 @@ def wanted_names(container: AttachedContainer, networks: Collection[str], domain
             if fqdn.endswith(suffix) and fqdn != suffix:
                 found.add(Name(container=container.id, address=address, fqdn=fqdn))
     return frozenset(found)
+
+
+def attached_names(container: AttachedContainer, addresses: Iterable[int], domain: str) -> frozenset[Name]:
+    """What `weave attach` named it: its host name alone, at the addresses that it has from there."""
+    whole = f"{container.hostname}.{container.domainname}".rstrip(".")
+    fqdn, suffix = absolute(whole), f".{domain.lower()}"
+    if not container.is_running or not fqdn.endswith(suffix) or fqdn == suffix:
+        return frozenset()
+    return frozenset(Name(container=container.id, address=address, fqdn=fqdn) for address in addresses)
 
 
 def absolute(name: str) -> str:

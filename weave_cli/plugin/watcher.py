@@ -9,18 +9,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from weave_cli.addresses import format_address
+from weave_cli.addresses import Cidr, format_address
 from weave_cli.api.aio import AsyncRouterClient
 from weave_cli.api.sync import RouterUnreachable
 from weave_cli.errors import DockerProblem, RouterProblem
+from weave_cli.names import HOST_LINK_PREFIX
 from weave_cli.plugin.docker_door import DockerDoor
-from weave_cli.plugin.naming import Name, absolute, wanted_names
+from weave_cli.plugin.naming import Name, absolute, attached_names, wanted_names
 from weave_cli.plugin.pulse import RouterPulse
 
 if TYPE_CHECKING:
+    from weave_cli.containers.attachments import AttachedContainer
     from weave_cli.containers.events import Event
 
 log = logging.getLogger(__name__)
@@ -36,6 +38,13 @@ _RETRY_S: Final = 5.0
 _CONTAINER_ID = re.compile(r"[0-9a-f]{64}")
 
 
+def is_attached(pid: int) -> bool:
+    """Has a command put the process's container on the network? Its pair of devices is there then."""
+    from weave_cli.host.veth import is_link_present
+
+    return pid > 0 and is_link_present(f"{HOST_LINK_PREFIX}{pid}")
+
+
 class NameWatcher:
     """Keeps the router's names of our containers as they should be."""
 
@@ -47,8 +56,10 @@ class NameWatcher:
         drivers: Collection[str],
         *,
         retry_s: float = _RETRY_S,
+        is_attached: Callable[[int], bool] = is_attached,
     ) -> None:
         """drivers: containers on their networks get names."""
+        self._is_attached = is_attached
         self._docker = docker
         self._router = router
         self._pulse = pulse
@@ -58,6 +69,7 @@ class NameWatcher:
         self._queue: asyncio.Queue[Event | str | None] = asyncio.Queue()
         self._networks: set[str] = set()
         self._connecting: set[str] = set()
+        self._died: set[str] = set()
         self._gap_ends = float("-inf")
         self._names: dict[str, frozenset[Name]] = {}
 
@@ -101,11 +113,16 @@ class NameWatcher:
         elif event.action == "start":
             if asyncio.get_running_loop().time() < self._gap_ends:
                 self._connecting.add(container_id)
+            if container_id in self._died:
+                # Whoever restarted it may have named it again before we heard of its death.
+                self._died.discard(container_id)
+                self._connecting.add(container_id)
             await self._look_if_connecting(container_id)
         elif event.action == "rename" and container_id in self._names:
             await self._look(container_id)
         elif event.action in ("die", "destroy"):
             self._connecting.discard(container_id)
+            (self._died.add if event.action == "die" else self._died.discard)(container_id)
             await self._withdraw(container_id)
 
     async def _handle_network(self, action: str, network_id: str, container_id: str) -> None:
@@ -135,7 +152,8 @@ class NameWatcher:
             await self._withdraw(container_id)
         elif found.is_running:
             self._connecting.discard(container_id)
-            await self._apply(container_id, wanted_names(found, self._networks, contact.domain))
+            owned = await self._read_owned() if self._is_attached(found.pid) else {}
+            await self._apply(container_id, self._wanted(found, contact.domain, owned))
 
     async def _apply(self, container_id: str, wanted: frozenset[Name]) -> None:
         present = self._names.get(container_id, frozenset())
@@ -146,8 +164,26 @@ class NameWatcher:
             await self._add(name)
 
     async def _withdraw(self, container_id: str) -> None:
-        if self._names.pop(container_id, None):
+        """All its names: commands may have given it some that we do not know of."""
+        self._names.pop(container_id, None)
+        if self._pulse.contact is not None and self._pulse.contact.domain is not None:
             await self._remove_all(container_id)
+
+    def _wanted(
+        self, found: AttachedContainer, domain: str, owned: Mapping[str, Sequence[Cidr]]
+    ) -> frozenset[Name]:
+        """What it is called on our networks, and where commands put it; owned: addresses by container."""
+        names = wanted_names(found, self._networks, domain)
+        if self._is_attached(found.pid):
+            names |= attached_names(found, (cidr.address for cidr in owned.get(found.id, ())), domain)
+        return names
+
+    async def _read_owned(self) -> Mapping[str, Sequence[Cidr]]:
+        try:
+            return await self._router.owned()
+        except RouterProblem as problem:
+            self._note_failure("ask for the addresses of containers", problem)
+            return {}
 
     async def _resync(self) -> None:
         """Names from scratch: what should be there, against what the router has."""
@@ -165,11 +201,12 @@ class NameWatcher:
         networks = await self._docker.call(list_driver_networks)
         self._networks = {network.id for network in networks if network.driver in self._drivers}
         running, attached = await self._docker.call(list_running_ids, frozenset(self._networks))
+        owned = await self._read_owned()
         wanted: dict[str, frozenset[Name]] = {}
-        for container_id in attached:
+        for container_id in sorted({*attached, *owned} & running):
             found = await self._docker.call(find_attached, container_id)
             if found is not None and found.is_running:
-                wanted[container_id] = wanted_names(found, self._networks, contact.domain)
+                wanted[container_id] = self._wanted(found, contact.domain, owned)
         former, self._names = self._names, wanted
         await self._correct(present, wanted=_joined(wanted), former=_joined(former), running=running)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from weave_cli.api.aio import AsyncRouterClient
 from weave_cli.errors import DockerProblem
 from weave_cli.names import GLOBAL_DRIVER, MESH_DRIVER
+from weave_cli.plugin.deaths import DeadOwners
 from weave_cli.plugin.default_network import DefaultNetwork
 from weave_cli.plugin.docker_door import DockerDoor
 from weave_cli.plugin.ipam import AddressDriver
@@ -22,6 +23,9 @@ from weave_cli.plugin.releases import Releases
 from weave_cli.plugin.server import DriverServer
 from weave_cli.plugin.watcher import NameWatcher
 from weave_cli.settings import Settings
+
+if TYPE_CHECKING:
+    from weave_cli.containers.events import Event
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +53,7 @@ class Plugin:
         self._pulse = RouterPulse(self._router)
         self._subscribed = asyncio.Event()
         self._watcher = NameWatcher(self._docker, self._router, self._pulse, DRIVERS)
+        self._deaths = DeadOwners(self._docker, self._router)
         self._reconciler = Reconciler(
             self._docker, self._router, self._journal, self._releases, self._links, drivers=DRIVERS
         )
@@ -64,7 +69,12 @@ class Plugin:
 
     def background(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         """What runs beside the sockets, by name."""
-        for on_return in (self._releases.wake, self._watcher.resync, self._reconciler.wake):
+        for on_return in (
+            self._releases.wake,
+            self._watcher.resync,
+            self._deaths.resync,
+            self._reconciler.wake,
+        ):
             self._pulse.add_listener(on_return)
         return {
             "links": self._links.run,
@@ -72,6 +82,7 @@ class Plugin:
             "router": self._pulse.run,
             "events": self._follow_events,
             "names": self._watcher.run,
+            "deaths": self._deaths.run,
             "comparison": self._reconciler.run,
             "engine": self._check_engine,
         }
@@ -111,10 +122,15 @@ class Plugin:
     async def _follow_events(self) -> None:
         def on_subscribed() -> None:
             self._watcher.on_subscribed()
+            self._deaths.resync()
             self._reconciler.wake()
             self._subscribed.set()
 
-        await self._docker.follow_events(on_subscribed, self._watcher.on_event)
+        def on_event(event: Event) -> None:
+            self._watcher.on_event(event)
+            self._deaths.on_event(event)
+
+        await self._docker.follow_events(on_subscribed, on_event)
 
     async def _check_engine(self) -> None:
         """The journal's word is of the last start, and Docker keeps what a driver said for its life."""
