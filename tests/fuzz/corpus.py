@@ -20,6 +20,7 @@ PARSERS: Final = (
     "dns",
     "heartbeat",
     "plugin",
+    "sleeve",
 )
 
 

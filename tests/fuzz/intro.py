@@ -27,6 +27,9 @@ def check(data: bytes) -> None:
     if len(data) >= HEADER_SIZE:
         with suppress(RemoteProtocolError):
             assert negotiate_version(data[:HEADER_SIZE]) in (1, 2)
+    with suppress(RemoteProtocolError):
+        features, public_key = Features.decode_version_1(data)
+        assert Features.decode_version_1(features.encode_version_1(public_key)) == (features, public_key)
     try:
         features = Features.decode(data)
     except RemoteProtocolError:
