@@ -201,7 +201,8 @@ def test_discovery_takes_dialled_addresses_and_hosts_of_inbound_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["", "10.0.0.3", ":1", "10.0.0.3:", "10.0.0.3:x", "a b:1", "x\n:1", "h:123456"]
+    "address",
+    ["", "10.0.0.3", ":1", "10.0.0.3:", "10.0.0.3:x", "a b:1", "x\n:1", "h:123456", "[fe80::1%eth0]:6783"],
 )
 def test_discovery_dials_nothing_that_is_no_address(address: str) -> None:
     assert found([Link(remote=PeerName(3), address=address, outbound=True, established=True)]) == []

@@ -14,10 +14,9 @@ from weave_cli.router.mesh.ourself import LocalConnection
 from weave_cli.router.mesh.peers import PeerTable
 from weave_cli.router.mesh.targets import DirectTarget
 
-#: Addresses come from other peers: what has not this form is not dialled, and not shown.
-_ADDRESS: Final = re.compile(
-    r"(?P<ip>[0-9A-Za-z.-]{1,253}|\[[0-9a-fA-F:.%]{2,60}\]):(?P<port>\d{1,5})", re.ASCII
-)
+#: Addresses come from other peers: what has not this form is neither dialled nor shown. Routers since 2.6 may
+#: tell of IPv6 ones among themselves; we speak IPv4.
+_ADDRESS: Final = re.compile(r"(?P<ip>[0-9A-Za-z.-]{1,253}):(?P<port>\d{1,5})", re.ASCII)
 
 
 def wanted_direct(
