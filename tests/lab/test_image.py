@@ -7,7 +7,9 @@ from tests.lab.matrix import every_engine
 from weave_cli.images.recipe import image_name
 
 _IMAGE = image_name()
-_IMPORTS = "aiohttp, asyncio, ctypes, dns.resolver, docker, pyroute2, requests, sqlite3, ssl, yarl"
+_IMPORTS = (
+    "aiohttp, asyncio, ctypes, dns.resolver, docker, nacl.bindings, pyroute2, requests, sqlite3, ssl, yarl"
+)
 
 
 def _id(host: LabHost, name: str = _IMAGE) -> str:
