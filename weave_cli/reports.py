@@ -5,7 +5,7 @@ Key names and their order are the Go routers', because scripts read them. A leaf
 
 from __future__ import annotations
 
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 
 class VersionCheck(TypedDict):
@@ -67,6 +67,15 @@ class LocalConnection(TypedDict):
     Attrs: dict[str, str | int | bool] | None
 
 
+class MacHome(TypedDict):
+    """A MAC address that overlay sleeve found at a peer."""
+
+    Mac: str
+    Name: str
+    NickName: str
+    LastSeen: str
+
+
 class Router(TypedDict):
     """The mesh part of a report."""
 
@@ -84,11 +93,11 @@ class Router(TypedDict):
     Connections: list[LocalConnection]
     TerminationCount: int
     Targets: list[str] | None
-    OverlayDiagnostics: dict[str, None]
+    OverlayDiagnostics: dict[str, Any]
     TrustedSubnets: list[str]
     Interface: str
     CaptureStats: None
-    MACs: None
+    MACs: list[MacHome] | None
 
 
 class Paxos(TypedDict):

@@ -26,6 +26,7 @@ from weave_cli.router.mesh.events import Dial
 from weave_cli.router.mesh.node import MeshNode
 from weave_cli.router.nameserver.registry import NameRegistry
 from weave_cli.router.options import parse_options
+from weave_cli.router.overlay.mac_homes import MacHomes
 from weave_cli.router.runtime.addresses import AddressDesk
 from weave_cli.router.runtime.exposures import ExposureDesk
 from weave_cli.router.runtime.names import NameDesk
@@ -46,10 +47,13 @@ Ask = Callable[..., Coroutine[Any, Any, aiohttp.ClientResponse]]
 class _Plane:
     """What the report asks of the data path."""
 
-    overlays = ("vxlan",)
+    macs = MacHomes()
 
     def attributes(self, conn_id: int) -> dict[str, Any]:
         return {"name": "vxlan", "mtu": 1450}
+
+    def diagnostics(self) -> dict[str, Any]:
+        return {"vxlan": None, "sleeve": None}
 
 
 class _DnsServer:

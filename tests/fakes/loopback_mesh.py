@@ -11,7 +11,7 @@ import os
 import random
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final, cast
 
@@ -19,6 +19,7 @@ from tests.fakes.gossip import FakeWordChannel, words
 from weave_cli.names import PeerName
 from weave_cli.router.mesh.node import MeshNode
 from weave_cli.router.mesh.targets import DirectTarget
+from weave_cli.router.overlay.controls import ControlCodec
 from weave_cli.router.runtime.mesh_runner import MeshRunner
 from weave_cli.router.runtime.transport import Introduction, PeerLink, Transport
 from weave_cli.router.wire.intro import LOWEST_VERSION, Features
@@ -37,7 +38,9 @@ class _WillingPlane:
 
     def __init__(self) -> None:
         self.established: Callable[[int], None] = lambda _: None
-        self.controls: list[tuple[int, int, int, bytes]] = []
+        self.controls: list[tuple[int, str, int, bytes]] = []
+        self.routes: dict[PeerName, PeerName] = {}
+        self._codec = ControlCodec(("vxlan", "sleeve"), is_compatible=False)
         self.ended: list[int] = []
         self.session_keys: list[bytes | None] = []
 
@@ -47,8 +50,13 @@ class _WillingPlane:
         self.session_keys.append(session_key)
         asyncio.get_running_loop().call_soon(self.established, number)
 
-    def receive_control(self, number: int, index: int, sub_tag: int, body: bytes) -> None:
-        self.controls.append((number, index, sub_tag, body))
+    def receive_control(self, number: int, tag: int, payload: bytes) -> None:
+        self.controls.append((number, *self._codec.decode(tag, payload)))
+
+    def set_routes(
+        self, unicast: Mapping[PeerName, PeerName], broadcast: Callable[[PeerName], tuple[PeerName, ...]]
+    ) -> None:
+        self.routes = dict(unicast)
 
     def attributes(self, number: int) -> dict[str, str]:
         return {"name": "vxlan"}

@@ -118,8 +118,14 @@ class Host:
 
     def block_udp(self, port: int) -> None:
         """Drop, without a word, what comes for that UDP port through the router."""
-        rule = f"FORWARD -o h{self.number} -p udp --dport {port} -j DROP"
-        self.underlay.run_in(self.underlay.router, f"iptables -w -A {rule}")
+        self.underlay.run_in(self.underlay.router, f"iptables -w -A {self._block(port)}")
+
+    def unblock_udp(self, port: int) -> None:
+        """Take a block back."""
+        self.underlay.run_in(self.underlay.router, f"iptables -w -D {self._block(port)}")
+
+    def _block(self, port: int) -> str:
+        return f"FORWARD -o h{self.number} -p udp --dport {port} -j DROP"
 
     def cut(self) -> None:
         """Nothing reaches this host any more, nor leaves it, without a word to anybody."""

@@ -14,7 +14,8 @@ from typing import Any
 from weave_cli.errors import HostProblem
 from weave_cli.logs import start_logging
 from weave_cli.names import PeerName
-from weave_cli.router.runtime.dataplane import DataPlane, DataPlaneSettings
+from weave_cli.router.runtime.dataplane import DataPlane
+from weave_cli.router.runtime.plane_settings import DataPlaneSettings
 from weave_cli.router.wire.intro import Features
 
 #: Seconds; short, as tests wait for it.
@@ -34,7 +35,7 @@ def start(plane: DataPlane, order: dict[str, Any]) -> None:
         conn_id=1,
         short_id=None,
         trusted=False,
-        overlays=tuple(order.get("overlays", ("vxlan",))),
+        overlays=tuple(order.get("overlays", ("vxlan", "sleeve"))),
         extra=order.get("extra", {"VxlanPort": "6784"}),
     )
     plane.start_connection(
@@ -42,9 +43,17 @@ def start(plane: DataPlane, order: dict[str, Any]) -> None:
         features,
         connection_uid=order["uid"],
         remote_ip=order["ip"],
-        outbound=True,
+        outbound=order.get("outbound", True),
         address=f"{order['ip']}:6783",
+        session_key=bytes.fromhex(order["key"]) if "key" in order else None,
     )
+
+
+def set_routes(plane: DataPlane, order: dict[str, Any]) -> None:
+    """Names are hexadecimal: JSON has no other keys than texts."""
+    unicast = {PeerName(int(name, 16)): PeerName(hop) for name, hop in order["unicast"].items()}
+    broadcast = {PeerName(int(name, 16)): hops for name, hops in order["broadcast"].items()}
+    plane.set_routes(unicast, lambda source: tuple(map(PeerName, broadcast.get(source, ()))))
 
 
 def obey(plane: DataPlane, order: dict[str, Any]) -> None:
@@ -53,9 +62,13 @@ def obey(plane: DataPlane, order: dict[str, Any]) -> None:
             start(plane, order)
         case "control":
             payload = bytes.fromhex(order["payload"])
-            plane.receive_control(order["conn"], payload[0], payload[1], payload[2:])
+            plane.receive_control(order["conn"], order["tag"], payload)
         case "end":
             plane.end_connection(order["conn"])
+        case "routes":
+            set_routes(plane, order)
+        case "sleeve":
+            tell("sleeve", pid=plane.sleeve_pid)
         case "attributes":
             tell("attributes", conn=order["conn"], **plane.attributes(order["conn"]))
 
@@ -67,7 +80,9 @@ async def run(name: int, linger_s: float) -> None:
     plane.report_to(
         on_established=lambda conn_id: tell("established", conn=conn_id),
         on_failed=lambda conn_id, reason: tell("failed", conn=conn_id, reason=reason),
-        send_control=lambda conn_id, payload: tell("control", conn=conn_id, payload=payload.hex()),
+        send_control=lambda conn_id, tag, payload: tell(
+            "control", conn=conn_id, tag=tag, payload=payload.hex()
+        ),
     )
     try:
         await plane.prepare()

@@ -11,6 +11,8 @@ from typing import Any
 
 from tests.kernel.namespaces import Host
 from tests.kernel.plane_process import LINGER_S
+from weave_cli.names import PeerName
+from weave_cli.router.mesh.routes import widen
 
 #: What the router's container has for the network, and nothing else.
 _LEAST_PRIVILEGE = ("setpriv", "--bounding-set=-all,+net_admin,+net_raw")
@@ -23,6 +25,8 @@ class Plane:
         self.host = host
         self.name = name
         self._peers: dict[int, Plane] = {}
+        self._passed_over: list[dict[str, Any]] = []
+        self.neighbours: dict[int, Plane] = {}
         self._events: queue.Queue[dict[str, Any]] = queue.Queue()
         program = [sys.executable, "-m", "tests.kernel.plane_process", f"{name:x}", f"{linger_s}"]
         enter = ["ip", "netns", "exec", host.namespace]
@@ -47,10 +51,22 @@ class Plane:
             found = self._events.get(timeout=timeout_s)
             if found["event"] == event:
                 return found
+            self._passed_over.append(found)
 
     def attributes(self, conn: int) -> dict[str, Any]:
         self.order("attributes", conn=conn)
         return self.wait_for("attributes")
+
+    def sleeve_pid(self) -> int | None:
+        """Process id of its sleeve process; None while there is none."""
+        self.order("sleeve")
+        pid = self.wait_for("sleeve")["pid"]
+        return None if pid is None else int(pid)
+
+    def unexpected(self) -> list[dict[str, Any]]:
+        """Failures that were told and not waited for."""
+        self.attributes(0)
+        return [event for event in self._passed_over if event["event"] in ("failed", "problem")]
 
     def expect_control_from(self, conn: int, other: Plane) -> None:
         """Control messages of the connection go to the other plane."""
@@ -78,18 +94,20 @@ class Plane:
             event = json.loads(line)
             if event["event"] == "control" and event["conn"] in self._peers:
                 try:
-                    self._peers[event["conn"]].order("control", conn=event["conn"], payload=event["payload"])
+                    facts = {key: event[key] for key in ("conn", "tag", "payload")}
+                    self._peers[event["conn"]].order("control", **facts)
                 except (BrokenPipeError, ValueError):
                     pass  # the other one has ended, as a TCP connection would show
             else:
                 self._events.put(event)
 
 
-def join(one: Plane, other: Plane, conn: int) -> None:
-    """Start a connection of that number at both ends."""
+def join(one: Plane, other: Plane, conn: int, **facts: Any) -> None:
+    """Start a connection of that number at both ends, `one` being the dialler; tell all of the new routes."""
     one.expect_control_from(conn, other)
     other.expect_control_from(conn, one)
     for here, there in ((one, other), (other, one)):
+        here.neighbours[there.name] = there
         here.order(
             "start",
             conn=conn,
@@ -97,4 +115,32 @@ def join(one: Plane, other: Plane, conn: int) -> None:
             peer=there.name,
             nickname=f"host{there.host.number}",
             ip=there.host.address,
+            outbound=here is one,
+            **facts,
+        )
+    tell_routes(one)
+
+
+def tell_routes(start: Plane) -> None:
+    """Tell every plane that can be reached from this one of the routes of them all, as the mesh does."""
+    known = {start.name: start}
+    waiting = [start]
+    while waiting:
+        for name, plane in waiting.pop().neighbours.items():
+            if name not in known:
+                known[name] = plane
+                waiting.append(plane)
+
+    def linked(name: PeerName) -> frozenset[PeerName]:
+        return frozenset(map(PeerName, known[name].neighbours))
+
+    for name, plane in known.items():
+        us = PeerName(name)
+        _, unicast = widen(us, linked, len(known))
+        broadcast = {}
+        for source in map(PeerName, known):
+            found, hops = widen(source, linked, len(known), stop=us)
+            broadcast[f"{source:x}"] = sorted(linked(us) - hops.keys()) if found else []
+        plane.order(
+            "routes", unicast={f"{name:x}": hop for name, hop in unicast.items()}, broadcast=broadcast
         )

@@ -114,56 +114,6 @@ def _types_seen(tap: socket.socket) -> set[int]:
         return seen
 
 
-def test_blocked_udp_fails_both_ends_with_the_reason(underlay: Underlay, launch: Launch) -> None:
-    one, two = underlay.host(), underlay.host()
-    two.block_udp(6784)
-    here, there = launch(one), launch(two)
-    join(here, there, 1)
-    assert here.wait_for("failed")["reason"] == (
-        "our heartbeats to UDP port 6784 of host2 did not arrive for 10 s: is the port blocked at 10.205.2.1?"
-    )
-    assert there.wait_for("failed")["reason"] == (
-        "no heartbeats through UDP port 6784 from host1 for 10 s: is the port blocked?"
-    )
-    assert FLOOD not in {mac for mac, _ in entries(one) | entries(two)}
-
-
-def test_a_path_blocked_later_fails_after_twenty_seconds(underlay: Underlay, launch: Launch) -> None:
-    one, two = underlay.host(), underlay.host()
-    here, there = launch(one), launch(two)
-    establish(here, there)
-    two.block_udp(6784)
-    one.block_udp(6784)
-    assert here.wait_for("failed")["reason"].startswith(
-        "no heartbeats through UDP port 6784 from host2 for 20 s"
-    )
-
-
-def test_a_port_without_a_listener_is_named(underlay: Underlay, launch: Launch) -> None:
-    one, two = underlay.host(), underlay.host()
-    here = launch(one)
-    here.order("start", conn=1, uid=1, peer=2, nickname="host2", ip=two.address)
-    reason = here.wait_for("failed")["reason"]
-    assert "(10.205.2.1 answered: Connection refused)" in reason
-
-
-def test_a_peer_on_another_port_is_refused_at_once(underlay: Underlay, launch: Launch) -> None:
-    one = underlay.host()
-    here = launch(one)
-    here.order("start", conn=1, uid=1, peer=2, nickname="host2", ip="10.205.2.1", extra={"VxlanPort": "7784"})
-    assert "host2 uses UDP port 7784 for vxlan, we use 6784" in here.wait_for("failed")["reason"]
-
-
-def test_a_peer_without_our_overlay_is_refused_at_once(underlay: Underlay, launch: Launch) -> None:
-    here = launch(underlay.host())
-    here.order(
-        "start", conn=1, uid=1, peer=2, nickname="host2", ip="10.205.2.1", overlays=["fastdp", "sleeve"]
-    )
-    assert here.wait_for("failed")["reason"] == (
-        "no overlays in common with peer (it offers fastdp sleeve, we offer vxlan)"
-    )
-
-
 def test_a_narrower_path_is_noticed_and_containers_learn_it(underlay: Underlay, launch: Launch) -> None:
     one, two = underlay.host(), underlay.host()
     here, there = launch(one), launch(two)

@@ -70,7 +70,7 @@ def test_full_disk_gives_no_address_and_ends_nothing(router: Callable[..., Route
     assert "weave.db" in refused[1]
     filler.unlink()
     eventually(lambda: one.ask("POST", "/ip/after")[0] == 200, one.log)
-    assert " established " in one.ask("GET", "/status/connections")[1]
+    eventually(lambda: " established " in one.ask("GET", "/status/connections")[1], one.log)
 
 
 def test_peers_are_dialled_again_after_a_restart_as_connect_and_forget_left_them(

@@ -16,7 +16,7 @@ from weave_cli.host.fdb import FdbChange, PresentEntry, plan_changes
 from weave_cli.host.identity import choose_peer_name, derive_peer_name
 from weave_cli.host.netlink import explained
 from weave_cli.names import format_peer_name
-from weave_cli.router.overlay.forwarding import FLOOD_MAC, FdbEntry
+from weave_cli.router.overlay.forwarding import FLOOD_MAC, RELAY_MAC, FdbEntry, Forwarding
 
 FLOOD_2 = FdbEntry(FLOOD_MAC, "10.0.0.2")
 FLOOD_3 = FdbEntry(FLOOD_MAC, "10.0.0.3")
@@ -27,31 +27,45 @@ def ours(*entries: FdbEntry) -> list[PresentEntry]:
     return [PresentEntry(entry, is_ours=True) for entry in entries]
 
 
+def wish(*entries: FdbEntry, carried: tuple[str, ...] = (), heard: tuple[str, ...] = ()) -> Forwarding:
+    return Forwarding(entries=frozenset(entries), carried=frozenset(carried), heard=frozenset(heard))
+
+
 def test_missing_entries_are_made() -> None:
-    assert plan_changes([], frozenset({FLOOD_2, FLOOD_3, BEAT_2})) == [
+    relay = FdbEntry(RELAY_MAC, "10.0.0.3")
+    assert plan_changes([], wish(FLOOD_2, FLOOD_3, BEAT_2, relay)) == [
         FdbChange("append", FLOOD_2),
         FdbChange("append", FLOOD_3),
+        FdbChange("append", relay),
         FdbChange("replace", BEAT_2),
     ]
 
 
 def test_all_well_needs_no_change() -> None:
     learned = PresentEntry(FdbEntry("02:00:00:00:00:07", "10.0.0.2"), is_ours=False)
-    assert plan_changes([*ours(FLOOD_2, BEAT_2), learned], frozenset({FLOOD_2, BEAT_2})) == []
+    wanted = wish(FLOOD_2, BEAT_2, carried=("10.0.0.2",))
+    assert plan_changes([*ours(FLOOD_2, BEAT_2), learned], wanted) == []
 
 
 def test_what_was_learned_goes_with_its_host() -> None:
     learned = FdbEntry("02:00:00:00:00:07", "10.0.0.2")
     present = [*ours(FLOOD_2, FLOOD_3), PresentEntry(learned, is_ours=False)]
-    assert plan_changes(present, frozenset({FLOOD_3})) == [
+    assert plan_changes(present, wish(FLOOD_3, carried=("10.0.0.3",))) == [
         FdbChange("del", FLOOD_2),
         FdbChange("del", learned),
     ]
 
 
+def test_of_a_host_that_frames_reach_by_sleeve_only_its_heartbeats_may_be_known() -> None:
+    container = PresentEntry(FdbEntry("02:00:00:00:00:07", "10.0.0.2"), is_ours=False)
+    heartbeat = PresentEntry(FdbEntry("02:00:00:00:00:08", "10.9.0.2"), is_ours=False)
+    wanted = wish(BEAT_2, heard=("02:00:00:00:00:08",))
+    assert plan_changes([*ours(BEAT_2), container, heartbeat], wanted) == [FdbChange("del", container.entry)]
+
+
 def test_a_neighbour_at_another_address_is_moved_in_one_step() -> None:
     moved = FdbEntry(BEAT_2.mac, "10.0.0.9")
-    assert plan_changes(ours(BEAT_2), frozenset({moved})) == [FdbChange("replace", moved)]
+    assert plan_changes(ours(BEAT_2), wish(moved)) == [FdbChange("replace", moved)]
 
 
 def write(root: Path, name: str, content: str) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weave_cli.names import PeerName
-from weave_cli.router.overlay.device_macs import bridge_mac, overlay_mac
-from weave_cli.router.overlay.forwarding import FLOOD_MAC, FdbEntry, ForwardingPlan
+from weave_cli.router.overlay.device_macs import bridge_mac, heartbeat_mac, overlay_mac
+from weave_cli.router.overlay.forwarding import FLOOD_MAC, RELAY_MAC, FdbEntry, Forwarding, ForwardingPlan
 from weave_cli.router.overlay.heartbeat import (
     Heartbeat,
     HeartbeatKind,
@@ -16,55 +17,99 @@ from weave_cli.router.overlay.heartbeat import (
     encode_acknowledgement,
     encode_heartbeat,
 )
-from weave_cli.router.overlay.roles import Neighbour, negotiate
+from weave_cli.router.overlay.roles import Carriage, Neighbour, negotiate
 
 ONE, TWO = PeerName(0x7A0000000001), PeerName(0x7A0000000002)
-BEAT = Heartbeat(kind=HeartbeatKind.PLAIN, uid=0x0102030405060708, sender=ONE, destination=TWO, number=9)
+HEARTBEAT = Heartbeat(kind=HeartbeatKind.PLAIN, uid=0x0102030405060708, sender=ONE, destination=TWO, number=9)
 
 
 def neighbour(conn_id: int, name: PeerName, address: str) -> Neighbour:
     return Neighbour(conn_id=conn_id, uid=conn_id, name=name, nickname="", address=address, udp_port=6784)
 
 
-def test_a_new_connection_is_reached_but_not_flooded() -> None:
-    plan = ForwardingPlan()
-    plan.add(neighbour(1, TWO, "10.0.0.2"))
-    assert plan.wanted() == {FdbEntry(overlay_mac(TWO), "10.0.0.2")}
+BEAT = FdbEntry(overlay_mac(TWO), "10.0.0.2")
+FLOOD = FdbEntry(FLOOD_MAC, "10.0.0.2")
+RELAY = FdbEntry(RELAY_MAC, "10.0.0.2")
 
 
-def test_an_established_one_is_flooded() -> None:
-    plan = ForwardingPlan()
-    plan.add(neighbour(1, TWO, "10.0.0.2"))
-    plan.flood(1)
-    assert FdbEntry(FLOOD_MAC, "10.0.0.2") in plan.wanted()
+@pytest.fixture
+def plan() -> ForwardingPlan:
+    made = ForwardingPlan()
+    made.add(neighbour(1, TWO, "10.0.0.2"))
+    return made
 
 
-def test_an_address_stays_as_long_as_one_connection_needs_it() -> None:
-    plan = ForwardingPlan()
-    for conn_id in (1, 2):
-        plan.add(neighbour(conn_id, TWO, "10.0.0.2"))
-        plan.flood(conn_id)
+def test_a_new_connection_is_reached_but_carries_nothing(plan: ForwardingPlan) -> None:
+    assert plan.wanted() == Forwarding(entries=frozenset({BEAT}), heard=frozenset({heartbeat_mac(TWO)}))
+    assert plan.carriage("10.0.0.2") is Carriage.NOTHING
+
+
+def test_one_that_carries_is_flooded(plan: ForwardingPlan) -> None:
+    plan.carry(1)
+    assert plan.wanted().entries == {BEAT, FLOOD}
+    assert plan.wanted().carried == {"10.0.0.2"}
+    assert plan.carriage("10.0.0.2") is Carriage.EVERYTHING
+
+
+def test_a_relay_is_not_flooded(plan: ForwardingPlan) -> None:
+    plan.set_relays(frozenset({TWO}))
+    assert plan.carriage("10.0.0.2") is Carriage.NOTHING
+    plan.carry(1)
+    assert plan.wanted().entries == {BEAT, RELAY}
+    assert plan.wanted().carried == {"10.0.0.2"}
+    assert plan.carriage("10.0.0.2") is Carriage.UNICAST
+    plan.set_relays(frozenset())
+    assert plan.carriage("10.0.0.2") is Carriage.EVERYTHING
+
+
+def test_an_address_stays_as_long_as_one_connection_needs_it(plan: ForwardingPlan) -> None:
+    plan.carry(1)
+    plan.add(neighbour(2, TWO, "10.0.0.2"))
+    plan.carry(2)
     both = plan.wanted()
     plan.remove(1)
     assert plan.wanted() == both
     plan.remove(2)
-    assert plan.wanted() == frozenset()
+    assert plan.wanted() == Forwarding()
 
 
-def test_a_connection_that_ended_is_not_flooded_by_a_late_event() -> None:
-    plan = ForwardingPlan()
-    plan.add(neighbour(1, TWO, "10.0.0.2"))
+def test_a_connection_that_ended_carries_nothing_by_a_late_event(plan: ForwardingPlan) -> None:
     plan.remove(1)
     plan.remove(1)
-    plan.flood(1)
-    assert plan.wanted() == frozenset()
+    plan.carry(1)
+    plan.hold(1)
+    assert plan.wanted() == Forwarding()
 
 
-def test_the_later_connection_decides_where_heartbeats_go() -> None:
-    plan = ForwardingPlan()
-    plan.add(neighbour(1, TWO, "10.0.0.2"))
+def test_the_later_connection_decides_where_heartbeats_go(plan: ForwardingPlan) -> None:
     plan.add(neighbour(2, TWO, "10.9.0.2"))
-    assert plan.wanted() == {FdbEntry(overlay_mac(TWO), "10.9.0.2")}
+    assert plan.wanted().entries == {FdbEntry(overlay_mac(TWO), "10.9.0.2")}
+
+
+@pytest.mark.parametrize(
+    ("mark", "carriage"), [(FLOOD, Carriage.EVERYTHING), (RELAY, Carriage.UNICAST), (BEAT, Carriage.NOTHING)]
+)
+def test_what_an_earlier_run_carried_is_carried_on(mark: FdbEntry, carriage: Carriage) -> None:
+    plan = ForwardingPlan()
+    plan.inherit({BEAT, mark})
+    assert plan.wanted().entries == {BEAT, mark}
+    assert plan.carriage("10.0.0.2") is carriage
+    plan.add(neighbour(1, TWO, "10.0.0.2"))
+    assert plan.carriage("10.0.0.2") is carriage, "until the new connection tells"
+    plan.inherit(())
+    assert plan.wanted().entries == {BEAT}
+    assert plan.carriage("10.0.0.2") is Carriage.NOTHING
+
+
+def test_a_held_path_ends_what_earlier_connections_and_runs_left(plan: ForwardingPlan) -> None:
+    plan.inherit({FLOOD})
+    plan.carry(1)
+    plan.add(neighbour(2, TWO, "10.0.0.2"))
+    plan.hold(2)
+    assert plan.wanted().entries == {BEAT}
+    assert plan.carriage("10.0.0.2") is Carriage.NOTHING
+    plan.carry(2)
+    assert plan.carriage("10.0.0.2") is Carriage.EVERYTHING
 
 
 def test_the_bridge_bears_the_peers_name() -> None:
@@ -74,27 +119,27 @@ def test_the_bridge_bears_the_peers_name() -> None:
 @given(st.integers(0, (1 << 48) - 1))
 @settings(max_examples=200)
 def test_every_name_gives_addresses_that_devices_may_have(name: int) -> None:
-    macs = [bridge_mac(PeerName(name)), overlay_mac(PeerName(name))]
+    macs = [of(PeerName(name)) for of in (bridge_mac, overlay_mac, heartbeat_mac)]
     for mac in macs:
         first = int(mac[:2], 16)
         assert first & 1 == 0 and mac != FLOOD_MAC and len(mac) == 17
-    assert macs[0] != macs[1]
+    assert len(set(macs)) == 3
 
 
 def test_a_heartbeat_looks_like_this() -> None:
-    to, source = overlay_mac(TWO).replace(":", ""), "7a0000000001"
-    assert encode_heartbeat(BEAT).hex() == (
+    to, source = (mac.replace(":", "") for mac in (overlay_mac(TWO), heartbeat_mac(ONE)))
+    assert encode_heartbeat(HEARTBEAT).hex() == (
         to + source + "88b5" + "01" + "00" + "0102030405060708" + "7a0000000001" + "7a0000000002" + "00000009"
     )
 
 
 def test_padding_does_not_matter() -> None:
-    frame = encode_heartbeat(BEAT, 1464)
-    assert len(frame) == 1464 and decode_heartbeat(frame) == BEAT
+    frame = encode_heartbeat(HEARTBEAT, 1464)
+    assert len(frame) == 1464 and decode_heartbeat(frame) == HEARTBEAT
 
 
 def test_other_frames_of_the_ethertype_are_no_heartbeats() -> None:
-    frame = bytearray(encode_heartbeat(BEAT))
+    frame = bytearray(encode_heartbeat(HEARTBEAT))
     assert all(decode_heartbeat(bytes(frame[:size])) is None for size in range(len(frame)))
     for position, octet in ((14, 2), (15, 2)):
         other = bytearray(frame)
@@ -109,7 +154,7 @@ def test_no_frame_breaks_the_decoder(frame: bytes) -> None:
 
 
 def test_an_acknowledgement_names_kind_and_number() -> None:
-    assert encode_acknowledgement(BEAT).hex() == "0000000009"
+    assert encode_acknowledgement(HEARTBEAT).hex() == "0000000009"
     assert decode_acknowledgement(bytes.fromhex("0100000007ffff")) == (1, 7)
     assert decode_acknowledgement(b"\0\0\0\0") is None
 

@@ -11,7 +11,7 @@ import pytest
 from tests.fakes.loopback_mesh import LoopbackPeer, clock, loopback_peers
 from tests.fakes.until import until
 from weave_cli.router.wire.frames import frame_message
-from weave_cli.router.wire.messages import OverlayControl, Tag, encode_overlay_control
+from weave_cli.router.wire.messages import Tag
 
 
 def test_peers_are_introduced_and_gossip_flows_both_ways() -> None:
@@ -63,6 +63,7 @@ def test_peers_find_the_peers_of_their_peers() -> None:
             await until(lambda: all(peer.neighbours == names - {peer.name} for peer in peers))
             peers[0].say("far")
             await until(lambda: all("far" in peer.words.known for peer in peers))
+            await until(lambda: all(peer.plane.routes.keys() == names for peer in peers))
 
     asyncio.run(meet())
 
@@ -158,9 +159,9 @@ def test_control_messages_reach_the_data_path_and_short_ones_end_the_connection(
             one.connect(two)
             await until(lambda: one.neighbours and two.neighbours)
             number = two.links[0].number
-            one.runner.send_control(one.links[0].number, encode_overlay_control(OverlayControl(0, 2, b"x")))
+            one.runner.send_control(one.links[0].number, Tag.OVERLAY_CONTROL, b"\0\2x")
             one.links[0].send(200, b"of a later version: ignored")
-            await until(lambda: two.plane.controls == [(number, 0, 2, b"x")])
+            await until(lambda: two.plane.controls == [(number, "vxlan", 2, b"x")])
             assert two.runner.terminations == 0
             # Ours refuses to send such a thing.
             transport = one.links[0]._transport

@@ -42,7 +42,7 @@ def test_sockets_that_could_not_be_opened_on_new_devices_are_tried_again(
     monkeypatch.setattr(host_upkeep, "ensure_network", lambda wish: next(found))
     tries: list[str] = []
 
-    async def resume() -> None:
+    async def resume(network: HostNetwork) -> None:
         tries.append("try")
         if len(tries) == 1:
             raise HostProblem("not yet")
@@ -73,7 +73,7 @@ def test_host_is_looked_after_even_after_a_defect(
     monkeypatch.setattr(host_upkeep, "ensure_network", ensure)
     monkeypatch.setattr(host_upkeep, "UPKEEP_INTERVAL_S", 0.001)
 
-    async def resume() -> None: ...
+    async def resume(network: HostNetwork) -> None: ...
 
     async def keep() -> None:
         upkeep = HostUpkeep(WISH)

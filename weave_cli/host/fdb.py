@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from weave_cli.host.netlink import explained, get_link, open_netlink
 from weave_cli.names import VXLAN_DEVICE
-from weave_cli.router.overlay.forwarding import FLOOD_MAC, FdbEntry
+from weave_cli.router.overlay.forwarding import FLOOD_MAC, FdbEntry, Forwarding
 
 if TYPE_CHECKING:
     from pyroute2 import IPRoute
@@ -38,12 +38,12 @@ class FdbChange:
     entry: FdbEntry
 
 
-def reconcile_fdb(wanted: frozenset[FdbEntry], *, device: str = VXLAN_DEVICE) -> None:
+def reconcile_fdb(wanted: Forwarding, *, device: str = VXLAN_DEVICE) -> None:
     """Bring the device's entries to the ones wanted.
 
-    Leftovers of an earlier run go, and so does whatever was learned about hosts that are not wanted any
-    more; the bridge then forgets what it learned through the device, lest it sends frames there that have
-    to go another way now. Raises HostProblem.
+    Leftovers of an earlier run go, and so does whatever was learned about hosts to which the device does not
+    carry (any more); the bridge then forgets what it learned through the device, lest it sends frames there
+    that have to go another way now. Raises HostProblem.
     """
     with open_netlink() as netlink:
         link = get_link(netlink, device)
@@ -61,18 +61,23 @@ def read_fdb(*, device: str = VXLAN_DEVICE) -> list[PresentEntry]:
         return _read_entries(netlink, get_link(netlink, device).index)
 
 
-def plan_changes(present: Iterable[PresentEntry], wanted: frozenset[FdbEntry]) -> list[FdbChange]:
+def plan_changes(present: Iterable[PresentEntry], wanted: Forwarding) -> list[FdbChange]:
     """The changes from what is present to what is wanted, removals first; none when all is well."""
     listed = list(present)
     ours = {one.entry for one in listed if one.is_ours}
-    addresses = {entry.address for entry in wanted}
-    stale = (ours - wanted) | {one.entry for one in listed if one.entry.address not in addresses}
-    missing = wanted - ours
-    replaced = {entry.mac for entry in missing if entry.mac != FLOOD_MAC}
+    learned = {one.entry for one in listed if not one.is_ours and one.entry.mac not in wanted.heard}
+    stale = (ours - wanted.entries) | {one for one in learned if one.address not in wanted.carried}
+    missing = wanted.entries - ours
+    replaced = {entry.mac for entry in missing if not _may_lead_to_many(entry)}
     return [
         *(FdbChange("del", entry) for entry in sorted(stale) if entry.mac not in replaced),
-        *(FdbChange("append" if entry.mac == FLOOD_MAC else "replace", entry) for entry in sorted(missing)),
+        *(FdbChange("append" if _may_lead_to_many(entry) else "replace", entry) for entry in sorted(missing)),
     ]
+
+
+def _may_lead_to_many(entry: FdbEntry) -> bool:
+    """The all-zeros address and group addresses."""
+    return entry.mac == FLOOD_MAC or bool(int(entry.mac[:2], 16) & 1)
 
 
 def _read_entries(netlink: IPRoute, index: int) -> list[PresentEntry]:

@@ -29,11 +29,12 @@ from weave_cli.router.nameserver.registry import CHANNEL as NAME_CHANNEL
 from weave_cli.router.nameserver.registry import NameRegistry
 from weave_cli.router.options import Options
 from weave_cli.router.runtime.addresses import AddressDesk
-from weave_cli.router.runtime.dataplane import DataPlane, DataPlaneSettings
+from weave_cli.router.runtime.dataplane import DataPlane
 from weave_cli.router.runtime.dns_server import DnsServer
 from weave_cli.router.runtime.exposures import ExposureDesk
 from weave_cli.router.runtime.mesh_runner import MeshRunner
 from weave_cli.router.runtime.names import NameDesk
+from weave_cli.router.runtime.plane_settings import DataPlaneSettings
 from weave_cli.router.runtime.reporting import ReportSources, make_report
 from weave_cli.router.runtime.store import Store
 from weave_cli.router.runtime.target_keeper import TargetKeeper

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import random
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from weave_cli.errors import RemoteProtocolError
 from weave_cli.names import UNKNOWN_PEER, PeerName, format_peer_name
@@ -351,6 +351,15 @@ class MeshNode:
     def direct_targets(self) -> tuple[str, ...]:
         """The texts that the user gave, in their order."""
         return self._maker.direct_targets()
+
+    @property
+    def frame_routes(self) -> Mapping[PeerName, PeerName]:
+        """Next hops of frames, by destination; 00:00:00:00:00:00 for ourselves."""
+        return self._routes.unicast
+
+    def frame_broadcast(self, source: PeerName) -> tuple[PeerName, ...]:
+        """The neighbours to whom a frame that `source` broadcast goes on from us."""
+        return self._routes.broadcast(source)
 
     def unicast_routes(self) -> tuple[UnicastRoute, ...]:
         """The next hop of frames for every peer that they can reach, ourselves included."""

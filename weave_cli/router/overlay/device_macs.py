@@ -22,6 +22,15 @@ def overlay_mac(name: PeerName) -> str:
     return _derive(b"weave overlay ", name)
 
 
+def heartbeat_mac(name: PeerName) -> str:
+    """The source of the peer's heartbeats, which no device has.
+
+    Kernels learn it from them, from whatever address of the peer they come, and while the peer's frames go
+    another way they must learn nothing else.
+    """
+    return _derive(b"weave heartbeat ", name)
+
+
 def _derive(label: bytes, name: PeerName) -> str:
     """A locally administered unicast address."""
     octets = bytearray(hashlib.sha256(label + pack_peer_name(name)).digest()[:6])

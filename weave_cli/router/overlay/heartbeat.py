@@ -1,7 +1,7 @@
 """The heartbeat frames of overlay `vxlan`: Ethernet frames that travel like any frame of a container.
 
 octets 0-5    destination: overlay_mac of the peer that shall hear it
-       6-11   source: bridge_mac of the sender
+       6-11   source: heartbeat_mac of the sender
        12-13  88 b5, the ethertype left for local experiments
        14     version, 01
        15     kind: 00 through the VXLAN device, 01 unfragmentable and as large as the overlay's MTU allows
@@ -20,7 +20,7 @@ from enum import IntEnum
 from typing import Final
 
 from weave_cli.names import PeerName, pack_peer_name, unpack_peer_name
-from weave_cli.router.overlay.device_macs import bridge_mac, overlay_mac
+from weave_cli.router.overlay.device_macs import heartbeat_mac, overlay_mac
 
 ETHERTYPE: Final = 0x88B5
 ETHERNET_HEADER_LEN: Final = 14
@@ -52,7 +52,7 @@ def encode_heartbeat(heartbeat: Heartbeat, size: int = 0) -> bytes:
     """The frame, padded with zeros to `size` octets."""
     frame = (
         bytes.fromhex(overlay_mac(heartbeat.destination).replace(":", ""))
-        + bytes.fromhex(bridge_mac(heartbeat.sender).replace(":", ""))
+        + bytes.fromhex(heartbeat_mac(heartbeat.sender).replace(":", ""))
         + ETHERTYPE.to_bytes(2, "big")
         + _BODY.pack(
             _VERSION,

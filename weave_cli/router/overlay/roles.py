@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from enum import IntEnum
+from typing import Any, Final, Protocol
 
 from weave_cli.names import PeerName
 
@@ -40,9 +41,28 @@ class Neighbour:
     udp_port: int
 
 
+class Carriage(IntEnum):
+    """What the kernel's VXLAN carries from here to a neighbour; the sleeve process carries the rest.
+
+    UNICAST: to a neighbour that passes our broadcasts on to others. Only sleeve tells it whose they are, so
+    broadcasts go there by sleeve, and so do frames for addresses whose place nobody knows.
+    """
+
+    NOTHING = 0
+    UNICAST = 1
+    EVERYTHING = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Established:
-    """Frames travel both ways from now on."""
+    """Frames travel both ways from now on; said again when they do so after Held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Frames do not get through now, and the overlay goes on trying. The reason is for an operator's eyes."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +86,17 @@ class PathMtuChanged:
 
     text: str
     is_narrower: bool
+
+
+class Forwarder(Protocol):
+    """One overlay's end of a connection, sans-I/O; times are seconds of any clock that nobody sets.
+
+    What is to be done next comes from `next_event`: the values above, and some of the overlay's own.
+    """
+
+    def start(self, now: float) -> None: ...
+    def receive_control(self, sub_tag: int, body: bytes, now: float) -> None: ...
+    def next_event(self) -> Any: ...
+    def next_wake(self) -> float | None: ...
+    def on_wake(self, now: float) -> None: ...
+    def attributes(self) -> dict[str, str | int | bool]: ...

@@ -3,6 +3,10 @@
 Sources that drive one connection: heartbeats received, acknowledgements over TCP (control sub tag 0, body:
 kind and number of the heartbeat), what the kernel says about the path, and time.
 
+A path that does not prove itself, or falls silent, is held: the connection goes another way meanwhile, and
+heartbeats go on, seldom, for as long as the connection lasts. So the path is used again soon after
+somebody opened the port.
+
 Every beat is two frames: a small one sent into the VXLAN device, which takes the very way of a container's
 frames, and one as large as the overlay's MTU that may not be fragmented, which measures the path. The small
 ones decide between life and death; the large ones only tell whether the path is narrower than our MTU.
@@ -20,7 +24,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from weave_cli.names import PeerName
-from weave_cli.router.overlay.forwarding import ForwardingPlan
 from weave_cli.router.overlay.heartbeat import (
     ETHERNET_HEADER_LEN,
     Heartbeat,
@@ -32,7 +35,7 @@ from weave_cli.router.overlay.heartbeat import (
 from weave_cli.router.overlay.roles import (
     ControlReady,
     Established,
-    Failed,
+    Held,
     Neighbour,
     PathMtuChanged,
 )
@@ -57,11 +60,16 @@ SUB_TAG_ACKNOWLEDGED: Final = 0
 
 FIRST_INTERVAL_S: Final = 0.05
 LONGEST_FIRST_INTERVAL_S: Final = 1.0
-INTERVAL_S: Final = 5.0
+INTERVAL_S: Final = 3.0
 #: While the last heartbeat is not acknowledged: some loss shall not look like death.
-RETRY_INTERVAL_S: Final = 1.0
-PROOF_TIMEOUT_S: Final = 10.0
-SILENCE_TIMEOUT_S: Final = 20.0
+RETRY_INTERVAL_S: Final = 0.5
+PROOF_TIMEOUT_S: Final = 5.0
+SILENCE_TIMEOUT_S: Final = 8.0
+#: While the path is held: between two heartbeats that nobody answers.
+HELD_INTERVAL_S: Final = 5.0
+#: While the path is held but seems to come back; it has to go well for PROBATION_S before it is used.
+PROBATION_INTERVAL_S: Final = 1.0
+PROBATION_S: Final = 3.0
 #: Large heartbeats unacknowledged for so long, while small ones are, mean a narrower path.
 NARROW_AFTER_S: Final = 12.0
 
@@ -74,11 +82,11 @@ class HeartbeatReady:
     frame: bytes
 
 
-VxlanEvent = Established | Failed | ControlReady | PathMtuChanged | HeartbeatReady
+VxlanEvent = Established | Held | ControlReady | PathMtuChanged | HeartbeatReady
 
 
 class VxlanConnection:
-    """The liveness of the path to one neighbour; the events Established and Failed come at most once."""
+    """The liveness of the path to one neighbour; Established and Held alternate, whichever comes first."""
 
     def __init__(self, neighbour: Neighbour, *, us: PeerName, mtu: int, rng: random.Random) -> None:
         self.neighbour = neighbour
@@ -97,7 +105,8 @@ class VxlanConnection:
         self._refusal: str | None = None
         self._is_narrower = False
         self._established_at: float | None = None
-        self._has_failed = False
+        self._held_at: float | None = None
+        self._good_since: float | None = None
 
     def start(self, now: float) -> None:
         """Beat for the first time; the kernel knows the way to the neighbour by now."""
@@ -106,7 +115,7 @@ class VxlanConnection:
 
     def receive_heartbeat(self, heartbeat: Heartbeat, now: float) -> None:
         """A heartbeat that bears this connection's UID; one between other peers is ignored."""
-        if (heartbeat.sender, heartbeat.destination) != (self.neighbour.name, self._us) or self._has_failed:
+        if (heartbeat.sender, heartbeat.destination) != (self.neighbour.name, self._us):
             return
         self._events.append(ControlReady(SUB_TAG_ACKNOWLEDGED, encode_acknowledgement(heartbeat)))
         if heartbeat.kind is not HeartbeatKind.PLAIN:
@@ -121,13 +130,13 @@ class VxlanConnection:
     def receive_control(self, sub_tag: int, body: bytes, now: float) -> None:
         """An acknowledgement; whatever else a newer version may say is ignored."""
         acknowledgement = decode_acknowledgement(body) if sub_tag == SUB_TAG_ACKNOWLEDGED else None
-        if acknowledgement is None or not 0 < acknowledgement[1] <= self._number or self._has_failed:
+        if acknowledgement is None or not 0 < acknowledgement[1] <= self._number:
             log.debug("ignored vxlan control %d of %d octets from %s", sub_tag, len(body), self._who)
             return
         if acknowledgement[0] == HeartbeatKind.PLAIN:
             self._acknowledged_at = now
             self._refusal = None
-            if self._is_established and acknowledgement[1] == self._number:
+            if self.is_working and acknowledgement[1] == self._number:
                 self._rest(now)
             self._settle(now)
             self._check_width(now)
@@ -136,7 +145,7 @@ class VxlanConnection:
             self._say_wide()
 
     def on_refusal(self, text: str) -> None:
-        """The network answered a heartbeat with this error; told if the path fails."""
+        """The network answered a heartbeat with this error; told if the path is held."""
         self._refusal = text
 
     def on_path_mtu(self, underlay_mtu: int, now: float) -> None:
@@ -154,18 +163,17 @@ class VxlanConnection:
         return self._events.popleft() if self._events else None
 
     def next_wake(self) -> float | None:
-        """When on_wake wants to be called; None before the start and after a failure."""
-        if self._next_beat is None or self._has_failed:
+        """When on_wake wants to be called; None before the start."""
+        if self._next_beat is None:
             return None
-        return min(self._next_beat, self._deadline)
+        return self._next_beat if self._held_at is not None else min(self._next_beat, self._deadline)
 
     def on_wake(self, now: float) -> None:
-        """Time passed: give up, or beat."""
-        if self._next_beat is None or self._has_failed:
+        """Time passed: hold, or beat."""
+        if self._next_beat is None:
             return
-        if now >= self._deadline:
-            self._has_failed = True
-            self._events.append(Failed(self._reason(now)))
+        if self._held_at is None and now >= self._deadline:
+            self._hold(now)
         elif now >= self._next_beat:
             self._beat(now)
 
@@ -179,11 +187,7 @@ class VxlanConnection:
     @property
     def is_working(self) -> bool:
         """Whether frames get through, as far as heartbeats tell."""
-        return self._is_established and not self._has_failed
-
-    @property
-    def _is_established(self) -> bool:
-        return self._established_at is not None
+        return self._established_at is not None and self._held_at is None
 
     @property
     def _who(self) -> str:
@@ -193,7 +197,7 @@ class VxlanConnection:
     def _deadline(self) -> float:
         """When the silence was too long; a start must have been."""
         started = self._started_at or 0.0
-        if not self._is_established:
+        if self._established_at is None:
             return started + PROOF_TIMEOUT_S
         return min(self._heard_at or started, self._acknowledged_at or started) + SILENCE_TIMEOUT_S
 
@@ -211,27 +215,66 @@ class VxlanConnection:
                 number=self._number,
             )
             self._events.append(HeartbeatReady(kind, encode_heartbeat(heartbeat, size)))
-        if self._is_established:
+        if self._held_at is not None:
+            interval_s = PROBATION_INTERVAL_S if self._seems_good(now) else self._spread(HELD_INTERVAL_S)
+            self._next_beat = now + interval_s
+        elif self._established_at is not None:
             self._next_beat = now + RETRY_INTERVAL_S
         else:
             self._next_beat = now + self._interval_s
             self._interval_s = min(2 * self._interval_s, LONGEST_FIRST_INTERVAL_S)
 
     def _settle(self, now: float) -> None:
-        if self._is_established or self._heard_at is None or self._acknowledged_at is None:
-            return
+        """Something arrived, one way or the other: is it enough?"""
+        if self._held_at is not None:
+            self._probe_held(now)
+        elif self._established_at is None and None not in (self._heard_at, self._acknowledged_at):
+            self._establish(now)
+
+    def _establish(self, now: float) -> None:
         self._established_at = now
+        self._held_at = self._good_since = self._refusal = None
         self._rest(now)
         self._events.append(Established())
 
+    def _hold(self, now: float) -> None:
+        self._events.append(Held(self._reason(now)))
+        self._held_at = now
+        self._good_since = None
+        self._next_beat = now + self._spread(HELD_INTERVAL_S)
+
+    def _probe_held(self, now: float) -> None:
+        """One of ours, or one of theirs, got through: both have to, for a while."""
+        if not self._seems_good(now):
+            self._good_since = None
+        elif self._good_since is None:
+            self._good_since = now
+            assert self._next_beat is not None, "what is held has been started"
+            self._next_beat = min(self._next_beat, now + PROBATION_INTERVAL_S)
+        elif now - self._good_since >= PROBATION_S:
+            self._establish(now)
+
+    def _seems_good(self, now: float) -> bool:
+        """Whether a held path worked lately in both directions; slow heartbeats get their time."""
+        if self._heard_at is None or self._acknowledged_at is None or self._held_at is None:
+            return False
+        last = min(self._heard_at, self._acknowledged_at)
+        if self._good_since is None:
+            return last > self._held_at and now - last < 1.5 * HELD_INTERVAL_S
+        return now - max(last, self._good_since) < 2.5 * PROBATION_INTERVAL_S
+
     def _rest(self, now: float) -> None:
-        """The path is fine, the next beat may wait; spread, lest a hundred connections beat at once."""
-        self._next_beat = now + INTERVAL_S * self._rng.uniform(0.9, 1.1)
+        """The path is fine, the next beat may wait."""
+        self._next_beat = now + self._spread(INTERVAL_S)
+
+    def _spread(self, interval_s: float) -> float:
+        """Lest a hundred connections beat at once."""
+        return interval_s * self._rng.uniform(0.9, 1.1)
 
     def _check_width(self, now: float) -> None:
         """A small heartbeat arrived: it should not be long since a large one did."""
         since = self._established_at if self._full_size_at is None else self._full_size_at
-        if since is not None and now - since > NARROW_AFTER_S:
+        if since is not None and now - since > NARROW_AFTER_S and self._held_at is None:
             self._say_narrower()
 
     def _say_narrower(self) -> None:
@@ -251,9 +294,9 @@ class VxlanConnection:
             self._events.append(PathMtuChanged(f"the path to {self._who} carries our MTU {self._mtu}", False))
 
     def _reason(self, now: float) -> str:
-        """Why it is over, for an operator: who does not hear whom, and what to look at."""
+        """Why it is held, for an operator: who does not hear whom, and what to look at."""
         where, port = self.neighbour.address, self.neighbour.udp_port
-        patience_s = SILENCE_TIMEOUT_S if self._is_established else PROOF_TIMEOUT_S
+        patience_s = SILENCE_TIMEOUT_S if self._established_at is not None else PROOF_TIMEOUT_S
         refusal = f" ({where} answered: {self._refusal})" if self._refusal else ""
         if self._heard_at is not None and now - self._heard_at < patience_s / 2:
             return (
@@ -264,32 +307,6 @@ class VxlanConnection:
             f"no heartbeats through UDP port {port} from {self._who} for {patience_s:.0f} s{refusal}: "
             "is the port blocked?"
         )
-
-
-class VxlanOverlay:
-    """Overlay `vxlan` of this router: makes its connections and says which forwarding entries they need."""
-
-    name = VXLAN
-
-    def __init__(self, *, us: PeerName, udp_port: int, mtu: int, rng: random.Random) -> None:
-        self._us = us
-        self._udp_port = udp_port
-        self._mtu = mtu
-        self._rng = rng
-        self.plan = ForwardingPlan()
-
-    def features(self) -> Mapping[str, str]:
-        """The port of our VXLAN device."""
-        return {PORT_FEATURE: str(self._udp_port)}
-
-    def connect(self, neighbour: Neighbour) -> VxlanConnection:
-        """Our end of a connection; its heartbeat entry is in the plan from now on."""
-        self.plan.add(neighbour)
-        return VxlanConnection(neighbour, us=self._us, mtu=self._mtu, rng=self._rng)
-
-    def release(self, conn_id: int) -> None:
-        """The connection ended."""
-        self.plan.remove(conn_id)
 
 
 def remote_port(features: Mapping[str, str], *, dialled_port: int | None, own_port: int) -> int:
@@ -305,19 +322,19 @@ def remote_port(features: Mapping[str, str], *, dialled_port: int | None, own_po
 
 
 def find_obstacle(
-    neighbour: Neighbour, common: Sequence[str], offered: Sequence[str], *, own_port: int
+    neighbour: Neighbour, offered: Sequence[str], *, own_port: int, is_sealed: bool
 ) -> str | None:
-    """Why overlay `vxlan` can never work with this neighbour; None when it may."""
-    if VXLAN not in common:
-        return (
-            f"no overlays in common with peer (it offers {' '.join(offered) or 'sleeve'}, we offer {VXLAN})"
-        )
+    """Why overlay `vxlan` can never work on this connection; None when it may."""
+    if VXLAN not in offered:
+        return "the peer does not offer it"
+    if is_sealed:
+        return "it does not encrypt"
     if ":" in neighbour.address:
-        return f"overlay {VXLAN} needs IPv4, and {neighbour.nickname} is at {neighbour.address}"
+        return f"it needs IPv4, and {neighbour.nickname} is at {neighbour.address}"
     if neighbour.udp_port != own_port:
         # To a learned address the kernel sends by the device's own port number.
         return (
-            f"{neighbour.nickname} uses UDP port {neighbour.udp_port} for {VXLAN}, we use {own_port}: "
+            f"{neighbour.nickname} uses UDP port {neighbour.udp_port} for it, we use {own_port}: "
             "all hosts need the same --port"
         )
     return None

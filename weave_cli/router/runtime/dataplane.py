@@ -1,7 +1,9 @@
-"""Applies what the overlays want to the kernel, and feeds them what it tells: sockets, entries, timers.
+"""The way of frames between this host and its neighbours: overlays side by side, and the switch among them.
 
-Connections come from the mesh and are named by its connection numbers. Answers are given through three
-functions, never from within a call of ours. Netlink and iptables are spoken to in threads.
+Connections come from the mesh and are named by its connection numbers. Answers are given through functions,
+never from within a call of ours. Netlink and iptables are spoken to in threads.
+
+The kernel carries what it can by VXLAN; the sleeve process carries the rest, through the TAP device.
 """
 
 from __future__ import annotations
@@ -10,36 +12,31 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Coroutine, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
 
 from weave_cli.errors import HostProblem
-from weave_cli.host.fdb import read_fdb, reconcile_fdb
-from weave_cli.host.network import HostNetwork, NetworkWish
-from weave_cli.host.rules import FirewallFacts
-from weave_cli.names import DOCKER_BRIDGE, HTTP_ADDRESS, PeerName
-from weave_cli.router.overlay.device_macs import bridge_mac, overlay_mac
-from weave_cli.router.overlay.heartbeat import HeartbeatKind, decode_heartbeat
+from weave_cli.host.network import HostNetwork
+from weave_cli.names import UNKNOWN_PEER, PeerName, format_peer_name
+from weave_cli.router.overlay.controls import ControlCodec
+from weave_cli.router.overlay.mac_homes import MacHomes
 from weave_cli.router.overlay.roles import (
     ControlReady,
     Established,
     Failed,
+    Held,
     Neighbour,
     PathMtuChanged,
     negotiate,
 )
-from weave_cli.router.overlay.vxlan import (
-    VXLAN,
-    HeartbeatReady,
-    VxlanConnection,
-    VxlanOverlay,
-    find_obstacle,
-    remote_port,
-)
+from weave_cli.router.overlay.sleeve import SLEEVE
+from weave_cli.router.overlay.switch import BestChanged, NoneWorks, OverlaySwitch, SwitchEvent
+from weave_cli.router.overlay.vxlan import PORT_FEATURE, VXLAN, find_obstacle, remote_port
 from weave_cli.router.runtime.host_upkeep import HostUpkeep
-from weave_cli.router.runtime.vxlan_sockets import HeartbeatSocket, PathProbe
-from weave_cli.router.wire.messages import OverlayControl, encode_overlay_control
+from weave_cli.router.runtime.kernel_carriage import KernelCarriage
+from weave_cli.router.runtime.plane_settings import DataPlaneSettings, make_wish
+from weave_cli.router.runtime.sleeve_paths import BroadcastRoutes, SleevePaths
+from weave_cli.router.runtime.vxlan_paths import VxlanPaths
 
 if TYPE_CHECKING:
     from weave_cli.router.wire.intro import Features
@@ -47,107 +44,93 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-#: Seconds for which frames go on to a neighbour whose router has gone: most only restart, and the kernels on
-#: both sides go on without them.
-LINGER_S: Final = 60.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DataPlaneSettings:
-    """What the data path is made from; `mtu` is the operator's WEAVE_MTU, None for the underlay's less 50."""
-
-    name: PeerName
-    mesh_port: int
-    mtu: int | None = None
-    docker_bridge: str = DOCKER_BRIDGE
-    linger_s: float = LINGER_S
-    control_address: str = HTTP_ADDRESS
-
-
 @dataclass(slots=True)
 class _Connection:
     """What is kept for a connection as long as it lasts."""
 
-    overlay: VxlanConnection
-    index: int
-    probe: PathProbe
-    timer: asyncio.TimerHandle | None = None
+    neighbour: Neighbour
+    switch: OverlaySwitch
+    controls: ControlCodec
+    is_established: bool = False
+
+    @property
+    def who(self) -> str:
+        return f"{format_peer_name(self.neighbour.name)}({self.neighbour.nickname})"
 
 
 class DataPlane:
-    """The way of frames between this host and its neighbours."""
+    """All overlays of this router."""
 
-    overlays: Final = (VXLAN,)
+    overlays: Final = (VXLAN, SLEEVE)
 
     def __init__(self, settings: DataPlaneSettings, *, rng: random.Random) -> None:
         self._settings = settings
-        self._rng = rng
-        self._udp_port = settings.mesh_port + 1
-        self.upkeep = HostUpkeep(_wish_of(settings, self._udp_port))
+        self.upkeep = HostUpkeep(make_wish(settings))
         self._connections: dict[int, _Connection] = {}
-        self._overlay: VxlanOverlay | None = None
-        self._socket: HeartbeatSocket | None = None
+        self.macs = MacHomes()
+        self._vxlan = VxlanPaths(
+            settings.name, rng=rng, act=lambda conn_id, event: self._act(conn_id, VXLAN, event)
+        )
+        self._sleeve = SleevePaths(
+            settings.name,
+            udp_port=settings.mesh_port,
+            homes=self.macs,
+            act=lambda conn_id, event: self._act(conn_id, SLEEVE, event),
+        )
+        self._kernel = KernelCarriage(linger_s=settings.linger_s, tell=self._sleeve.set_carriage)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._lingering: set[asyncio.Task[None]] = set()
         self._keeper: asyncio.Task[None] | None = None
-        # One thread: entries are brought to what was wanted last.
-        self._entries_thread = ThreadPoolExecutor(1, thread_name_prefix="entries")
         self._on_established: Callable[[int], None] = lambda conn_id: None
         self._on_failed: Callable[[int, str], None] = lambda conn_id, reason: None
-        self._send_control: Callable[[int, bytes], None] = lambda conn_id, payload: None
+        self._send_control: Callable[[int, int, bytes], None] = lambda conn_id, tag, payload: None
 
     def report_to(
         self,
         *,
         on_established: Callable[[int], None],
         on_failed: Callable[[int, str], None],
-        send_control: Callable[[int, bytes], None],
+        send_control: Callable[[int, int, bytes], None],
     ) -> None:
-        """Who is told: frames travel; no overlay works (any more), close it; send this payload with tag 7."""
+        """Who is told: frames travel; no overlay works (any more), close it; send tag and payload."""
         self._on_established = on_established
         self._on_failed = on_failed
         self._send_control = send_control
 
     def features(self) -> Mapping[str, str]:
         """Keys to add to the features that we announce, beside the names in `overlays`."""
-        return self._vxlan.features()
+        return {PORT_FEATURE: str(self._settings.vxlan_port)}
 
     @property
     def mtu(self) -> int:
         """MTU, in octets, of bridge and containers."""
         return self.upkeep.network.mtu
 
+    @property
+    def sleeve_pid(self) -> int | None:
+        """Process id of the sleeve process; None while there is none."""
+        return self._sleeve.process.pid
+
     async def prepare(self) -> HostNetwork:
         """Make bridge, devices, sysctls and rules. Raises HostProblem that says what is in the way."""
-        network = await self.upkeep.prepare()
-        self._overlay = VxlanOverlay(
-            us=self._settings.name, udp_port=self._udp_port, mtu=network.mtu, rng=self._rng
-        )
-        return network
+        await self._sleeve.prepare()
+        return await self.upkeep.prepare()
 
     async def open(self) -> None:
-        """Take over an earlier run's entries for a while, begin to listen, look after the host's network."""
-        present = await asyncio.get_running_loop().run_in_executor(self._entries_thread, read_fdb)
-        self._vxlan.plan.inherit(one.entry for one in present if one.is_ours)
-        await self._apply_entries()
-        self._later(lambda: self._vxlan.plan.inherit(()))
-        self._open_socket()
+        """Take over an earlier run's entries, begin to listen, look after the host's network."""
+        await self._kernel.open()
+        self._vxlan.open()
+        await self._sleeve.open(self.mtu)
         self._keeper = self._begin(self.upkeep.keep_up(self._resume))
 
     async def close(self) -> None:
-        """Let go of sockets and timers; devices, entries and rules stay, containers go on talking."""
+        """Let go of sockets and timers; kernel devices, entries and rules stay, containers go on talking."""
         if self._keeper is not None:
             self._keeper.cancel()
-        # What lingers stays: the next run takes it over.
-        for task in self._lingering:
-            task.cancel()
-        for connection in self._connections.values():
-            self._drop(connection)
         self._connections.clear()
-        # The entries of connections that ended a moment ago still go.
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._close_socket()
-        self._entries_thread.shutdown()
+        self._vxlan.close()
+        await self._kernel.close()
+        await self._sleeve.close()
 
     def start_connection(
         self,
@@ -160,181 +143,170 @@ class DataPlane:
         address: str,
         session_key: bytes | None = None,
     ) -> None:
-        """A connection was introduced: prove an overlay to it. `address` is host:port, as dialled.
+        """A connection was introduced: prove overlays to it. `address` is host:port, as dialled.
 
         session_key: with which frames are to be sealed; None: they go in clear.
         """
-        if session_key is not None:
-            reason = (
-                "no working forwarders: no overlay seals frames yet; --trusted-subnets lets them go in clear"
-            )
-            asyncio.get_running_loop().call_soon(self._on_failed, conn_id, reason)
-            return
-        offered = features.overlays or ()
-        common = negotiate(self.overlays, offered)
-        dialled = address.rpartition(":")[2]
-        port = remote_port(
-            features.extra,
-            dialled_port=int(dialled) if outbound and dialled.isdigit() else None,
-            own_port=self._udp_port,
-        )
+        text = address.rpartition(":")[2]
+        dialled = int(text) if outbound and text.isdigit() else None
+        own_port = self._settings.vxlan_port
         neighbour = Neighbour(
             conn_id=conn_id,
             uid=connection_uid,
             name=features.name,
             nickname=features.nickname,
             address=remote_ip,
-            udp_port=port,
+            udp_port=remote_port(features.extra, dialled_port=dialled, own_port=own_port),
         )
-        try:
-            if obstacle := find_obstacle(neighbour, common, offered, own_port=self._udp_port):
-                raise HostProblem(obstacle)
-            probe = PathProbe(remote_ip, port)
-        except HostProblem as problem:
-            asyncio.get_running_loop().call_soon(self._on_failed, conn_id, problem.message)
-            return
-        overlay = self._vxlan.connect(neighbour)
-        connection = _Connection(overlay, common.index(VXLAN), probe)
+        # A peer that announces nothing knows sleeve only (specification overlay, section 1.1).
+        offered = (SLEEVE,) if features.overlays is None else features.overlays
+        common = negotiate(self.overlays, offered)
+        if SLEEVE in common:
+            sleeve_end = replace(neighbour, udp_port=dialled or self._settings.mesh_port)
+            self._sleeve.connect(sleeve_end, is_initiator=outbound, session_key=session_key)
+        obstacle = find_obstacle(
+            neighbour, offered, own_port=own_port, is_sealed=session_key is not None
+        ) or self._connect_vxlan(neighbour)
+        obstacles = {} if obstacle is None else {VXLAN: obstacle}
+        tried = tuple(name for name in common if name not in obstacles)
+        controls = ControlCodec(common, is_compatible=features.overlays is None)
+        connection = _Connection(neighbour, OverlaySwitch(tried, obstacles), controls)
         self._connections[conn_id] = connection
-        self._begin(self._start_when_reachable(conn_id, connection))
+        if tried:
+            self._begin(self._start(conn_id, connection))
+        elif common:
+            self._fail(conn_id, f"no working forwarders to {connection.who}: {VXLAN}: {obstacle}")
+        else:
+            theirs, ours = " ".join(offered) or "none", " ".join(self.overlays)
+            self._fail(conn_id, f"no overlays in common with peer (it offers {theirs}, we offer {ours})")
 
-    def receive_control(self, conn_id: int, index: int, sub_tag: int, body: bytes) -> None:
-        """An overlay control message came over TCP; one for no overlay of ours is ignored."""
+    def receive_control(self, conn_id: int, tag: int, payload: bytes) -> None:
+        """A message of tag 1, 2, 3 or 7 came over TCP; one for a connection that ended is ignored.
+
+        Raises RemoteProtocolError for one that no peer of this connection may send.
+        """
         connection = self._connections.get(conn_id)
-        if connection is None or index != connection.index:
-            log.debug("ignored control %d of overlay %d on connection %d", sub_tag, index, conn_id)
+        if connection is None:
             return
-        connection.overlay.receive_control(sub_tag, body, self._now())
-        self._settle(conn_id, connection)
+        name, sub_tag, body = connection.controls.decode(tag, payload)
+        self._paths(name).receive_control(conn_id, sub_tag, body)
 
     def end_connection(self, conn_id: int) -> None:
         """The connection is over; frames that get through still go there for a while. Unknown: ignored."""
-        connection = self._connections.pop(conn_id, None)
-        if connection is None:
+        if self._connections.pop(conn_id, None) is None:
             return
-        self._drop(connection)
-        if connection.overlay.is_working:
-            self._later(lambda: self._vxlan.release(conn_id))
-        else:
-            self._vxlan.release(conn_id)
-            self._begin(self._apply_entries())
+        lingers = self._vxlan.is_working(conn_id)
+        self._vxlan.release(conn_id)
+        self._sleeve.release(conn_id)
+        self._kernel.end(conn_id, lingers=lingers)
+
+    def set_routes(self, unicast: Mapping[PeerName, PeerName], broadcast: BroadcastRoutes) -> None:
+        """Next hops to every peer, and who gets what a peer broadcast, after a change.
+
+        A neighbour that leads to others passes our broadcasts on to them (specification mesh, section 13).
+        """
+        hops = {name: hop for name, hop in unicast.items() if hop != UNKNOWN_PEER}
+        self._sleeve.set_routes(hops, broadcast)
+        self._kernel.set_relays(frozenset(hop for name, hop in hops.items() if hop != name))
 
     def attributes(self, conn_id: int) -> dict[str, str | int | bool]:
-        """What status shows: overlay name, MTU, the path's when narrower; empty for unknown connections."""
+        """What status shows: name and MTU of the overlay that carries, and why no better one does."""
         connection = self._connections.get(conn_id)
-        return connection.overlay.attributes() if connection is not None else {}
+        if connection is None:
+            return {}
+        best = connection.switch.best
+        own = self._paths(best).attributes(conn_id) if best is not None else {}
+        return {**own, **connection.switch.why_not_better()}
 
-    @property
-    def _vxlan(self) -> VxlanOverlay:
-        assert self._overlay is not None, "prepare comes first"
-        return self._overlay
+    def diagnostics(self) -> dict[str, Any]:
+        """By overlay, for experts: to whom the kernel carries what. Sleeve's are empty, as Go's are."""
+        carriage = [
+            {
+                "Name": format_peer_name(one.neighbour.name),
+                "Address": one.neighbour.address,
+                "Carries": self._kernel.at(one.neighbour.address).name.lower(),
+            }
+            for one in self._connections.values()
+        ]
+        return {VXLAN: {"Port": self._settings.vxlan_port, "Carriage": carriage}, SLEEVE: None}
 
-    async def _start_when_reachable(self, conn_id: int, connection: _Connection) -> None:
-        """Without its entry a heartbeat would be flooded to everybody."""
+    def _connect_vxlan(self, neighbour: Neighbour) -> str | None:
+        """The reason when it cannot even be tried."""
         try:
-            await self._apply_entries()
-        except (HostProblem, OSError) as problem:
-            self._on_failed(conn_id, str(problem))
-            return
-        if self._connections.get(conn_id) is connection:
-            connection.overlay.start(self._now())
-            self._settle(conn_id, connection)
+            self._vxlan.connect(neighbour, mtu=self.mtu)
+        except HostProblem as problem:
+            return problem.message
+        return None
 
-    async def _establish(self, conn_id: int, connection: _Connection) -> None:
-        self._vxlan.plan.flood(conn_id)
+    async def _start(self, conn_id: int, connection: _Connection) -> None:
+        """Without its entry a heartbeat of vxlan would be flooded to everybody."""
+        self._sleeve.start(conn_id)
         try:
-            await self._apply_entries()
+            await self._kernel.begin(connection.neighbour)
         except (HostProblem, OSError) as problem:
-            self._on_failed(conn_id, str(problem))
-            return
-        if self._connections.get(conn_id) is connection:
-            self._on_established(conn_id)
-
-    def _later(self, change_plan: Callable[[], None]) -> None:
-        """Change the plan of entries when those that it takes away have lingered."""
-        task = self._begin(self._change_later(change_plan))
-        self._lingering.add(task)
-        task.add_done_callback(self._lingering.discard)
-
-    async def _change_later(self, change_plan: Callable[[], None]) -> None:
-        await asyncio.sleep(self._settings.linger_s)
-        change_plan()
-        await self._apply_entries()
-
-    async def _apply_entries(self) -> None:
-        wanted = self._vxlan.plan.wanted()
-        await asyncio.get_running_loop().run_in_executor(self._entries_thread, reconcile_fdb, wanted)
-
-    def _on_readable(self) -> None:
-        assert self._socket is not None
-        for frame in self._socket.receive():
-            heartbeat = decode_heartbeat(frame)
-            if heartbeat is None:
-                continue
-            for conn_id, connection in list(self._connections.items()):
-                if connection.overlay.neighbour.uid == heartbeat.uid:
-                    connection.overlay.receive_heartbeat(heartbeat, self._now())
-                    self._settle(conn_id, connection)
-
-    def _on_timer(self, conn_id: int, connection: _Connection) -> None:
-        connection.timer = None
-        connection.overlay.on_wake(self._now())
-        self._settle(conn_id, connection)
-
-    def _settle(self, conn_id: int, connection: _Connection) -> None:
-        """Do what the overlay asks for, then set its timer; the only place that sets one."""
-        while self._connections.get(conn_id) is connection and (event := connection.overlay.next_event()):
-            match event:
-                case HeartbeatReady():
-                    self._send_heartbeat(connection, event)
-                case ControlReady(sub_tag=sub_tag, body=body):
-                    control = OverlayControl(connection.index, sub_tag, body)
-                    self._send_control(conn_id, encode_overlay_control(control))
-                case PathMtuChanged(text=text, is_narrower=is_narrower):
-                    log.log(logging.WARNING if is_narrower else logging.INFO, "%s", text)
-                case Established():
-                    self._begin(self._establish(conn_id, connection))
-                case Failed(reason=reason):
-                    asyncio.get_running_loop().call_soon(self._on_failed, conn_id, reason)
-        if connection.timer is not None:
-            connection.timer.cancel()
-            connection.timer = None
-        wake = connection.overlay.next_wake()
-        if wake is not None and self._connections.get(conn_id) is connection:
-            loop = asyncio.get_running_loop()
-            connection.timer = loop.call_at(wake, self._on_timer, conn_id, connection)
-
-    def _send_heartbeat(self, connection: _Connection, event: HeartbeatReady) -> None:
-        if event.kind is HeartbeatKind.FULL_SIZE:
-            outcome = connection.probe.send(event.frame)
-            if outcome.path_mtu is not None:
-                connection.overlay.on_path_mtu(outcome.path_mtu, self._now())
-            refusal = outcome.refusal
+            self._follow(conn_id, connection, connection.switch.failed(VXLAN, str(problem)))
         else:
-            refusal = self._socket.send(event.frame) if self._socket is not None else None
-        if refusal is not None:
-            connection.overlay.on_refusal(refusal)
+            self._vxlan.start(conn_id)
 
-    async def _resume(self) -> None:
-        """The devices are new ones: entries and sockets of the old ones went with them."""
-        await self._apply_entries()
-        self._close_socket()
-        self._open_socket()
+    def _act(self, conn_id: int, overlay: str, event: Any) -> None:
+        """Do what a connection's overlay asks for."""
+        connection = self._connections.get(conn_id)
+        if connection is None:
+            return
+        switch = connection.switch
+        match event:
+            case ControlReady(sub_tag=sub_tag, body=body):
+                tag, payload = connection.controls.encode(overlay, sub_tag, body)
+                self._send_control(conn_id, tag, payload)
+            case PathMtuChanged(text=text, is_narrower=is_narrower):
+                log.log(logging.WARNING if is_narrower else logging.INFO, "%s", text)
+            case Established() if overlay == VXLAN:
+                self._begin(self._carry(conn_id, connection))
+            case Established():
+                self._follow(conn_id, connection, switch.established(overlay))
+            case Held(reason=reason):
+                self._kernel.hold(conn_id)
+                self._follow(conn_id, connection, switch.held(overlay, reason))
+            case Failed(reason=reason):
+                self._follow(conn_id, connection, switch.failed(overlay, reason))
 
-    def _open_socket(self) -> None:
-        self._socket = HeartbeatSocket()
-        asyncio.get_running_loop().add_reader(self._socket, self._on_readable)
+    async def _carry(self, conn_id: int, connection: _Connection) -> None:
+        """The path proved itself: let the kernel carry, then say so."""
+        try:
+            await self._kernel.carry(conn_id)
+        except (HostProblem, OSError) as problem:
+            self._kernel.hold(conn_id)
+            self._follow(conn_id, connection, connection.switch.failed(VXLAN, str(problem)))
+            return
+        if self._vxlan.is_working(conn_id):
+            self._follow(conn_id, connection, connection.switch.established(VXLAN))
 
-    def _close_socket(self) -> None:
-        if self._socket is not None:
-            asyncio.get_running_loop().remove_reader(self._socket)
-            self._socket.close()
-            self._socket = None
+    def _follow(self, conn_id: int, connection: _Connection, event: SwitchEvent | None) -> None:
+        """What the switch says; nothing about a connection that ended meanwhile."""
+        if event is None or self._connections.get(conn_id) is not connection:
+            return
+        match event:
+            case NoneWorks(reason=reason):
+                self._fail(conn_id, f"no working forwarders to {connection.who}: {reason}")
+            case BestChanged() if not connection.is_established:
+                connection.is_established = True
+                self._on_established(conn_id)
+            case BestChanged(before=before, now=now):
+                reasons = connection.switch.why_not_better().items()
+                why = "".join(f"; {name}: {reason}" for name, reason in reasons)
+                log.info("%s: overlay %s after %s%s", connection.who, now or "none", before or "none", why)
 
-    def _drop(self, connection: _Connection) -> None:
-        connection.probe.close()
-        if connection.timer is not None:
-            connection.timer.cancel()
+    def _fail(self, conn_id: int, reason: str) -> None:
+        asyncio.get_running_loop().call_soon(self._on_failed, conn_id, reason)
+
+    def _paths(self, overlay: str) -> VxlanPaths | SleevePaths:
+        return self._vxlan if overlay == VXLAN else self._sleeve
+
+    async def _resume(self, network: HostNetwork) -> None:
+        """Devices are new ones: entries and sockets of the old ones went with them."""
+        await self._kernel.apply()
+        self._vxlan.open()
+        await self._sleeve.resume(network.mtu, has_tap=network.tap_index is not None)
 
     def _begin(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
@@ -346,21 +318,3 @@ class DataPlane:
         self._tasks.discard(task)
         if not task.cancelled() and (problem := task.exception()) is not None:
             log.error("the data path could not do its work: %s", problem)
-
-    def _now(self) -> float:
-        """The loop's clock: nobody sets it, so no leap of the wall clock looks like a silence."""
-        return asyncio.get_running_loop().time()
-
-
-def _wish_of(settings: DataPlaneSettings, udp_port: int) -> NetworkWish:
-    return NetworkWish(
-        bridge_mac=bridge_mac(settings.name),
-        vxlan_mac=overlay_mac(settings.name),
-        udp_port=udp_port,
-        mtu=settings.mtu,
-        firewall=FirewallFacts(
-            mesh_port=settings.mesh_port,
-            docker_bridge=settings.docker_bridge,
-            control_address=settings.control_address,
-        ),
-    )

@@ -64,7 +64,7 @@ class HostUpkeep:
         self._wish = replace(self._wish, mtu=network.mtu)
         return network
 
-    async def keep_up(self, on_remade: Callable[[], Awaitable[None]]) -> None:
+    async def keep_up(self, on_remade: Callable[[HostNetwork], Awaitable[None]]) -> None:
         """Look after it for ever; `on_remade` is awaited when a device is not the one it was."""
         while True:
             await asyncio.sleep(UPKEEP_INTERVAL_S)
@@ -80,15 +80,23 @@ class HostUpkeep:
                 # A defect, of ours or of a library: rules and devices must be looked after all the same.
                 log.exception("cannot look after the host's network")
 
-    async def look_after(self, on_remade: Callable[[], Awaitable[None]]) -> None:
+    async def look_after(self, on_remade: Callable[[HostNetwork], Awaitable[None]]) -> None:
         """Others flush chains and delete devices: make again what is missing."""
         before = self.network
         async with self._changing:
             after = await asyncio.to_thread(ensure_network, self._wish)
         if after.rules_changed:
             log.info("firewall rules were gone or not in front: made again")
-        if (before.bridge_index, before.vxlan_index) != (after.bridge_index, after.vxlan_index):
-            log.warning("the weave bridge or its VXLAN device was gone: made again")
-            await on_remade()
+        if _indices(before) != _indices(after):
+            log.warning("the weave bridge, or the VXLAN or TAP device in it, was gone: made again")
+            await on_remade(after)
+            if after.tap_index is None and before.tap_index is not None:
+                # It has been opened again by now.
+                async with self._changing:
+                    after = await asyncio.to_thread(ensure_network, self._wish)
         # Only now: what failed above is to be made up for at the next look.
         self._network = after
+
+
+def _indices(network: HostNetwork) -> tuple[int, int, int | None]:
+    return network.bridge_index, network.vxlan_index, network.tap_index

@@ -13,10 +13,11 @@ from weave_cli.errors import RemoteProtocolError
 from weave_cli.names import PeerName, format_peer_name
 from weave_cli.router.mesh.events import CloseConnection, DataPending, Dial, PeersForgotten, RoutesChanged
 from weave_cli.router.mesh.node import MeshNode
+from weave_cli.router.overlay.controls import CONTROL_TAGS
 from weave_cli.router.runtime.dataplane import DataPlane
 from weave_cli.router.runtime.transport import PeerLink, Transport
 from weave_cli.router.wire.connection import Introduced
-from weave_cli.router.wire.messages import Tag, decode_overlay_control
+from weave_cli.router.wire.messages import Tag
 
 log = logging.getLogger(__name__)
 
@@ -89,13 +90,11 @@ class MeshRunner:
             case Tag.GOSSIP | Tag.UNICAST | Tag.BROADCAST:
                 self._node.receive(link.number, tag, payload, self._clock())
                 self._pump()
-            case Tag.OVERLAY_CONTROL:
+            case _ if tag in CONTROL_TAGS:
                 try:
-                    control = decode_overlay_control(payload)
+                    self._dataplane.receive_control(link.number, tag, payload)
                 except RemoteProtocolError as problem:
                     link.close(str(problem))
-                    return
-                self._dataplane.receive_control(link.number, control.index, control.sub_tag, control.body)
             case _:
                 log.info("->[%s]: ignoring a message with the unknown tag %d", link.address, tag)
 
@@ -136,9 +135,9 @@ class MeshRunner:
         if link := self._links.get(conn_id):
             link.close(reason)
 
-    def send_control(self, conn_id: int, payload: bytes) -> None:
+    def send_control(self, conn_id: int, tag: int, payload: bytes) -> None:
         if link := self._links.get(conn_id):
-            link.send(Tag.OVERLAY_CONTROL, payload)
+            link.send(tag, payload)
 
     # What the mesh node says
 
@@ -157,7 +156,7 @@ class MeshRunner:
                 case PeersForgotten(names=names):
                     self._on_forgotten(names)
                 case RoutesChanged():
-                    pass  # frames follow the FDB, which follows connections
+                    self._dataplane.set_routes(self._node.frame_routes, self._node.frame_broadcast)
 
     def send_all(self) -> None:
         """Send what waits, on every connection that can take more."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from weave_cli import __version__
 from weave_cli.addresses import format_address
-from weave_cli.names import PeerName, format_peer_name
+from weave_cli.names import TAP_DEVICE, VXLAN_DEVICE, PeerName, format_peer_name
 from weave_cli.reports import NO_VERSION_CHECK, Dns, Ipam, LocalConnection, Report, Router
 from weave_cli.router.ipam.allocator import Allocator
 from weave_cli.router.ipam.ring import as_cidr
@@ -94,11 +94,19 @@ def _router(sources: ReportSources) -> Router:
         "Connections": _connections(sources),
         "TerminationCount": sources.terminations,
         "Targets": list(node.direct_targets()),
-        "OverlayDiagnostics": {name: None for name in sources.dataplane.overlays},
+        "OverlayDiagnostics": sources.dataplane.diagnostics(),
         "TrustedSubnets": [str(subnet) for subnet in options.trusted_subnets],
-        "Interface": "weave-vxlan (via kernel)",
+        "Interface": f"{VXLAN_DEVICE} (via kernel), {TAP_DEVICE} (via sleeve)",
         "CaptureStats": None,
-        "MACs": None,
+        "MACs": [
+            {
+                "Mac": mac.hex(":"),
+                "Name": format_peer_name(peer),
+                "NickName": node.nickname_of(peer),
+                "LastSeen": datetime.fromtimestamp(seen, UTC).isoformat().replace("+00:00", "Z"),
+            }
+            for mac, (peer, seen) in sorted(sources.dataplane.macs.seen().items())
+        ],
     }
 
 

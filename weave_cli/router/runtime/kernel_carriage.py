@@ -1,0 +1,140 @@
+"""What the kernel carries: the plan of forwarding entries, brought to the VXLAN device and told on.
+
+Whoever carries the rest is told by `tell(conn_id, carriage)`. Netlink is spoken to in one thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from weave_cli.host.fdb import read_fdb, reconcile_fdb
+from weave_cli.names import PeerName
+from weave_cli.router.overlay.forwarding import ForwardingPlan
+from weave_cli.router.overlay.roles import Carriage, Neighbour
+
+log = logging.getLogger(__name__)
+
+#: Seconds after which what the kernel learned is looked at again: a neighbour switches over a moment later
+#: than we do, and what it sends meanwhile teaches our kernel the way that does not work.
+_SECOND_LOOKS_S: Final = (1.0, 4.0)
+
+
+class KernelCarriage:
+    """The verbs raise HostProblem or OSError when the kernel refuses; what is done later is only logged."""
+
+    def __init__(self, *, linger_s: float, tell: Callable[[int, Carriage], None]) -> None:
+        """`linger_s`: for how long frames go on to a neighbour whose connection ended."""
+        self._linger_s = linger_s
+        self._tell = tell
+        self._plan = ForwardingPlan()
+        self._neighbours: dict[int, Neighbour] = {}
+        self._told: dict[int, Carriage] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._delayed: set[asyncio.Task[None]] = set()
+        # One thread: entries are brought to what was wanted last.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="entries")
+
+    async def open(self) -> None:
+        """Take over what an earlier run left, for a while."""
+        present = await asyncio.get_running_loop().run_in_executor(self._thread, read_fdb)
+        self._plan.inherit(one.entry for one in present if one.is_ours)
+        await self.apply()
+        self._later(self._linger_s, lambda: self._plan.inherit(()))
+
+    async def close(self) -> None:
+        """Entries stay, containers go on talking; what lingers stays, and the next run takes it over."""
+        for task in self._delayed:
+            task.cancel()
+        # The entries of connections that ended a moment ago still go.
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._thread.shutdown()
+
+    async def begin(self, neighbour: Neighbour) -> None:
+        """A connection began: heartbeats find their way when this is done."""
+        self._neighbours[neighbour.conn_id] = neighbour
+        self._plan.add(neighbour)
+        await self.apply()
+
+    async def carry(self, conn_id: int) -> None:
+        """Its path proved itself."""
+        self._plan.carry(conn_id)
+        await self.apply()
+
+    def hold(self, conn_id: int) -> None:
+        """Its path is silent."""
+        self._plan.hold(conn_id)
+        self._soon()
+        for delay_s in _SECOND_LOOKS_S:
+            self._later(delay_s)
+
+    def end(self, conn_id: int, *, lingers: bool) -> None:
+        """The connection ended; with `lingers` frames still get through."""
+        self._neighbours.pop(conn_id, None)
+        self._told.pop(conn_id, None)
+        if lingers:
+            self._later(self._linger_s, lambda: self._plan.remove(conn_id))
+        else:
+            self._plan.remove(conn_id)
+            self._soon()
+
+    def set_relays(self, names: frozenset[PeerName]) -> None:
+        """These neighbours pass our broadcasts on."""
+        before = self._plan.wanted()
+        self._plan.set_relays(names)
+        if self._plan.wanted() != before:
+            self._soon()
+
+    def at(self, address: str) -> Carriage:
+        """What is carried to that address."""
+        return self._plan.carriage(address)
+
+    async def apply(self) -> None:
+        """Bring the kernel to the plan, and who carries the rest.
+
+        The latter takes over before the kernel lets go, and lets go after the kernel took over: for a moment
+        a broadcast may arrive twice, rather than not at all.
+        """
+        aim = self._aim()
+        for conn_id, carriage in aim.items():
+            self._tell_if_new(conn_id, min(carriage, self._told.get(conn_id, Carriage.NOTHING)))
+        wanted = self._plan.wanted()
+        await asyncio.get_running_loop().run_in_executor(self._thread, reconcile_fdb, wanted)
+        for conn_id, carriage in self._aim().items():
+            # What is wanted by now has an `apply` of its own.
+            self._tell_if_new(conn_id, min(carriage, aim.get(conn_id, Carriage.NOTHING)))
+
+    def _aim(self) -> dict[int, Carriage]:
+        return {conn_id: self._plan.carriage(one.address) for conn_id, one in self._neighbours.items()}
+
+    def _tell_if_new(self, conn_id: int, carriage: Carriage) -> None:
+        if self._told.get(conn_id, Carriage.NOTHING) is not carriage:
+            self._told[conn_id] = carriage
+            self._tell(conn_id, carriage)
+
+    def _soon(self) -> None:
+        self._start(self.apply())
+
+    def _later(self, delay_s: float, change: Callable[[], None] = lambda: None) -> None:
+        task = self._start(self._change_later(delay_s, change))
+        self._delayed.add(task)
+        task.add_done_callback(self._delayed.discard)
+
+    async def _change_later(self, delay_s: float, change: Callable[[], None]) -> None:
+        await asyncio.sleep(delay_s)
+        change()
+        await self.apply()
+
+    def _start(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+        return task
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (problem := task.exception()) is not None:
+            log.error("cannot change what the VXLAN device carries: %s", problem)
