@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from weave_cli.errors import HostProblem
-from weave_cli.plugin.protocol import host_link
+from weave_cli.plugin.protocol import guest_second_name, host_link
 
 
 class FakeLinks:
@@ -26,6 +26,9 @@ class FakeLinks:
             raise HostProblem(self.problem)
         self.made[endpoint_id] = mac or self.MAC
         return self.made[endpoint_id]
+
+    async def find_guest(self, endpoint_id: str) -> str:
+        return guest_second_name(endpoint_id)
 
     def is_present(self, host_name: str) -> bool:
         """Is there a pair whose end on the bridge has that name?"""

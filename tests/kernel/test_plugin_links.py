@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from subprocess import CalledProcessError
 
 import pytest
 
@@ -68,6 +69,31 @@ def test_mac_address_that_docker_wants_is_used(underlay: Underlay, tmp_path: Pat
 
     on_host(host, tmp_path, scenario)
     assert "02:aa:bb:cc:dd:01" in host.run("ip -br link show vethwg012345678")
+
+
+def test_guest_end_can_be_moved_by_its_second_name_but_not_renamed_to_it(
+    underlay: Underlay, tmp_path: Path
+) -> None:
+    """What Docker does: find the device, move it, call it ethwe0; and at the end, before it moves it back."""
+    host = underlay.host()
+    host.run("ip link add weave type bridge")
+    container = underlay.namespace("c")
+
+    async def scenario(links: BridgeLinks, _journal: Journal) -> None:
+        await links.create(ENDPOINT, None)
+        name = await links.find_guest(ENDPOINT)
+        assert name == "vethwx012345678"
+        host.run(f"ip link set {name} netns {container}")
+        underlay.run_in(container, f"ip link set {name} name ethwe0")
+        with pytest.raises(CalledProcessError) as refused:
+            underlay.run_in(container, f"ip link set ethwe0 name {name}")
+        assert "exists" in refused.value.stderr
+        # Docker may leave, and join the same endpoint again.
+        assert await links.find_guest(ENDPOINT) == name
+        assert "vethwg012345678" in host.run(f"ip link show {name}")
+        assert "ethwe0" not in underlay.run_in(container, "ip -br link")
+
+    on_host(host, tmp_path, scenario)
 
 
 def test_without_bridge_nothing_is_made(underlay: Underlay, tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ DOORS: Mapping[str, tuple[str, ...]] = {
     "nacl": ("weave_cli.router.wire.session_keys", "weave_cli.router.overlay.sleeve_sealing"),
     "rich": ("weave_cli.output",),
     "click": ("weave_cli.commands",),
-    "sqlite3": ("weave_cli.router.runtime.store", "weave_cli.plugin"),
+    "sqlite3": ("weave_cli.router.runtime.store", "weave_cli.plugin", "weave_cli.wal"),
 }
 
 #: Rooms without I/O: time is an argument, and so is chance.

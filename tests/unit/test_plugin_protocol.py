@@ -95,6 +95,7 @@ def test_network_wish_names_what_it_does_not_know() -> None:
 def test_interface_names_fit_the_kernel() -> None:
     assert protocol.host_link(ENDPOINT) == "vethwlebe371eb1"
     assert protocol.guest_link(ENDPOINT) == "vethwgebe371eb1"
+    assert protocol.guest_second_name(ENDPOINT) == "vethwxebe371eb1"
     assert len(protocol.host_link(ENDPOINT)) == 15
 
 
@@ -110,10 +111,10 @@ def test_mac_is_answered_only_when_docker_gave_none() -> None:
 
 
 def test_join_brings_the_route_only_when_wanted() -> None:
-    with_route = protocol.join_reply(ENDPOINT, has_multicast_route=True)
+    with_route = protocol.join_reply("vethwxebe371eb1", has_multicast_route=True)
     assert with_route["StaticRoutes"] == [{"Destination": "224.0.0.0/4", "RouteType": 1, "NextHop": ""}]
-    assert protocol.join_reply(ENDPOINT, has_multicast_route=False) == {
-        "InterfaceName": {"SrcName": "vethwgebe371eb1", "DstPrefix": "ethwe"},
+    assert protocol.join_reply("vethwxebe371eb1", has_multicast_route=False) == {
+        "InterfaceName": {"SrcName": "vethwxebe371eb1", "DstPrefix": "ethwe"},
         "StaticRoutes": [],
         "Gateway": "",
         "GatewayIPv6": "",

@@ -45,10 +45,15 @@ def get_bridge(netlink: IPRoute, name: str = BRIDGE) -> Link:
     """The bridge as it is; raises HostProblem when it was not made yet."""
     bridge = find_link(netlink, name)
     if bridge is None or bridge.kind != "bridge":
-        raise HostProblem(
-            f"{name} bridge not present. Did you launch weave?", hint="Start it with `weave launch`."
-        )
+        raise absence(name)
     return bridge
+
+
+def absence(name: str) -> HostProblem:
+    """What to say when the bridge was not made yet."""
+    return HostProblem(
+        f"{name} bridge not present. Did you launch weave?", hint="Start it with `weave launch`."
+    )
 
 
 def read_bridge(name: str = BRIDGE) -> Link | None:

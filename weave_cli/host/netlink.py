@@ -60,8 +60,12 @@ def explained(doing: str) -> Iterator[None]:
     try:
         yield
     except NetlinkError as error:
-        code = int(error.code)
-        raise HostProblem(f"cannot {doing}: {os.strerror(code)}", hint=_HINTS.get(code)) from error
+        raise refusal(doing, int(error.code)) from error
+
+
+def refusal(doing: str, code: int) -> HostProblem:
+    """What the kernel's refusal of something means; code: its errno."""
+    return HostProblem(f"cannot {doing}: {os.strerror(code)}", hint=_HINTS.get(code))
 
 
 def find_link(netlink: IPRoute, name: str) -> Link | None:

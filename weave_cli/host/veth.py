@@ -1,21 +1,34 @@
-"""Veth pairs between the weave bridge and a container. Knows no container: somebody else moves the guest end.
+"""Veth pairs between the weave bridge and a container. Somebody else moves the guest end into a container.
 
-All calls are synchronous and must run in a thread without a running event loop.
+All calls are synchronous. Making a pair is what a container that starts waits for: two requests, and no
+library around them (see `veth_request`). All others must run in a thread without a running event loop.
 """
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import itertools
+import os
 import socket
+import struct
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Final
 
+from weave_cli.errors import HostProblem
 from weave_cli.host import netlink as links
-from weave_cli.host.bridge import get_bridge
-from weave_cli.host.netlink import Link, explained, find_link, open_netlink, remove_link
+from weave_cli.host.bridge import absence
+from weave_cli.host.netlink import open_netlink, refusal
+from weave_cli.host.veth_request import decode_acknowledgement, encode_pair, encode_second_name
 from weave_cli.names import BRIDGE
 
-if TYPE_CHECKING:
-    from pyroute2 import IPRoute
+_SIOCGIFMTU: Final = 0x8921
+_INTERFACE: Final = struct.Struct("=16si20x")  # of an ifreq
+_ANSWER_BYTES: Final = 65_536
+_ANSWER_TIMEOUT_S: Final = 5.0
+
+_sequences = itertools.count(1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,27 +40,40 @@ class VethInfo:
 
 
 def create_endpoint_veth(
-    host_name: str, guest_name: str, *, bridge: str = BRIDGE, mac: str | None = None
+    host_name: str,
+    guest_name: str,
+    *,
+    bridge: str = BRIDGE,
+    mac: str | None = None,
+    second_name: str | None = None,
 ) -> VethInfo:
     """Make a pair whose host end is up and in the bridge, and whose guest end waits, down, in this namespace.
 
-    Pairs left over under these names are replaced. `mac` is that of the guest end, None for one that the
-    kernel draws. Raises HostProblem, and leaves nothing half-made behind, when the kernel refuses or the
-    bridge is not there.
+    Pairs left over under these names are replaced. `mac` is that of the guest end, None for a random one.
+    `second_name`: the guest end is found by it too, except on kernels that know no such thing.
+    Raises HostProblem, and leaves nothing half-made behind, when the kernel refuses or the bridge is not
+    there.
     """
-    with open_netlink() as netlink:
-        master = get_bridge(netlink, bridge)
+    master, mtu = _read_bridge(bridge)
+    octets = _random_mac() if mac is None else bytes.fromhex(mac.replace(":", ""))
+
+    def ask() -> int:
+        return _ask(
+            lambda number: encode_pair(
+                host_name, guest_name, master=master, mtu=mtu, mac=octets, sequence=number
+            )
+        )
+
+    code = ask()
+    if code == errno.EEXIST:
         for name in (host_name, guest_name):
-            old = find_link(netlink, name)
-            if old is not None:
-                remove_link(netlink, old)
-        try:
-            return _make_pair(netlink, host_name, guest_name, master, mac)
-        except BaseException:
-            made = find_link(netlink, host_name)
-            if made is not None:
-                remove_link(netlink, made)
-            raise
+            delete_link(name)
+        code = ask()
+    if code:
+        raise refusal(f"create the veth pair {host_name} and {guest_name}", code)
+    if second_name is not None:
+        _ask(lambda number: encode_second_name(guest_name, second_name, sequence=number))
+    return VethInfo(mac=octets.hex(":"), mtu=mtu)
 
 
 def delete_link(name: str) -> bool:
@@ -70,13 +96,32 @@ def is_link_present(name: str) -> bool:
     return True
 
 
-def _make_pair(netlink: IPRoute, host_name: str, guest_name: str, master: Link, mac: str | None) -> VethInfo:
-    peer: dict[str, str | int] = {"ifname": guest_name, "mtu": master.mtu}
-    if mac is not None:
-        peer["address"] = mac
-    with explained(f"create the veth pair {host_name} and {guest_name}"):
-        netlink.link("add", ifname=host_name, kind="veth", mtu=master.mtu, peer=peer)
-        host_end = links.get_link(netlink, host_name)
-        netlink.link("set", index=host_end.index, master=master.index, state="up")
-    guest_end = links.get_link(netlink, guest_name)
-    return VethInfo(mac=guest_end.mac, mtu=guest_end.mtu)
+def _read_bridge(name: str) -> tuple[int, int]:
+    """Index and MTU of the bridge; raises HostProblem when it was not made yet."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+        try:
+            answer = fcntl.ioctl(asked, _SIOCGIFMTU, _INTERFACE.pack(name.encode(), 0))
+            return socket.if_nametoindex(name), _INTERFACE.unpack(answer)[1]
+        except OSError as problem:
+            raise absence(name) from problem
+
+
+def _random_mac() -> bytes:
+    """Of the kind that anybody may make: locally administered, of one device."""
+    first, *rest = os.urandom(6)
+    return bytes(((first & 0xFC) | 0x02, *rest))
+
+
+def _ask(encode: Callable[[int], bytes]) -> int:
+    """The errno of the kernel's answer to a request, 0 for success; encode: the request, given its number."""
+    sequence = next(_sequences)
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as asked:
+        asked.settimeout(_ANSWER_TIMEOUT_S)
+        try:
+            asked.send(encode(sequence))
+            while True:
+                code = decode_acknowledgement(asked.recv(_ANSWER_BYTES), sequence)
+                if code is not None:
+                    return code
+        except OSError as problem:
+            raise HostProblem(f"cannot ask the kernel for a veth pair: {problem}") from problem

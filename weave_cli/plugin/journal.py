@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from weave_cli.addresses import format_address
 from weave_cli.errors import StoreProblem
+from weave_cli.wal import reserve_log
 
 log = logging.getLogger(__name__)
 
@@ -181,6 +182,7 @@ def _open(path: str) -> sqlite3.Connection:
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
         database.executescript(_SCHEMA)
+        reserve_log(database, path)
     except BaseException:
         database.close()
         raise

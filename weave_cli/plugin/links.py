@@ -1,7 +1,14 @@
 """Makes veth pairs for endpoints and clears them away later. The plugin's only way to the kernel.
 
-Netlink calls block and refuse to run beside an event loop, so they have a thread of their own; one is enough,
-for the kernel does such work one at a time anyway.
+Netlink calls block, so they have a thread of their own; one is enough, for the kernel does such work one at
+a time anyway.
+
+To move a device between namespaces takes the kernel 14 ms or more, for it waits until no processor uses it
+any more (rcu_barrier). Docker moves the guest end into the container, and back when it leaves, though
+the container's namespace is about to go and would take it along. It renames the device before it moves it
+back, to the name that Join told, and where that fails it leaves the device. So Join tells a *second* name of
+the guest end: Docker finds the device by it, but no device can be renamed to a name that it has. Kernels
+before 5.5 know no second names; there the guest end goes back as ever.
 """
 
 from __future__ import annotations
@@ -12,13 +19,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from weave_cli.errors import HostProblem, StoreProblem
+from weave_cli.host.veth import create_endpoint_veth, delete_link, is_link_present, list_links
 from weave_cli.plugin.journal import Journal
-from weave_cli.plugin.protocol import guest_link, host_link
+from weave_cli.plugin.protocol import guest_link, guest_second_name, host_link
 
 log = logging.getLogger(__name__)
 
 #: When a container ends, its namespace goes and takes our pair along: by then there is nothing left to do.
-_PATIENCE_S: Final = 2.0
+_PATIENCE_S: Final = 1.0
 _LAST_CLEARING_S: Final = 2.0
 
 
@@ -36,6 +44,19 @@ class BridgeLinks:
         """Raises HostProblem when the bridge is not there or the kernel refuses."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, _create, endpoint_id, mac)
+
+    async def find_guest(self, endpoint_id: str) -> str:
+        """Raises HostProblem when the pair is gone and cannot be made again.
+
+        It is gone when Docker leaves and joins one and the same endpoint.
+        """
+        for name in (guest_second_name(endpoint_id), guest_link(endpoint_id)):
+            if is_link_present(name):
+                return name
+        log.info("endpoint %s: its guest end is not on the host; making the pair again", endpoint_id)
+        await self.create(endpoint_id, None)
+        has_second = is_link_present(guest_second_name(endpoint_id))
+        return guest_second_name(endpoint_id) if has_second else guest_link(endpoint_id)
 
     def delete_later(self, endpoint_id: str) -> None:
         self._gone.append(endpoint_id)
@@ -64,7 +85,8 @@ class BridgeLinks:
     async def _clear(self) -> None:
         for endpoint_id in tuple(self._gone):
             try:
-                await asyncio.get_running_loop().run_in_executor(self._thread, _delete, endpoint_id)
+                if is_link_present(host_link(endpoint_id)):
+                    await asyncio.get_running_loop().run_in_executor(self._thread, _delete, endpoint_id)
                 self._journal.remove_endpoint(endpoint_id)
             except (HostProblem, StoreProblem) as problem:
                 log.warning("endpoint %s is not cleared away yet: %s", endpoint_id, problem)
@@ -74,18 +96,18 @@ class BridgeLinks:
 
 def _warm_up() -> None:
     """The first use of netlink imports for 0.15 s: not while a container starts."""
-    from weave_cli.host.veth import list_links
-
     list_links("vethwl")
 
 
 def _create(endpoint_id: str, mac: str | None) -> str:
-    from weave_cli.host.veth import create_endpoint_veth
-
-    return create_endpoint_veth(host_link(endpoint_id), guest_link(endpoint_id), mac=mac).mac
+    made = create_endpoint_veth(
+        host_link(endpoint_id),
+        guest_link(endpoint_id),
+        mac=mac,
+        second_name=guest_second_name(endpoint_id),
+    )
+    return made.mac
 
 
 def _delete(endpoint_id: str) -> None:
-    from weave_cli.host.veth import delete_link
-
     delete_link(host_link(endpoint_id))

@@ -28,6 +28,9 @@ class EndpointLinks(Protocol):
     async def create(self, endpoint_id: str, mac: str | None) -> str:
         """A pair for that endpoint; answers the MAC address of the guest end, `mac` if given."""
 
+    async def find_guest(self, endpoint_id: str) -> str:
+        """A name by which Docker finds the guest end on the host; the pair is made again when it is gone."""
+
     def delete_later(self, endpoint_id: str) -> None:
         """The endpoint's pair goes in the background: the kernel takes 20 ms, and nobody needs to wait."""
 
@@ -126,7 +129,8 @@ class NetworkDriver:
             and not self._journal.has_route(joining.sandbox, besides=joining.endpoint_id)
         )
         self._journal.save_join(joining.endpoint_id, joining.sandbox, has_route=has_route)
-        return protocol.join_reply(joining.endpoint_id, has_multicast_route=has_route)
+        guest_name = await self._links.find_guest(joining.endpoint_id)
+        return protocol.join_reply(guest_name, has_multicast_route=has_route)
 
     def _forget(self, endpoint_id: str) -> None:
         try:

@@ -214,6 +214,11 @@ def guest_link(endpoint_id: str) -> str:
     return f"vethwg{endpoint_id[:_ENDPOINT_DIGITS]}"
 
 
+def guest_second_name(endpoint_id: str) -> str:
+    """By which Docker is to find that end: see links.BridgeLinks."""
+    return f"vethwx{endpoint_id[:_ENDPOINT_DIGITS]}"
+
+
 def pool_reply(pool: Pool) -> Reply:
     return {"PoolID": pool.id, "Pool": str(pool.subnet), "Data": {_GATEWAY: pool.fake_gateway}}
 
@@ -227,11 +232,14 @@ def endpoint_reply(wish: EndpointWish, mac: str) -> Reply:
     return {"Interface": {} if wish.mac else {"MacAddress": mac}}
 
 
-def join_reply(endpoint_id: str, *, has_multicast_route: bool) -> Reply:
-    """No gateway: Docker gives the container a second interface, on a bridge of its own, for the outside."""
+def join_reply(guest_name: str, *, has_multicast_route: bool) -> Reply:
+    """guest_name: what Docker finds the guest end by.
+
+    No gateway: Docker gives the container a second interface, on a bridge of its own, for the outside.
+    """
     route = {"Destination": MULTICAST_ROUTE, "RouteType": _CONNECTED_ROUTE, "NextHop": ""}
     return {
-        "InterfaceName": {"SrcName": guest_link(endpoint_id), "DstPrefix": INTERFACE_PREFIX},
+        "InterfaceName": {"SrcName": guest_name, "DstPrefix": INTERFACE_PREFIX},
         "StaticRoutes": [route] if has_multicast_route else [],
         "Gateway": "",
         "GatewayIPv6": "",

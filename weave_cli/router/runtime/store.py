@@ -18,6 +18,7 @@ from weave_cli.router.ipam.books import Holding
 from weave_cli.router.ipam.ring import Entry, Ring
 from weave_cli.router.ipam.territory import Saved
 from weave_cli.router.runtime.store_ring import RingOnDisk, Statement
+from weave_cli.wal import reserve_log
 
 _VERSION: Final = 1
 _SCHEMA: Final = """
@@ -189,6 +190,7 @@ class Store:
             (version,) = self._db.execute("PRAGMA user_version").fetchone()
             if version == 0:
                 self._db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version={_VERSION}; COMMIT;")
+            reserve_log(self._db, self._path)
         except sqlite3.Error as problem:
             raise self._problem("open", problem) from problem
         if version not in (0, _VERSION):
