@@ -122,6 +122,12 @@ class Weaver:
         """Answer the API at once, then make the host's network, then meet the others."""
         is_restart = _SENTINEL.exists()
         log.info("our name is %s(%s)", format_peer_name(self._name), self._options.nickname)
+        log.info(
+            "communication between peers %s",
+            "is unencrypted"
+            if self._options.password_file is None
+            else "via untrusted networks is encrypted",
+        )
         if is_restart:
             self._targets.recall(self._options.peers)
         await self._api.start()

@@ -48,7 +48,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from weave_cli.names import PeerName, pack_peer_name, unpack_peer_name
@@ -87,7 +87,7 @@ class SetNeighbour:
     conn_id: int
     name: PeerName
     address: UdpAddress | None
-    session_key: bytes | None
+    session_key: bytes | None = field(repr=False)
     is_initiator: bool
     mtu: int
     max_payload: int
