@@ -2,7 +2,7 @@
 
 Found by reading and running Go routers 1.4 to 2.8.1, each of which is one process for a whole host. The other
 such messages have their guard where they are made: names said twice (nameserver.gossip), unicasts without
-content (mesh.channels), rings that take unused ranges from others (ipam.merge).
+content (mesh.channels), rings that take unused ranges from others (docs/decisions/0006, 0009).
 """
 
 from __future__ import annotations
