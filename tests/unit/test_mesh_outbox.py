@@ -43,6 +43,19 @@ def test_finished_messages_keep_order_and_octets() -> None:
     assert outbox.take(0.0) == [(5, b"1"), (5, b"2"), (5, b"1")]
 
 
+def test_messages_for_a_neighbour_that_takes_none_are_dropped_at_last() -> None:
+    outbox = Outbox(US, lambda: None)
+    for _ in range(40):
+        outbox.add_raw(Tag.UNICAST, bytes(1 << 20))
+    for _ in range(200_000):
+        outbox.add_raw(Tag.UNICAST, b"")
+    taken = outbox.take(0.0)
+    assert 31 <= sum(len(payload) for _, payload in taken) >> 20 <= 32
+    assert len(taken) < 6000
+    outbox.add_raw(Tag.UNICAST, b"again")
+    assert outbox.take(0.0) == [(Tag.UNICAST, b"again")]
+
+
 def test_pending_is_said_once_until_taken() -> None:
     said: list[str] = []
     outbox = Outbox(US, lambda: said.append("pending"))

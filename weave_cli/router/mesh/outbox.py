@@ -7,12 +7,22 @@ messages of channels that we do not know keep their octets and their order.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable
+from typing import Final
 
 from weave_cli.names import PeerName
 from weave_cli.router.mesh.gossip import GossipData
 from weave_cli.router.wire.messages import Gossip, Tag, encode_gossip
+
+_log = logging.getLogger(__name__)
+
+
+#: Octets of finished messages that wait for one neighbour: some of the largest that there may be.
+_RAW_LIMIT: Final = 32 * 1024 * 1024
+#: What a message takes in memory beside its payload.
+_RAW_OVERHEAD: Final = 200
 
 
 class _Waiting:
@@ -34,11 +44,22 @@ class Outbox:
         self._on_pending = on_pending
         self._announced = False
         self._raw: deque[tuple[int, bytes]] = deque()
+        self._raw_octets = 0
+        self.dropped = 0
         self._channels: dict[str, _Waiting] = {}
 
     def add_raw(self, tag: int, payload: bytes) -> None:
-        """Queue a finished message; it is neither merged nor reordered."""
+        """Queue a finished message; it is neither merged nor reordered.
+
+        A neighbour that takes nothing for long loses the newest, so that it does not cost us all memory.
+        """
+        if self._raw_octets + len(payload) > _RAW_LIMIT:
+            self.dropped += 1
+            if self.dropped == 1:
+                _log.warning("A neighbour takes no messages: dropping those of others for it")
+            return
         self._raw.append((tag, payload))
+        self._raw_octets += len(payload) + _RAW_OVERHEAD
         self._announce()
 
     def add_gossip(self, channel: str, data: GossipData) -> None:
@@ -58,6 +79,7 @@ class Outbox:
         self._announced = False
         messages = list(self._raw)
         self._raw.clear()
+        self._raw_octets = self.dropped = 0
         channels, self._channels = self._channels, {}
         for channel, waiting in channels.items():
             if waiting.gossip is not None:
