@@ -23,6 +23,9 @@ TAP_DEVICE: Final = "weave-tap"
 GUEST_LINK: Final = "ethwe"
 #: The host ends of pairs that commands made have the container's first process id behind this.
 HOST_LINK_PREFIX: Final = "vethwepl"
+#: The ends of a pair that ties another bridge to ours have that bridge's name behind these.
+JOINT_PREFIX: Final = "vethwebl"
+OTHER_JOINT_PREFIX: Final = "vethwebg"
 DOCKER_BRIDGE: Final = "docker0"
 DOCKER_GATEWAY_BRIDGE: Final = "docker_gwbridge"
 

@@ -9,9 +9,10 @@ import pytest
 
 from tests.kernel.namespaces import Host, Underlay, call_in, udp_socket
 from weave_cli.errors import HostProblem
+from weave_cli.host.iptables import DEFAULT, list_rules
 from weave_cli.host.network import HostNetwork, NetworkWish, ensure_network, tear_down
-from weave_cli.host.rules import FirewallFacts
-from weave_cli.host.veth import create_endpoint_veth, delete_link, list_links
+from weave_cli.host.rules import NAT, FirewallFacts
+from weave_cli.host.veth import create_endpoint_veth, delete_link, join_bridges, list_links
 
 WISH = NetworkWish(
     bridge_mac="7a:00:00:00:00:01",
@@ -168,3 +169,18 @@ def test_refused_sysctls_are_told(host: Host, tmp_path: Path) -> None:
     knob = tmp_path / "ipv6/conf/weave/accept_ra"
     knob.mkdir(parents=True)  # reading a directory is refused, whoever asks
     assert ensure_knobs(root=tmp_path) == ["ipv6/conf/weave/accept_ra"]
+
+
+def test_another_bridge_is_tied_to_ours_once_and_translated_no_more(host: Host) -> None:
+    ensure(host)
+    host.run("ip link add docker0 type bridge")
+    tie = ("vethwebldocker0", "vethwebgdocker0", "docker0")
+    assert [call_in(host.namespace, lambda: join_bridges(*tie)) for _ in range(2)] == [True, False]
+    assert link(host, "vethwebldocker0")["master"] == "weave"
+    assert link(host, "vethwebgdocker0")["master"] == "docker0"
+    assert ensure(host).rules_changed
+    assert "-A WEAVE -o weave -j ACCEPT" in call_in(host.namespace, lambda: list_rules(DEFAULT, NAT))
+    with pytest.raises(HostProblem, match="there is no bridge nowhere"):
+        call_in(host.namespace, lambda: join_bridges("vethweblx", "vethwebgx", "nowhere"))
+    call_in(host.namespace, tear_down)
+    assert "vethweb" not in host.run("ip -o link")

@@ -11,7 +11,7 @@ import click
 import pytest
 
 from weave_cli.commands.completion import SHELLS, render
-from weave_cli.commands.tree import COMMANDS, weave
+from weave_cli.commands.tree import COMMANDS, PLUMBING, weave
 
 pytestmark = pytest.mark.surface
 
@@ -20,7 +20,7 @@ _ROOT = Path(__file__).parents[2]
 _EXPECTED = """
     setup launch launch-router launch-plugin stop stop-router stop-plugin connect forget rmpeer prime run
     start restart attach detach expose hide dns-args dns-add dns-remove dns-lookup status report ps reset
-    env version help
+    env config version help
 """.split()
 
 #: Each costs more to import than `weave --help` may take in all.
@@ -39,6 +39,15 @@ def test_tree_has_the_commands_of_the_specification() -> None:
 
 def test_commands_carry_the_names_of_the_table() -> None:
     assert [command.name for command in _commands()] == list(COMMANDS)
+
+
+@pytest.mark.parametrize("name", PLUMBING)
+def test_words_for_insiders_are_there_and_hidden(name: str) -> None:
+    command = weave.get_command(click.Context(weave), name)
+    assert command is not None and command.hidden and command.help
+    assert command.name == name
+    assert name not in weave.list_commands(click.Context(weave))
+    assert f" {name} " not in weave.get_help(click.Context(weave))
 
 
 @pytest.mark.parametrize("command", _commands(), ids=lambda command: str(command.name))

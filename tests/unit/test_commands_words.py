@@ -14,7 +14,7 @@ from weave_cli.api.sync import RouterUnreachable
 from weave_cli.commands import launch, tree
 from weave_cli.containers.specs import PluginOptions, RouterOptions
 from weave_cli.errors import RouterProblem
-from weave_cli.operations import asking, survey
+from weave_cli.operations import asking, plumbing, survey
 from weave_cli.operations import launch as operation
 from weave_cli.operations.survey import Attachment
 
@@ -84,6 +84,19 @@ def test_completion_behind_an_unknown_command_is_silent(
         (["stop", "now"], "now"),
         (["dns-lookup"], "NAME"),
         (["help", "lunch"], "lunch"),
+        (["attach"], "which container?"),
+        (["attach", "10.2.1.1/24", "box", "other"], "box other"),
+        (["detach", "net:default"], "which container?"),
+        (["run", "10.2.1.1/24"], "which image?"),
+        (["start"], "which container?"),
+        (["restart"], "CONTAINER"),
+        (["restart", "box", "other"], "other"),
+        (["expose", "box"], "box"),
+        (["hide", "10.2.1.1"], "10.2.1.1"),
+        (["dns-add"], "needs a container"),
+        (["dns-add", "10.2.1.1"], "needs a container"),
+        (["dns-remove", "-h", "box.weave.local"], "needs a container"),
+        (["prime", "now"], "now"),
     ],
 )
 def test_wrong_words_are_named_with_status_1(words: Sequence[str], named: str, capsys: Output) -> None:
@@ -384,3 +397,80 @@ def test_dns_args_end_without_a_newline(
         "--dns=127.0.0.1 --dns-search=weave.local.--dns=127.0.0.1 --dns-search=.",
         "",
     )
+
+
+def test_outside_addresses_are_named_and_unnamed_without_docker(api: FakeRouterApi, capsys: Output) -> None:
+    api.answers |= {
+        "GET /domain": (200, "weave.local."),
+        "PUT /name/weave:extern/10.2.1.1": (204, ""),
+        "PUT /name/weave:extern/10.2.1.2": (204, ""),
+        "DELETE /name/weave:extern/10.2.1.1?fqdn=box.weave.local": (204, ""),
+    }
+    assert tree.run(["dns-add", "10.2.1.1", "10.2.1.2", "-h", "box.weave.local"]) == 0
+    assert tree.run(["dns-remove", "10.2.1.1", "-h", "box.weave.local"]) == 0
+    assert api.asked[1:] == [
+        ("PUT /name/weave:extern/10.2.1.1", "fqdn=box.weave.local"),
+        ("PUT /name/weave:extern/10.2.1.2", "fqdn=box.weave.local"),
+        ("GET /domain", ""),
+        ("DELETE /name/weave:extern/10.2.1.1?fqdn=box.weave.local", ""),
+    ]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_names_without_weave_dns_are_a_warning(api: FakeRouterApi, capsys: Output) -> None:
+    assert tree.run(["dns-add", "10.2.1.1", "-h", "box.weave.local"]) == 0
+    output = capsys.readouterr()
+    assert output.out == "" and output.err.startswith("WARNING: weaveDNS is switched off")
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "said"),
+    [
+        ((200, ""), 0, ""),
+        ((200, "cancelled"), 1, "the router gave up"),
+        ((404, ""), 1, "IP address allocation is switched off"),
+    ],
+)
+def test_prime_waits_for_the_ring(
+    api: FakeRouterApi, capsys: Output, answer: tuple[int, str], status: int, said: str
+) -> None:
+    api.answers["GET /ring"] = answer
+    assert tree.run(["prime"]) == status
+    output = capsys.readouterr()
+    assert output.out == "" and output.err.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["config"], 1, "There is no proxy"),
+        (["proxy-config"], 1, "Warning: proxy-config is deprecated; please use config"),
+        (["proxy-env"], 0, "Warning: proxy-env is deprecated; please use env"),
+        (["launch-dns"], 0, "The 'launch-dns' command has been removed"),
+        (["stop-dns"], 0, "The 'stop-dns' command has been removed"),
+        (["setup-cni"], 1, "There is no CNI plugin"),
+    ],
+)
+def test_words_that_are_no_more_explain_themselves(
+    words: Sequence[str], status: int, said: str, capsys: Output
+) -> None:
+    assert tree.run(words) == status
+    output = capsys.readouterr()
+    assert output.out == "" and output.err.startswith(said)
+
+
+def test_address_of_dockers_bridge_ends_without_a_newline(
+    monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    monkeypatch.setenv("DOCKER_BRIDGE", "lo")
+    assert tree.run(["docker-bridge-ip"]) == 0
+    assert capsys.readouterr() == ("127.0.0.1", "")
+
+
+@pytest.mark.parametrize(("found", "status", "shown"), [("bridge", 0, "bridge\n"), (None, 1, "")])
+def test_bridge_type_is_printed_or_the_status_says_that_there_is_none(
+    monkeypatch: pytest.MonkeyPatch, capsys: Output, found: str | None, status: int, shown: str
+) -> None:
+    monkeypatch.setattr(plumbing, "find_bridge_type", lambda: found)
+    assert tree.run(["bridge-type"]) == status
+    assert capsys.readouterr() == (shown, "")

@@ -48,8 +48,23 @@ COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
     "ps": ("status", "ps", "List the weave interfaces of containers."),
     "reset": ("stop", "reset", "Leave the mesh and remove everything that weave made."),
     "env": ("setup", "env", "Print the shell command that points docker at the proxy."),
+    "config": ("plumbing", "config", "Print the option that points docker at the proxy."),
     "version": ("setup", "version", "Print the versions of script, router and plugin."),
     "help": ("setup", "show_help", "Show this text, or the help of a command."),
+}
+
+#: Words that no help lists: name -> (room, function). For insiders, or no more and ready to say so.
+PLUMBING: Final[Mapping[str, tuple[str, str]]] = {
+    "setup-cni": ("plumbing", "setup_cni"),
+    "create-bridge": ("plumbing", "create_bridge"),
+    "attach-bridge": ("plumbing", "attach_bridge"),
+    "attach-router": ("plumbing", "attach_router"),
+    "bridge-type": ("plumbing", "bridge_type"),
+    "docker-bridge-ip": ("plumbing", "docker_bridge_ip"),
+    "proxy-env": ("plumbing", "proxy_env"),
+    "proxy-config": ("plumbing", "proxy_config"),
+    "launch-dns": ("plumbing", "launch_dns"),
+    "stop-dns": ("plumbing", "stop_dns"),
 }
 
 
@@ -60,9 +75,10 @@ class CommandTree(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        place = COMMANDS.get(cmd_name) or PLUMBING.get(cmd_name)
+        if place is None:
             return None
-        room, function, _ = COMMANDS[cmd_name]
+        room, function, *_ = place
         command: WeaveCommand = getattr(import_module(f"weave_cli.commands.{room}"), function)
         return command
 
@@ -74,7 +90,7 @@ class CommandTree(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         # While a shell completes, nobody asked for help.
-        if args and args[0] not in COMMANDS and not ctx.resilient_parsing:
+        if args and args[0] not in {*COMMANDS, *PLUMBING} and not ctx.resilient_parsing:
             tell(f"unknown command: {args[0]}")
             tell(ctx.get_help())
             ctx.exit(1)

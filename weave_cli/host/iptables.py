@@ -6,13 +6,16 @@ both. Ours stand beside Docker's, so that the order among them means something.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from weave_cli.errors import HostProblem
 from weave_cli.host.binaries import run_program
 from weave_cli.host.rules import FILTER, TABLES, FirewallFacts, plan_removal, plan_repair, wanted_chains
+from weave_cli.names import JOINT_PREFIX
 
 NFT: Final = "iptables-nft"
 LEGACY: Final = "iptables-legacy"
@@ -37,7 +40,8 @@ def find_backend() -> str:
 
 def ensure_rules(facts: FirewallFacts) -> bool:
     """Make our chains and jumps right; True when something had to be changed. Cheap when nothing had to."""
-    backend, chains = find_backend(), wanted_chains(facts)
+    is_joined = any(name.startswith(JOINT_PREFIX) for _, name in socket.if_nameindex())
+    backend, chains = find_backend(), wanted_chains(replace(facts, is_joined=is_joined))
     lines = [line for table in TABLES for line in plan_repair(_list(backend, table), chains, table)]
     return _restore(backend, lines)
 

@@ -49,6 +49,8 @@ class FirewallFacts:
     bridge: str = BRIDGE
     control_address: str = HTTP_ADDRESS
     exposures: tuple[Exposure, ...] = ()
+    is_joined: bool = False
+    """Another bridge is tied to ours (`weave attach-bridge`): what goes to ours is then not translated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,7 @@ def _input_chain(facts: FirewallFacts) -> Chain:
 
 def _nat_chain(facts: FirewallFacts) -> Chain:
     subnets = dict.fromkeys(exposure.subnet for exposure in facts.exposures if exposure.masquerades)
+    joined = (f"-o {facts.bridge} -j ACCEPT",) if facts.is_joined else ()
     rules = (
         rule
         for subnet in subnets
@@ -116,7 +119,7 @@ def _nat_chain(facts: FirewallFacts) -> Chain:
             f"-s {subnet} ! -d {subnet} -j MASQUERADE",
         )
     )
-    return Chain("WEAVE", "POSTROUTING", tuple(rules), NAT)
+    return Chain("WEAVE", "POSTROUTING", (*joined, *rules), NAT)
 
 
 def is_masqueraded(subnet: Cidr, nat_listing: Sequence[str]) -> bool:

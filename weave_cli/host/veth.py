@@ -76,6 +76,30 @@ def create_endpoint_veth(
     return VethInfo(mac=octets.hex(":"), mtu=mtu)
 
 
+def join_bridges(host_name: str, guest_name: str, other: str, *, bridge: str = BRIDGE) -> bool:
+    """Tie another bridge to ours with a pair; False when such a pair is there already.
+
+    Raises HostProblem, and leaves nothing behind, when there is no bridge `other` or the kernel refuses.
+    """
+    with open_netlink() as netlink:
+        master, there = get_bridge(netlink, bridge), find_link(netlink, other)
+        if there is None or there.kind != "bridge":
+            raise HostProblem(f"there is no bridge {other}", hint="'ip link show type bridge' lists them.")
+        if find_link(netlink, host_name) is not None:
+            return False
+        try:
+            _make_pair(netlink, host_name, guest_name, master, None)
+            guest = links.get_link(netlink, guest_name)
+            with explained(f"put {guest_name} into {other}"):
+                netlink.link("set", index=guest.index, master=there.index, state="up")
+        except BaseException:
+            made = find_link(netlink, host_name)
+            if made is not None:
+                remove_link(netlink, made)
+            raise
+    return True
+
+
 def delete_link(name: str) -> bool:
     """Delete a pair by the name of one end; False when there is none (any more)."""
     return links.delete_link(name)

@@ -1,0 +1,109 @@
+"""Words for insiders, and those that are no more but explain themselves: declarations."""
+
+from __future__ import annotations
+
+import click
+
+from weave_cli.commands.session import as_root
+from weave_cli.commands.setup import env
+from weave_cli.commands.usage import command
+from weave_cli.output.text import show, show_raw, tell
+from weave_cli.settings import read_settings
+
+
+@command("bridge-type", hidden=True)
+@click.pass_context
+def bridge_type(context: click.Context) -> None:
+    """Print of which kind the weave bridge is; exit status 1 when there is none."""
+    from weave_cli.operations.plumbing import find_bridge_type
+
+    found = find_bridge_type()
+    if found is None:
+        context.exit(1)
+    show(found)
+
+
+@command("docker-bridge-ip", hidden=True)
+def docker_bridge_ip() -> None:
+    """Print the address of Docker's bridge, without a newline."""
+    from weave_cli.operations.naming import get_dns_address
+
+    show_raw(get_dns_address(read_settings()))
+
+
+@command("create-bridge", hidden=True)
+def create_bridge() -> None:
+    """Make the weave bridge; 'weave launch' and 'weave attach' do so by themselves."""
+    with as_root() as (settings, progress):
+        from weave_cli.operations.plumbing import create_bridge as act
+
+        act(settings, progress)
+
+
+@command("attach-bridge", hidden=True)
+@click.argument("bridge", required=False)
+def attach_bridge(*, bridge: str | None) -> None:
+    """Tie another bridge to the weave bridge; default: Docker's."""
+    with as_root() as (settings, progress):
+        from weave_cli.operations.plumbing import attach_bridge as act
+
+        act(settings, bridge, progress)
+
+
+@command("attach-router", hidden=True)
+def attach_router() -> None:
+    """Tell the router again who is on the network; 'weave launch' does so by itself."""
+    with as_root() as (settings, progress):
+        from weave_cli.operations.plumbing import attach_router as act
+
+        act(settings, progress)
+
+
+@command("setup-cni", hidden=True)
+@click.pass_context
+def setup_cni(context: click.Context) -> None:
+    """Explain that there is no CNI plugin."""
+    tell("There is no CNI plugin in this weave.")
+    tell("Docker's network plugin needs no setup: 'weave launch' starts it.")
+    context.exit(1)
+
+
+@command("config")
+@click.pass_context
+def config(context: click.Context) -> None:
+    """Print the option that points docker at the proxy.
+
+    There is no proxy yet: nothing is printed but a message on stderr, and the exit status is 1.
+    """
+    tell("There is no proxy to point to: use the Docker network 'weave' instead.")
+    context.exit(1)
+
+
+@command("proxy-env", hidden=True)
+@click.pass_context
+def proxy_env(context: click.Context) -> None:
+    """Do what 'weave env' does."""
+    tell("Warning: proxy-env is deprecated; please use env")
+    context.invoke(env, restore=False)
+
+
+@command("proxy-config", hidden=True)
+@click.pass_context
+def proxy_config(context: click.Context) -> None:
+    """Do what 'weave config' does."""
+    tell("Warning: proxy-config is deprecated; please use config")
+    context.invoke(config)
+
+
+@command("launch-dns", hidden=True)
+def launch_dns() -> None:
+    """Explain that the command is no more."""
+    tell(
+        "The 'launch-dns' command has been removed; DNS is launched as part of 'launch' and 'launch-router'."
+    )
+
+
+@command("stop-dns", hidden=True)
+def stop_dns() -> None:
+    """Explain that the command is no more."""
+    tell("The 'stop-dns' command has been removed; DNS is stopped as part of 'stop' and 'stop-router'.")
