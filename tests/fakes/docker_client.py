@@ -242,3 +242,14 @@ class _Api:
             if key in (each.id, each.name):
                 return each
         raise NotFound(f"network {key} not found")
+
+
+def answer_quickly(engine: FakeEngine, path: str) -> tuple[int, Any]:
+    """What the engine answers to those who ask it without the SDK (containers/quick.ask)."""
+    api = _Api(engine)
+    if path == "/containers/json":
+        return 200, api.containers()
+    try:
+        return 200, api.inspect_container(path.split("/")[2])
+    except NotFound as problem:
+        return 404, {"message": str(problem)}

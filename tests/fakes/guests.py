@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from weave_cli.addresses import Cidr
-from weave_cli.host.netns import Interface
+from weave_cli.host.interface_dump import Interface
 
 
 @dataclass

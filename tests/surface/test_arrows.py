@@ -24,6 +24,8 @@ FLOORS: Mapping[str, int] = {
     "weave_cli": 0,
     # pure rooms: no I/O of any kind
     "weave_cli.containers.specs": 10,
+    "weave_cli.containers.facts": 10,
+    "weave_cli.containers.advice": 10,
     "weave_cli.api.endpoints": 10,
     "weave_cli.router.wire": 10,
     "weave_cli.router.mesh": 11,
@@ -136,6 +138,8 @@ PURE = (
     "weave_cli.router.overlay",
     "weave_cli.router.sleeve.messages",
     "weave_cli.containers.specs",
+    "weave_cli.containers.facts",
+    "weave_cli.containers.advice",
     "weave_cli.api.endpoints",
     "weave_cli.addresses",
     "weave_cli.names",

@@ -69,7 +69,9 @@ def test_completions_are_current(shell: str) -> None:
     assert written == render(shell), "run: python -m weave_cli.commands.completion"
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["dns-args"], ["connect", "--help"], ["bogus"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["dns-args"], ["connect", "--help"], ["prime"], ["ps"], ["status"], ["bogus"]]
+)
 def test_quick_commands_import_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import sys\n"

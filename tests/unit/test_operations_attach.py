@@ -15,7 +15,7 @@ from tests.fakes.reporter import FakeReporter
 from tests.fakes.router_http import FakeRouterApi, serving
 from weave_cli.addresses import Cidr, parse_cidr, split_wishes
 from weave_cli.api.sync import RouterClient
-from weave_cli.containers.lookup import NotRunning
+from weave_cli.containers.facts import NotRunning
 from weave_cli.errors import DockerProblem, HostProblem, RouterProblem, UsageProblem
 from weave_cli.operations import attach as room
 from weave_cli.operations import feeding, preflight

@@ -11,8 +11,8 @@ from tests.fakes.docker_client import FakeEngine
 from tests.fakes.guests import FakeGuests
 from tests.fakes.reporter import FakeReporter
 from weave_cli.addresses import Wish, format_address, parse_cidr, split_wishes
+from weave_cli.containers.facts import NotRunning
 from weave_cli.containers.hostsfile import ExtraHost
-from weave_cli.containers.lookup import NotRunning
 from weave_cli.errors import DockerProblem, UsageProblem
 from weave_cli.operations import naming
 from weave_cli.operations import run as room

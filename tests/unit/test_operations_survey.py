@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.fakes.docker_client import FakeEngine
+from tests.fakes.docker_client import FakeEngine, answer_quickly
 from tests.fakes.reporter import FakeReporter
 from weave_cli.addresses import parse_cidr
 from weave_cli.api.sync import RouterUnreachable
-from weave_cli.containers import client as door
+from weave_cli.containers import quick
 from weave_cli.errors import DockerProblem
 from weave_cli.host import netns
-from weave_cli.host.netns import Interface
+from weave_cli.host.interface_dump import Interface
 from weave_cli.operations import setup
 from weave_cli.operations.asking import explain_unreachable
 from weave_cli.operations.survey import list_attachments
@@ -42,7 +42,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
         return seen[pid]
 
     monkeypatch.setattr(netns, "read_interfaces", read_interfaces)
-    monkeypatch.setattr(door, "open_docker", lambda _: made.client)
+    monkeypatch.setattr(quick, "ask", lambda _, path: answer_quickly(made, path))
     return made
 
 
@@ -60,10 +60,10 @@ def test_ps_of_named_containers_echoes_the_names_in_order(engine: FakeEngine) ->
 
 
 def test_ps_of_the_host_alone_needs_no_docker(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_: object) -> None:
+    def refuse(*_: object) -> None:
         raise DockerProblem("no docker")
 
-    monkeypatch.setattr(door, "open_docker", refuse)
+    monkeypatch.setattr(quick, "ask", refuse)
     assert [each.owner for each in list_attachments(("weave:expose",), read_settings({}))] == ["weave:expose"]
 
 

@@ -14,6 +14,7 @@ import docker
 import requests
 from docker.errors import APIError, DockerException, InvalidVersion, TLSParameterError
 
+from weave_cli.containers.advice import advise, find_cause, first_line
 from weave_cli.errors import DockerProblem
 from weave_cli.settings import LOWEST_ENGINE, Settings
 
@@ -36,17 +37,17 @@ def open_docker(settings: Settings) -> Docker:
         version = str(client.version().get("Version", ""))
     except TLSParameterError as problem:
         raise DockerProblem(
-            f"cannot talk TLS to Docker at {where}: {_first_line(problem)}",
+            f"cannot talk TLS to Docker at {where}: {first_line(problem)}",
             hint="Check DOCKER_TLS_VERIFY and DOCKER_CERT_PATH.",
         ) from problem
     except InvalidVersion as problem:
         raise DockerProblem(
-            f"Docker Engine at {where} is too old: {_first_line(problem)}", hint=_needs_newer()
+            f"Docker Engine at {where} is too old: {first_line(problem)}", hint=_needs_newer()
         ) from problem
     except (DockerException, requests.RequestException, ValueError) as problem:
         # ValueError: a port in DOCKER_HOST that is none.
         raise DockerProblem(
-            f"cannot reach Docker at {where}: {_cause(problem)}", hint=_advice(problem)
+            f"cannot reach Docker at {where}: {find_cause(problem)}", hint=advise(problem)
         ) from problem
     check_engine_version(version)
     return client
@@ -69,34 +70,11 @@ def translated(action: str) -> Iterator[None]:
     try:
         yield
     except APIError as problem:
-        raise DockerProblem(f"cannot {action}: {problem.explanation or _first_line(problem)}") from problem
+        raise DockerProblem(f"cannot {action}: {problem.explanation or first_line(problem)}") from problem
     except requests.Timeout as problem:
         raise DockerProblem(
             f"cannot {action}: Docker did not answer within {_ANSWER_TIMEOUT_S} s",
             hint="Docker may wait for a network plugin that is gone: see the engine's log.",
         ) from problem
     except (DockerException, requests.RequestException) as problem:
-        raise DockerProblem(f"cannot {action}: {_cause(problem)}", hint=_advice(problem)) from problem
-
-
-def _advice(problem: BaseException) -> str:
-    text = str(problem)
-    if "Permission denied" in text or "PermissionError" in text:
-        return "Run weave as root, or as a user who may use Docker's socket."
-    if "No such file" in text or "FileNotFoundError" in text or "Connection refused" in text:
-        return "Is the Docker daemon running? Set DOCKER_HOST if it listens elsewhere."
-    return "Check that 'docker version' works, and DOCKER_HOST."
-
-
-def _cause(problem: BaseException) -> str:
-    """The innermost reason: the SDK wraps an OSError three times over."""
-    found: BaseException | None = problem
-    while found is not None:
-        if isinstance(found, OSError) and found.strerror:
-            return found.strerror
-        found = found.__cause__ or found.__context__
-    return _first_line(problem)
-
-
-def _first_line(problem: BaseException) -> str:
-    return str(problem).strip().partition("\n")[0] or type(problem).__name__
+        raise DockerProblem(f"cannot {action}: {find_cause(problem)}", hint=advise(problem)) from problem

@@ -21,7 +21,7 @@ from weave_cli.host.netlink import (
     open_netlink,
     remove_link,
 )
-from weave_cli.host.netns import call_in_namespace
+from weave_cli.host.netns import call_in_namespace, read_interfaces
 from weave_cli.host.veth import create_endpoint_veth
 from weave_cli.names import BRIDGE, GUEST_LINK, HOST_LINK_PREFIX
 
@@ -40,12 +40,8 @@ _MULTICAST_LEN: Final = 4
 def read_guest(pid: int) -> tuple[Cidr, ...] | None:
     """The addresses of the container's `ethwe`; None when it has no such interface."""
 
-    def read() -> tuple[Cidr, ...] | None:
-        with open_netlink() as netlink:
-            link = find_link(netlink, GUEST_LINK)
-            return None if link is None else tuple(list_addresses(netlink, link))
-
-    return call_in_namespace(pid, read)
+    found = (one.addresses for one in read_interfaces(pid) if one.name == GUEST_LINK)
+    return next(found, None)
 
 
 def attach_guest(
@@ -56,7 +52,7 @@ def attach_guest(
     Raises HostProblem, or ProcessLookupError when the container has died; `restore_guest` then takes back
     what was done until then.
     """
-    if not call_in_namespace(pid, _has_interface):
+    if read_guest(pid) is None:
         _connect(pid, bridge)
     added = call_in_namespace(pid, lambda: _set_up(cidrs))
     _wait_for_carrier(f"{HOST_LINK_PREFIX}{pid}")
@@ -99,11 +95,6 @@ def _connect(pid: int, bridge: str) -> None:
         with explained(f"set up {host_end}"):
             # So that a container reaches itself by an address of the host's that is translated to its own.
             netlink.brport("set", index=get_link(netlink, host_end).index, mode=1)
-
-
-def _has_interface() -> bool:
-    with open_netlink() as netlink:
-        return find_link(netlink, GUEST_LINK) is not None
 
 
 def _set_up(cidrs: Sequence[Cidr]) -> list[Cidr]:

@@ -10,26 +10,14 @@ import ctypes
 import os
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from weave_cli.addresses import Cidr, parse_address
 from weave_cli.errors import HostProblem
-from weave_cli.host.netlink import explained, list_links
+from weave_cli.host.interface_dump import Interface, dump_interfaces
 
 T = TypeVar("T")
 
-_AF_INET: Final = 2
 _CLONE_NEWNET: Final = 0x40000000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interface:
-    """A network device with its IPv4 addresses, in the kernel's order."""
-
-    name: str
-    mac: str
-    addresses: tuple[Cidr, ...]
 
 
 def read_interfaces(pid: int | None = None) -> Sequence[Interface]:
@@ -37,22 +25,7 @@ def read_interfaces(pid: int | None = None) -> Sequence[Interface]:
 
     Raises ProcessLookupError when the process has ended, and HostProblem when we are not root.
     """
-    from pyroute2 import IPRoute
-
-    namespace = None if pid is None else _path_of(pid)
-    if namespace is not None:
-        _check_reachable(namespace)
-    with IPRoute(netns=namespace) as netlink:
-        links = list_links(netlink)
-        with explained("list addresses"):
-            messages = list(netlink.addr("dump", family=_AF_INET))
-    found: dict[int, list[Cidr]] = {}
-    for message in messages:
-        address = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
-        found.setdefault(message["index"], []).append(Cidr(parse_address(address), message["prefixlen"]))
-    return [
-        Interface(name=link.name, mac=link.mac, addresses=tuple(found.get(link.index, ()))) for link in links
-    ]
+    return dump_interfaces() if pid is None else call_in_namespace(pid, dump_interfaces)
 
 
 def is_in_our_namespace(pid: int) -> bool:

@@ -19,7 +19,7 @@ from typing import Final
 from weave_cli.errors import HostProblem
 from weave_cli.host import netlink as links
 from weave_cli.host.bridge import absence
-from weave_cli.host.netlink import open_netlink, refusal
+from weave_cli.host.netlink import explained, find_link, get_link, open_netlink, refusal
 from weave_cli.host.veth_request import decode_acknowledgement, encode_pair, encode_second_name
 from weave_cli.names import BRIDGE
 
@@ -82,20 +82,18 @@ def join_bridges(host_name: str, guest_name: str, other: str, *, bridge: str = B
     Raises HostProblem, and leaves nothing behind, when there is no bridge `other` or the kernel refuses.
     """
     with open_netlink() as netlink:
-        master, there = get_bridge(netlink, bridge), find_link(netlink, other)
+        there = find_link(netlink, other)
         if there is None or there.kind != "bridge":
             raise HostProblem(f"there is no bridge {other}", hint="'ip link show type bridge' lists them.")
         if find_link(netlink, host_name) is not None:
             return False
         try:
-            _make_pair(netlink, host_name, guest_name, master, None)
-            guest = links.get_link(netlink, guest_name)
+            create_endpoint_veth(host_name, guest_name, bridge=bridge)
+            guest = get_link(netlink, guest_name)
             with explained(f"put {guest_name} into {other}"):
                 netlink.link("set", index=guest.index, master=there.index, state="up")
         except BaseException:
-            made = find_link(netlink, host_name)
-            if made is not None:
-                remove_link(netlink, made)
+            delete_link(host_name)
             raise
     return True
 

@@ -27,21 +27,18 @@ def ask_router(call: Callable[[RouterClient], Answer], settings: Settings) -> An
 
 def is_router_down(settings: Settings) -> bool:
     """Is there no router that runs? One that runs, and does not answer, is a different matter."""
-    from weave_cli.containers import lookup
-    from weave_cli.containers.client import open_docker
+    from weave_cli.containers import quick
 
-    found = lookup.find_our_container(open_docker(settings), ROUTER_CONTAINER)
+    found = quick.find_our_container(settings, ROUTER_CONTAINER)
     return found is None or not found.is_running
 
 
 def explain_unreachable(problem: RouterUnreachable, settings: Settings) -> WeaveError:
     """Why the router does not answer: absent, stopped, restarting (specification cli, section 3)."""
-    # Imported here: only who gets no answer pays for Docker's SDK.
-    from weave_cli.containers import lookup
-    from weave_cli.containers.client import open_docker
+    from weave_cli.containers import quick
 
     try:
-        found = lookup.find_our_container(open_docker(settings), ROUTER_CONTAINER)
+        found = quick.find_our_container(settings, ROUTER_CONTAINER)
     except DockerProblem:
         return problem
     name = f"{ROUTER_CONTAINER} container"

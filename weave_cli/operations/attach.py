@@ -19,8 +19,8 @@ from weave_cli.addresses import Cidr, Fixed, FromSubnet, Wish
 from weave_cli.api.sync import RouterClient, RouterUnreachable
 from weave_cli.containers import lifecycle, lookup
 from weave_cli.containers.client import Docker
+from weave_cli.containers.facts import RunningContainer
 from weave_cli.containers.hostsfile import ExtraHost, render_hosts, rewrite_hosts
-from weave_cli.containers.lookup import RunningContainer
 from weave_cli.errors import HostProblem, RouterProblem, UsageProblem
 from weave_cli.host.guest import attach_guest, detach_guest, read_guest, restore_guest
 from weave_cli.host.netns import is_in_our_namespace

@@ -15,7 +15,7 @@ from weave_cli.operations.reporter import Reporter
 from weave_cli.settings import Settings
 
 if TYPE_CHECKING:
-    from weave_cli.containers.lookup import RunningContainer
+    from weave_cli.containers.facts import RunningContainer
 
 
 #: Of commands that name containers, when the router's own container does not run.
@@ -80,11 +80,9 @@ def _get_router(settings: Settings, reporter: Reporter) -> RouterClient:
 
 
 def _find_container(settings: Settings, name: str) -> RunningContainer:
-    # Imported here: names of outside addresses need no Docker.
-    from weave_cli.containers import lookup
-    from weave_cli.containers.client import open_docker
+    from weave_cli.containers import quick
 
-    return lookup.get_running(open_docker(settings), name)
+    return quick.get_running(settings, name)
 
 
 def _list_addresses(found: RunningContainer | None) -> list[int]:

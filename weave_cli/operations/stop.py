@@ -13,7 +13,7 @@ from typing import Final
 from weave_cli.api.sync import RouterClient
 from weave_cli.containers import lifecycle, lookup, networks
 from weave_cli.containers.client import Docker
-from weave_cli.containers.lookup import OurContainer
+from weave_cli.containers.facts import OurContainer
 from weave_cli.containers.networks import OurNetwork
 from weave_cli.containers.specs import find_mesh_network_name
 from weave_cli.errors import DockerProblem, RouterProblem

@@ -75,24 +75,22 @@ def list_attachments(wanted: Sequence[str], settings: Settings) -> Iterator[Atta
     Containers that are unknown, stopped, in the host's network or without interface of ours give none
     (specification cli, section 10).
     """
-    # Imported here: Docker's SDK is not for the commands that only ask the router.
-    from weave_cli.containers import lookup
-    from weave_cli.containers.client import open_docker
+    from weave_cli.containers import quick
+    from weave_cli.containers.facts import SHORT_ID_LENGTH
 
     if tuple(wanted) == (EXPOSE_OWNER,):
         yield from _list_interfaces(None, EXPOSE_OWNER)
         return
-    client = open_docker(settings)
     if not wanted:
         yield from _list_interfaces(None, EXPOSE_OWNER)
-        for running in lookup.list_running(client):
+        for running in quick.list_running(settings):
             if running.has_own_network:
-                yield from _list_interfaces(running.pid, running.id[: lookup.SHORT_ID_LENGTH])
+                yield from _list_interfaces(running.pid, running.id[:SHORT_ID_LENGTH])
     for name in wanted:
         if name == EXPOSE_OWNER:
             yield from _list_interfaces(None, name)
             continue
-        found = lookup.find_running(client, name)
+        found = quick.find_running(settings, name)
         if found is not None and found.has_own_network:
             yield from _list_interfaces(found.pid, name)
 
