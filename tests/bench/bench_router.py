@@ -88,12 +88,12 @@ def _take_rest(rest_s: float) -> list[Row]:
             node.wait_until_ready()
             node.wait_until_connected()
         time.sleep(_SETTLE_S)
-        before = [_cpu_seconds(pid) for pid in pids]
+        before = [cpu_seconds(pid) for pid in pids]
         woken_before = [_switches(pid) for pid in pids]
         begun = time.monotonic()
         time.sleep(rest_s)
         spent_s = time.monotonic() - begun
-        shares = [(_cpu_seconds(pid) - was) / spent_s * 100 for pid, was in zip(pids, before, strict=True)]
+        shares = [(cpu_seconds(pid) - was) / spent_s * 100 for pid, was in zip(pids, before, strict=True)]
         woken = [(_switches(pid) - was) / spent_s for pid, was in zip(pids, woken_before, strict=True)]
         memory = [_resident_mb(pid) for pid in pids]
     return [
@@ -113,7 +113,7 @@ def _take_rest(rest_s: float) -> list[Row]:
     ]
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
     """User and system time of the process, and of the programs that it has run and waited for."""
     after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return sum(map(int, after_name[11:15])) / os.sysconf("SC_CLK_TCK")

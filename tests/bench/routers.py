@@ -47,6 +47,13 @@ class Node:
         return ["ip", "netns", "exec", self.name]
 
     @property
+    def router_pids(self) -> list[int]:
+        """The router's process and its children."""
+        assert self._router is not None
+        children = Path(f"/proc/{self._router.pid}/task/{self._router.pid}/children").read_text().split()
+        return [self._router.pid, *map(int, children)]
+
+    @property
     def log(self) -> str:
         """What the router said."""
         return (self.directory / "log").read_text()
@@ -54,7 +61,7 @@ class Node:
     def start_router(self, *peers: str) -> int:
         """Start a router on the state of the one before; its process id."""
         # `ip netns exec` becomes the program, so this is the router's own process id.
-        options = [f"--name=7a:00:00:00:00:0{self._number}", f"--nickname={self.name}"]
+        options = [f"--name=7a:00:00:00:00:{self._number:02x}", f"--nickname={self.name}"]
         options += [f"--state-dir={self.directory}", "--dns-listen-address=127.0.0.1:53"]
         with open(self.directory / "log", "wb") as log:
             self._router = subprocess.Popen(
@@ -119,39 +126,32 @@ class Node:
 
 @contextlib.contextmanager
 def nodes(count: int) -> Iterator[list[Node]]:
-    """One or two namespaces on one link, gone with the context; raises BenchProblem when it cannot."""
+    """Namespaces on one bridge, gone with the context; raises BenchProblem when it cannot."""
     if os.geteuid() != 0:
         raise BenchProblem("needs root, for network namespaces")
     _remove_stale()
+    hub = f"{_PREFIX}{os.getpid()}-hub"
     made = [Node(number) for number in range(1, count + 1)]
     try:
         for node in made:
             node.directory.mkdir()
             _ip("netns", "add", node.name)
             _ip("-n", node.name, "link", "set", "lo", "up")
-        if count == 2:
-            one, other = made
-            _ip(
-                "-n",
-                one.name,
-                "link",
-                "add",
-                "eth0",
-                "type",
-                "veth",
-                "peer",
-                "name",
-                "eth0",
-                "netns",
-                other.name,
-            )
-            for node in made:
-                _ip("-n", node.name, "address", "add", f"{node.address}/24", "dev", "eth0")
-                _ip("-n", node.name, "link", "set", "eth0", "up")
+        if count > 1:
+            _ip("netns", "add", hub)
+            _ip("-n", hub, "link", "add", "hub", "type", "bridge")
+            _ip("-n", hub, "link", "set", "hub", "up")
+        for number, node in enumerate(made if count > 1 else (), 1):
+            port = f"port{number}"
+            _ip(*f"-n {node.name} link add eth0 type veth peer name {port} netns {hub}".split())
+            _ip(*f"-n {hub} link set {port} master hub up".split())
+            _ip(*f"-n {node.name} address add {node.address}/24 dev eth0".split())
+            _ip(*f"-n {node.name} link set eth0 up".split())
         yield made
     finally:
         for node in made:
             node.remove()
+        subprocess.run(["ip", "netns", "delete", hub], check=False, capture_output=True)
 
 
 def _ip(*words: str) -> None:

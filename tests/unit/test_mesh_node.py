@@ -499,6 +499,17 @@ def test_peers_are_discovered_only_when_asked_to() -> None:
         assert (Dial("10.0.0.3:6783") in events(node)) == discovery
 
 
+def test_of_two_peers_that_hear_of_each_other_the_higher_dials_at_once() -> None:
+    node = new_node()
+    add(node, 1, 2)
+    node.receive(1, Tag.GOSSIP, topology_message(2, described(2, 3, 11)), 1)
+    assert Dial("10.0.0.3:6783") in events(node)
+    node.on_wake(1.9)
+    assert not events(node)
+    node.on_wake(3.5)
+    assert Dial("10.0.0.11:6783") in events(node)
+
+
 def test_route_changes_are_reported_at_most_every_tenth_of_a_second() -> None:
     node = new_node()
     add(node, 1, 2)

@@ -48,6 +48,13 @@ def test_new_target_is_dialled_at_once_and_only_once() -> None:
     assert targets.next_try is None
 
 
+def test_whoever_should_dial_us_is_given_time_for_it() -> None:
+    targets = Targets(random.Random(0))
+    assert targets.due((A, B), (), NOBODY.__contains__, 5, patient={A}) == [B]
+    assert 6 <= (targets.next_try or 0) <= 7.1
+    assert targets.due((A, B), (), NOBODY.__contains__, 7.2, patient={A}) == [A]
+
+
 def test_failures_wait_longer_each_time_up_to_a_minute() -> None:
     targets = Targets(random.Random(0))
     now, interval = 0.0, 2.0
@@ -183,7 +190,7 @@ def test_direct_peer_without_port_is_not_dialled_while_it_has_dialled_us() -> No
     assert wanted_direct(direct, connections, 6783) == {B, "10.0.0.3:6783"}
 
 
-def found(links: list[Link], *, connected: tuple[int, ...] = ()) -> list[str]:
+def found(links: list[Link], *, connected: tuple[int, ...] = ()) -> list[tuple[str, int]]:
     table = PeerTable(Peer(name=PeerName(1)))
     table.apply([Peer(name=PeerName(2), version=1, links=tuple(links))])
     connections = [local(remote, "10.0.0.9:1", outbound=True) for remote in connected]
@@ -197,7 +204,7 @@ def test_discovery_takes_dialled_addresses_and_hosts_of_inbound_ones() -> None:
         Link(remote=PeerName(1), address="10.0.0.5:6783", outbound=True, established=True),
         Link(remote=PeerName(6), address="10.0.0.6:6783", outbound=True, established=True),
     ]
-    assert found(links, connected=(2, 6)) == ["10.0.0.3:6000", "10.0.0.4:7000"]
+    assert found(links, connected=(2, 6)) == [("10.0.0.3:6000", 3), ("10.0.0.4:7000", 4)]
 
 
 @pytest.mark.parametrize(

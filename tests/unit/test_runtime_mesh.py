@@ -144,7 +144,7 @@ def test_bad_gossip_ends_the_connection_that_brought_it(caplog: pytest.LogCaptur
         async with loopback_peers(one, two):
             one.connect(two)
             await until(lambda: one.neighbours and two.neighbours)
-            one.links[0].send(Tag.GOSSIP, b"no gob at all")
+            one.links[0].send((Tag.GOSSIP, b"no gob at all"))
             await until(lambda: two.runner.terminations)
             assert "connection shutting down: gob: " in caplog.text
             await until(lambda: one.neighbours and two.neighbours)
@@ -160,7 +160,7 @@ def test_control_messages_reach_the_data_path_and_short_ones_end_the_connection(
             await until(lambda: one.neighbours and two.neighbours)
             number = two.links[0].number
             one.runner.send_control(one.links[0].number, Tag.OVERLAY_CONTROL, b"\0\2x")
-            one.links[0].send(200, b"of a later version: ignored")
+            one.links[0].send((200, b"of a later version: ignored"))
             await until(lambda: two.plane.controls == [(number, "vxlan", 2, b"x")])
             assert two.runner.terminations == 0
             # Ours refuses to send such a thing.

@@ -29,8 +29,8 @@ def wanted_direct(
 
 def discovered(
     us: PeerName, peers: PeerTable, connections: Iterable[LocalConnection], port: int
-) -> Iterator[str]:
-    """Where other peers say that those peers are which we have no connection to.
+) -> Iterator[tuple[str, PeerName]]:
+    """Where other peers say that those peers are which we have no connection to: address and name.
 
     An address that somebody dialled is taken as it is; of one that dialled them the port says nothing, so
     ours is taken.
@@ -41,7 +41,7 @@ def discovered(
     for peer in peers:
         for link in peer.links:
             if link.remote in unconnected and (match := _ADDRESS.fullmatch(link.address)):
-                yield link.address if link.outbound else f"{match['ip']}:{port}"
+                yield link.address if link.outbound else f"{match['ip']}:{port}", link.remote
 
 
 def _host_of(address: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Sequence
 
-from weave_cli.names import PeerName
+from weave_cli.names import UNKNOWN_PEER, PeerName
 from weave_cli.router.mesh.discovery import discovered, wanted_direct
 from weave_cli.router.mesh.ourself import Ourself
 from weave_cli.router.mesh.pacing import Pacer
@@ -91,7 +91,10 @@ class ConnectionMaker:
             self.refresh(now)
         if not self._evaluations.take(now):
             return []
-        due = self._targets.due(self._wanted(), self._direct_addresses(), self._ourself.is_connected_to, now)
+        direct = self._direct_addresses()
+        wanted = self._wanted()
+        patient = {address for address, remote in wanted.items() if remote > self._ourself.name} - direct
+        due = self._targets.due(wanted, direct, self._ourself.is_connected_to, now, patient)
         problem = self._ourself.limit_problem()
         if problem is None:
             return due
@@ -112,12 +115,15 @@ class ConnectionMaker:
         """The texts that the user gave, in their order."""
         return tuple(self._direct)
 
-    def _wanted(self) -> set[str]:
+    def _wanted(self) -> dict[str, PeerName]:
+        """The valid targets; with the names of those that others told us of, else with nobody's."""
         connections = list(self._ourself.connections)
-        wanted = wanted_direct(self._direct.values(), connections, self._port)
+        wanted = dict.fromkeys(wanted_direct(self._direct.values(), connections, self._port), UNKNOWN_PEER)
         if self._discovery:
             wanted.update(discovered(self._ourself.name, self._peers, connections, self._port))
-        return wanted - {connection.address for connection in connections}
+        for connection in connections:
+            wanted.pop(connection.address, None)
+        return wanted
 
     def _direct_addresses(self) -> set[str]:
         return {target.dialled(self._port) for target in self._direct.values()}

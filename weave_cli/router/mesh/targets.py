@@ -2,7 +2,8 @@
 
 Follows the specification mesh, section 14. One rule is added: a target that has turned out to lead to a
 peer which is connected by another way is left alone while that is so. Dialling it could only end in
-`Multiple connections`, or replace a connection that works.
+`Multiple connections`, or replace a connection that works. And of two peers that hear of each other, only
+the one with the higher name dials at once: else each pair of a mesh that comes to be would meet twice.
 """
 
 from __future__ import annotations
@@ -20,6 +21,11 @@ FIRST_INTERVAL_S: Final = 2.0
 #: The Go routers wait up to six minutes; but a host that was down for long should be found soon.
 LONGEST_INTERVAL_S: Final = 60.0
 INTERVAL_GROWTH: Final = 1.5
+
+#: Of two peers that hear of each other one dials at once; the other gives it this long, times 1 to 2.
+PATIENCE_S: Final = 1.0
+#: In a large mesh there is much to dial: with so many addresses to wait for, twice as long.
+_PATIENCE_DOUBLES_AT: Final = 20
 
 #: A connection that lasted this long shows that the target works: its interval starts anew.
 STABLE_AFTER_S: Final = 60.0
@@ -89,14 +95,18 @@ class Targets:
         direct: Collection[str],
         is_connected: Callable[[PeerName], bool],
         now: float,
+        patient: Collection[str] = (),
     ) -> list[str]:
         """The addresses to dial now; they count as attempted from here on.
 
-        `wanted` are the valid targets of the moment, `direct` all addresses of direct peers, wanted or not.
+        `wanted` are the valid targets of the moment, `direct` all addresses of direct peers, wanted or not,
+        `patient` those of peers that should dial us.
         """
+        patience_s = PATIENCE_S * (1 + len(patient) / _PATIENCE_DOUBLES_AT)
         for address in wanted:
             if address not in self._targets:
-                self._targets[address] = _Target(address, next_try=now)
+                wait_s = self._rng.uniform(patience_s, 2 * patience_s) if address in patient else 0
+                self._targets[address] = _Target(address, next_try=now + wait_s)
         for target in [target for target in self._targets.values() if target.is_idle]:
             self._settle(target, wanted, direct, is_connected)
         waiting = [target for target in self._targets.values() if target.state is _State.WAITING]

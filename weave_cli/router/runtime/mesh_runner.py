@@ -6,6 +6,7 @@ first, then answers and messages (architecture, section 5).
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable
 
@@ -45,6 +46,7 @@ class MeshRunner:
         self._pending: set[int] = set()
         self.transport: Transport | None = None
         self.terminations = 0
+        self._will_pump = False
 
     # What links say
 
@@ -89,7 +91,7 @@ class MeshRunner:
         match tag:
             case Tag.GOSSIP | Tag.UNICAST | Tag.BROADCAST:
                 self._node.receive(link.number, tag, payload, self._clock())
-                self._pump()
+                self._pump_soon()
             case _ if tag in CONTROL_TAGS:
                 try:
                     self._dataplane.receive_control(link.number, tag, payload)
@@ -101,7 +103,7 @@ class MeshRunner:
     def link_writable(self, link: PeerLink) -> None:
         # By the pump, not at once: gossip is made when it is sent, and must not tell what is not committed.
         self._pending.add(link.number)
-        self._pump()
+        self._pump_soon()
 
     def link_closed(self, link: PeerLink, reason: str) -> None:
         assert self.transport is not None
@@ -137,7 +139,7 @@ class MeshRunner:
 
     def send_control(self, conn_id: int, tag: int, payload: bytes) -> None:
         if link := self._links.get(conn_id):
-            link.send(tag, payload)
+            link.send((tag, payload))
 
     # What the mesh node says
 
@@ -167,8 +169,17 @@ class MeshRunner:
                 continue
             if not link.writable:
                 continue  # link_writable comes back for it
-            for tag, payload in self._node.send_pending(number, self._clock()):
-                link.send(tag, payload)
+            link.send(*self._node.send_pending(number, self._clock()))
+
+    def _pump_soon(self) -> None:
+        """Let all that has come in by now be answered together."""
+        if not self._will_pump:
+            self._will_pump = True
+            asyncio.get_running_loop().call_soon(self._pump_now)
+
+    def _pump_now(self) -> None:
+        self._will_pump = False
+        self._pump()
 
     def _dial_failed(self, address: str, reason: str) -> None:
         log.info("->[%s]: %s", address, reason)

@@ -83,14 +83,15 @@ class PeerLink(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
-    def send(self, tag: int, payload: bytes) -> None:
-        """Queue a message; it leaves at once when the kernel takes it."""
+    def send(self, *messages: tuple[int, bytes]) -> None:
+        """Queue messages, each a tag and a payload; they leave at once when the kernel takes them."""
         if self._closed or self._wire is None:
             return
-        try:
-            self._wire.send(tag, payload, self._clock())
-        except LocalProtocolError as problem:
-            log.error("->[%s]: not sent: %s", self.address, problem)
+        for tag, payload in messages:
+            try:
+                self._wire.send(tag, payload, self._clock())
+            except LocalProtocolError as problem:
+                log.error("->[%s]: not sent: %s", self.address, problem)
         self._flush()
 
     def close(self, reason: str) -> None:
