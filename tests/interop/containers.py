@@ -9,6 +9,7 @@ import os
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -20,7 +21,10 @@ from weave_cli.host.veth import create_endpoint_veth
 _SIOCETHTOOL: Final = 0x8946
 _ETHTOOL_SET_TX_CHECKSUM: Final = 0x17
 _IP_MTU_DISCOVER: Final = 10
+_NEVER_DF: Final = 0
 _ALWAYS_DF: Final = 2
+#: Of IPv4 and UDP.
+_HEADERS: Final = 28
 _IP_MTU: Final = 14
 _WAIT_S: Final = 20
 
@@ -46,6 +50,10 @@ class Container:
         """Do it in the container."""
         call_in(self.namespace, function)
 
+    def device_mtu(self) -> int:
+        """Octets of the largest packet that the container's own device takes."""
+        return int(self.peer.host.underlay.run_in(self.namespace, "cat /sys/class/net/eth0/mtu"))
+
     def checksum_errors(self) -> int:
         """Packets that the container's kernel refused for their TCP, UDP or ICMP checksum."""
         table = self.peer.host.underlay.run_in(self.namespace, "cat /proc/net/snmp").splitlines()
@@ -64,41 +72,54 @@ def _compute_checksums(device: str) -> None:
         fcntl.ioctl(any_socket, _SIOCETHTOOL, request)
 
 
-def send_datagram(
-    sender: Container, receiver: Container, size: int, *, dont_fragment: bool = False
-) -> bool | int:
-    """Send so many octets by UDP: True if the very octets arrived, False if not within a second.
-
-    A number is the path MTU that the sender's kernel refused the datagram with.
-    """
+def send_datagram(sender: Container, receiver: Container, size: int) -> bool:
+    """Send so many octets by UDP, in fragments where they must be: did the very octets arrive?"""
     inbox = call_in(receiver.namespace, lambda: _udp_inbox(receiver.address))
     content = os.urandom(size)
 
-    def send() -> bool | int:
+    def send() -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as outbox:
-            if dont_fragment:
-                outbox.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _ALWAYS_DF)
-            outbox.connect((receiver.address, inbox.getsockname()[1]))
-            try:
-                outbox.send(content)
-            except OSError:
-                return outbox.getsockopt(socket.IPPROTO_IP, _IP_MTU)
-            return True
+            outbox.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _NEVER_DF)
+            outbox.sendto(content, (receiver.address, inbox.getsockname()[1]))
 
     with inbox:
-        sent = call_in(sender.namespace, send)
-        if sent is not True:
-            return sent
         try:
+            call_in(sender.namespace, send)
             return inbox.recv(65536) == content
-        except TimeoutError:
+        except OSError:  # unreachable as yet, or silence
             return False
+
+
+def find_path_mtu(sender: Container, receiver: Container) -> int:
+    """Send ever smaller datagrams that must not be fragmented: what the sender's kernel takes for the path.
+
+    The first that arrives is as large as the path MTU; larger ones were answered with ICMP.
+    """
+    inbox = call_in(receiver.namespace, lambda: _udp_inbox(receiver.address))
+
+    def send() -> int:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as outbox:
+            outbox.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _ALWAYS_DF)
+            outbox.connect((receiver.address, inbox.getsockname()[1]))
+            deadline = time.monotonic() + _WAIT_S
+            while True:
+                mtu = outbox.getsockopt(socket.IPPROTO_IP, _IP_MTU)
+                size = min(mtu - _HEADERS, 65507)
+                try:
+                    outbox.send(bytes(size))
+                    if len(inbox.recv(65536)) == size:
+                        return mtu
+                except OSError:  # refused with an MTU, or silence; the next round asks the kernel anew
+                    assert time.monotonic() < deadline, f"datagrams of {size} octets vanish"
+
+    with inbox:
+        return call_in(sender.namespace, send)
 
 
 def wait_until_reachable(sender: Container, receiver: Container, timeout_s: float = 30) -> None:
     """Wait until small datagrams pass."""
     eventually(
-        lambda: send_datagram(sender, receiver, 100) is True,
+        lambda: send_datagram(sender, receiver, 100),
         lambda: f"{sender.namespace} {sender.address} does not reach {receiver.namespace} {receiver.address}",
         timeout_s,
     )
@@ -111,14 +132,10 @@ def _udp_inbox(address: str) -> socket.socket:
     return made
 
 
-def exchange_by_tcp(one: Container, other: Container, size: int) -> tuple[int, int]:
-    """Send so many octets both ways at once over one connection; every octet must arrive unchanged.
-
-    Gives the path MTU that the kernel of each end found in the end.
-    """
+def exchange_by_tcp(one: Container, other: Container, size: int) -> None:
+    """Send so many octets both ways at once over one connection; every octet must arrive unchanged."""
     listener = call_in(other.namespace, lambda: _listener(other.address))
     endpoint = listener.getsockname()
-    found: dict[int, int] = {}
 
     def dial() -> socket.socket:
         return socket.create_connection(endpoint, _WAIT_S)
@@ -138,13 +155,9 @@ def exchange_by_tcp(one: Container, other: Container, size: int) -> tuple[int, i
                     left -= len(piece)
                 received[index] = digest.digest()
 
-            def write(index: int, sink: socket.socket) -> None:
-                sink.sendall(contents[index])
-                found[index] = sink.getsockopt(socket.IPPROTO_IP, _IP_MTU)
-
             work = [
-                threading.Thread(target=write, args=(0, ours)),
-                threading.Thread(target=write, args=(1, theirs)),
+                threading.Thread(target=ours.sendall, args=(contents[0],)),
+                threading.Thread(target=theirs.sendall, args=(contents[1],)),
                 threading.Thread(target=read, args=(0, theirs)),
                 threading.Thread(target=read, args=(1, ours)),
             ]
@@ -153,7 +166,6 @@ def exchange_by_tcp(one: Container, other: Container, size: int) -> tuple[int, i
             for thread in work:
                 thread.join()
             assert received == digests, f"{one.address} and {other.address} got other octets than were sent"
-    return found[0], found[1]
 
 
 def _listener(address: str) -> socket.socket:

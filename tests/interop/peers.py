@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -80,10 +82,14 @@ class Peer(Program, ABC):
 
     def is_connected_to(self, other: Peer) -> bool:
         """True when both ends call their connection established, and this one knows it of the other."""
+        return self.knows_link(self, other)
+
+    def knows_link(self, one: Peer, other: Peer) -> bool:
+        """True when, as far as this peer knows, both ends call the connection of those two established."""
         peers = {peer["Name"]: peer["Connections"] or () for peer in self.report()["Router"]["Peers"]}
         return all(
-            any(one["Name"] == there and one["Established"] for one in peers.get(here, ()))
-            for here, there in ((self.name, other.name), (other.name, self.name))
+            any(link["Name"] == there and link["Established"] for link in peers.get(here, ()))
+            for here, there in ((one.name, other.name), (other.name, one.name))
         )
 
     # What it is asked to do
@@ -178,6 +184,16 @@ def wait_for_mesh(*peers: Peer, timeout_s: float = 30) -> None:
 def wait_for_link(one: Peer, other: Peer, timeout_s: float = 30) -> None:
     """Wait until the one knows of an established connection with the other."""
     eventually(lambda: one.is_connected_to(other), lambda: logs_of(one, other), timeout_s)
+
+
+def wait_for_chain(chain: Sequence[Peer], timeout_s: float = 60) -> None:
+    """Wait until every peer knows of all links of a line."""
+    links = list(itertools.pairwise(chain))
+    eventually(
+        lambda: all(peer.knows_link(*link) for peer in chain for link in links),
+        lambda: logs_of(*chain),
+        timeout_s,
+    )
 
 
 def logs_of(*peers: Peer) -> str:
