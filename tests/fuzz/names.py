@@ -28,13 +28,13 @@ def seeds() -> list[bytes]:
 
 
 def check(data: bytes) -> None:
-    registry = NameRegistry(name=_US, domain="weave.local.", directory=_Everybody())
-    registry.add("web.weave.local.", "c1", 1, _NOW)
+    registry = _registry()
     try:
         if data and data[0] & 1:
             passed_on = registry.on_broadcast(PeerName(2), data[1:], _NOW)
         else:
             passed_on = registry.on_gossip(data[1:], _NOW)
+            _check_again(registry, data[1:])
     except RemoteProtocolError:
         return
     for gossip in (passed_on, registry.complete_state(_NOW)):
@@ -46,6 +46,28 @@ def check(data: bytes) -> None:
     registry.remove(now=_NOW)
     registry.on_wake(_NOW + 7200)
     registry.entries()
+
+
+def _registry() -> NameRegistry:
+    registry = NameRegistry(name=_US, domain="weave.local.", directory=_Everybody())
+    registry.add("web.weave.local.", "c1", 1, _NOW)
+    return registry
+
+
+def _check_again(registry: NameRegistry, data: bytes) -> None:
+    """A state that is known again must do what it does to a registry that reads everything."""
+    plain = _registry()
+    plain.on_gossip(data, _NOW)
+    for later in (0, 1, 800):
+        plain._held.clear()
+        answers: list[bool | str] = []
+        for one in (registry, plain):
+            try:
+                answers.append(one.on_gossip(data, _NOW + later) is None)
+            except RemoteProtocolError as problem:
+                answers.append(problem.message)
+        assert answers[0] == answers[1]
+        assert registry.entries() == plain.entries()
 
 
 def _is_message(data: bytes) -> bool:

@@ -43,7 +43,7 @@ TOMBSTONE_LIFE_S: Final = 30 * 60.0
 #: States of others that told nothing new are known again, this many and from this many octets on: reading
 #: ten thousand names takes a hundred times as long.
 _REMEMBERED_STATES: Final = 64
-_SHORTEST_REMEMBERED: Final = 1024
+_SHORTEST_REMEMBERED: Final = 256
 
 #: Changes are announced a second time after this: a peer that did not know us yet dropped the first one
 #: (specification dns, section 7.2), and the periodic gossip may be 30 s away.
