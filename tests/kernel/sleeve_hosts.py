@@ -43,7 +43,7 @@ from weave_cli.router.sleeve.messages import (
 
 PORT = 6783
 #: As for other programs of the router's container; the process needs even less.
-_NO_PRIVILEGE = ("setpriv", "--bounding-set=-all")
+_NO_PRIVILEGE = ("setpriv", "--bounding-set=-all,+net_admin,+net_raw")
 
 _TUNSETIFF = 0x400454CA
 _IFF_TAP, _IFF_NO_PI, _IFF_VNET_HDR = 0x0002, 0x1000, 0x4000
@@ -124,12 +124,13 @@ class SleeveMesh:
         self._stopping = False
         self._thread = threading.Thread(target=self._run)
 
-    def launch(self, host: Host, *, mtu: int = 1500, has_vnet_header: bool = False) -> SleeveHost:
+    def launch(self, host: Host, *, mtu: int = 1500, has_vnet_header: bool = True) -> SleeveHost:
         """Make bridge and TAP device, start the process. Call all launches before `start`."""
         name = PeerName(0x7A0000000000 + host.number)
         host.run(f"ip link add weave mtu {mtu} type bridge")
         host.run("ip link set weave up")
-        tap = call_in(host.namespace, lambda: open_tap("weave-tap", _IFF_VNET_HDR if has_vnet_header else 0))
+        flags = _IFF_VNET_HDR if has_vnet_header else 0
+        tap = call_in(host.namespace, lambda: open_tap("weave-tap", flags))
         host.run(f"ip link set weave-tap mtu {mtu} master weave up")
         host.run("bridge link set dev weave-tap learning off flood on")
         udp = call_in(host.namespace, _udp)

@@ -70,6 +70,12 @@ class Bridge:
     def write(self, frame: bytes) -> None:
         self.written.append(frame)
 
+    def write_joined(self, frame: bytes) -> None:
+        self.written.append(frame)
+
+    def flush(self) -> None:
+        pass
+
 
 class Network:
     """Packets that wait, those that were sent, and what the kernel says to the next sending."""
@@ -123,7 +129,9 @@ class Host:
         self.carrier.flush(self.now)
 
     def receive(self, *packets: bytes, size: int = 0, address: UdpAddress = ADDRESS_A) -> None:
-        self.network.waiting.extend(Received(packet, size or len(packet), address) for packet in packets)
+        self.network.waiting.extend(
+            Received(packet, size or len(packet), address, False) for packet in packets
+        )
         self.carrier.receive(self.now)
         self.carrier.flush(self.now)
 

@@ -58,6 +58,10 @@ class FrameDoor(Protocol):
 
     def write(self, frame: bytes) -> None: ...
 
+    def write_joined(self, frame: bytes) -> None: ...
+
+    def flush(self) -> None: ...
+
 
 class PacketDoor(Protocol):
     """The network, by the UDP socket. Receiving raises BlockingIOError when no packet waits."""
@@ -164,7 +168,7 @@ class Carrier:
             except OSError as problem:
                 self._drops.count("an error of the network", now, problem.strerror or "")
                 continue
-            octets, size = received.octets, received.size
+            octets, size, is_checked = received.octets, received.size, received.is_checked
             for start in range(0, len(octets), size or 1):
                 payload = octets[start : start + size]
                 link = by_name.get(payload[:NAME_LEN])
@@ -176,9 +180,14 @@ class Carrier:
                     if frames is None:
                         self._drops.count("a packet that came twice", now, f"from {received.address[0]}")
                     else:
-                        self._take_frames(link, frames, received.address, now)
+                        is_sure = is_checked or link.is_sealed
+                        self._take_frames(link, frames, received.address, is_sure, now)
                 except RemoteProtocolError as problem:
                     self._drops.count("a malformed packet", now, f"{problem} from {received.address[0]}")
+        try:
+            self._tap.flush()
+        except OSError as problem:
+            self._drops.count("a frame that the TAP device refused", now, problem.strerror or "")
 
     def flush(self, now: float) -> None:
         """Send all that waits."""
@@ -247,7 +256,7 @@ class Carrier:
         plan = self._plan(self._switch.captured(frame[:6], frame[6:12], now))
         return self._keep(self._captured, frame[:12], plan, now)
 
-    def _take_frames(self, link: Link, frames: bytes, address: UdpAddress, now: float) -> None:
+    def _take_frames(self, link: Link, frames: bytes, address: UdpAddress, is_sure: bool, now: float) -> None:
         """The frames of one packet; those before a fault in the list count, as with Go routers."""
         at, end, plans = 0, len(frames), self._received
         while end - at >= FRAME_HEADER_LEN:
@@ -262,7 +271,7 @@ class Carrier:
                 plan = self._plan_received(link, frames[at : at + 12], frame, address, now)
             if plan is not None:
                 if plan.verdict.injects:
-                    self._inject(frame, now)
+                    self._inject(frame, now, is_sure)
                 if plan.sends:
                     self._send(plan, frame, now)
                 elif plan.verdict.awaits is not None:
@@ -342,9 +351,12 @@ class Carrier:
         for held in waiting:
             self._relay(held, now)
 
-    def _inject(self, frame: bytes, now: float) -> None:
+    def _inject(self, frame: bytes, now: float, is_sure: bool = False) -> None:
         try:
-            self._tap.write(frame)
+            if is_sure:
+                self._tap.write_joined(frame)
+            else:
+                self._tap.write(frame)
         except OSError as problem:
             self._drops.count("a frame that the TAP device refused", now, problem.strerror or "")
 

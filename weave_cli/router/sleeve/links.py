@@ -86,6 +86,7 @@ class Link:
             sealer = PacketSealer(told.session_key, is_initiator=told.is_initiator, sender=us)
             opener = PacketOpener(told.session_key, is_initiator=told.is_initiator)
         self._opener = opener
+        self.is_sealed = opener is not None
         self.with_df = Stream(us, sealer, dont_fragment=True)
         self.without_df = Stream(us, sealer, dont_fragment=False)
         self.name = told.name

@@ -7,11 +7,13 @@ things: it starts
 
 with three inherited descriptors:
 
-    tap      /dev/net/tun attached with IFF_TAP | IFF_NO_PI, with or without IFF_VNET_HDR: the process looks
+    tap      /dev/net/tun attached with IFF_TAP | IFF_NO_PI | IFF_VNET_HDR; without the last it works, but
+             gives the bridge every TCP segment by itself, at half the speed
     udp      a UDP socket, IPv4, bound to the mesh port, nobody else reads it; options are the process's own
     control  the process's end of the socketpair
 
-The process sets all three to non-blocking and needs no privilege. When the router's end closes it exits with
+The process sets all three to non-blocking and needs no privilege; with CAP_NET_ADMIN the buffers of the UDP
+socket may be larger than the system's limit. When the router's end closes it exits with
 status 0, and with another one when the TAP device is gone (made anew, for one). It logs to its standard
 error. When it ends by itself the router starts another one and tells it everything again, except sealed
 neighbours: their counters and replay windows died with the process, and a session key that is used from

@@ -47,11 +47,16 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """Packets of one sender, joined; each but the last is of `size` octets."""
+    """Packets of one sender, joined; each but the last is of `size` octets.
+
+    `is_checked`: they had UDP checksums, which were right. The kernel joins no others; Go routers send
+    packets with DF without one.
+    """
 
     octets: bytes
     size: int
     address: tuple[str, int]
+    is_checked: bool
 
 
 class PacketSocket:
@@ -77,11 +82,12 @@ class PacketSocket:
     def receive(self) -> Received:
         """The next packets. BlockingIOError when there are none."""
         count, ancillary, _, address = self._udp.recvmsg_into([self._buffer], 64)
-        size = count
+        size, is_joined = count, False
         for level, kind, data in ancillary:
             if level == socket.IPPROTO_UDP and kind == _UDP_GRO:
                 (size,) = struct.unpack_from("=i", data)
-        return Received(bytes(self._view[:count]), size, address)
+                is_joined = True
+        return Received(bytes(self._view[:count]), size, address, is_joined)
 
     def send(
         self, packets: Sequence[bytes], address: tuple[str, int], *, dont_fragment: bool
