@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from tests.kernel.namespaces import Host, call_in
 from weave_cli.names import PeerName, format_peer_name
 from weave_cli.router.mesh.routes import widen
-from weave_cli.router.overlay.roles import ControlReady, Established, Failed, Neighbour
+from weave_cli.router.overlay.roles import Carriage, ControlReady, Established, Failed, Neighbour
 from weave_cli.router.overlay.sleeve import LinkChanged, SleeveConnection, SpecialReady
 from weave_cli.router.sleeve.messages import (
     LARGEST_MESSAGE,
@@ -72,7 +72,7 @@ class _End:
     session_key: bytes | None
     is_initiator: bool
     is_established: bool = False
-    has_vxlan: bool = False
+    carriage: Carriage = Carriage.NOTHING
 
 
 @dataclass(slots=True)
@@ -104,7 +104,7 @@ class SleeveHost:
                 mtu=link.mtu,
                 max_payload=link.max_payload,
                 fragments_pass=link.fragments_pass,
-                has_vxlan=end.has_vxlan,
+                carriage=end.carriage,
             )
         )
 
@@ -187,7 +187,7 @@ class SleeveMesh:
         """Tell `one` that the kernel carries frames to `other`."""
         with self._lock:
             end = next(end for end in one.ends.values() if end.other is other)
-            end.has_vxlan = True
+            end.carriage = Carriage.EVERYTHING
             one.say_neighbour(end)
 
     @contextmanager

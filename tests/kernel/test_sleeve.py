@@ -15,7 +15,7 @@ from tests.kernel.namespaces import Underlay, call_in, udp_socket
 from tests.kernel.sleeve_hosts import PORT, SleeveHost, SleeveMesh
 from weave_cli.names import pack_peer_name
 from weave_cli.router.overlay.sleeve_packets import PeerFrame, encode_frames
-from weave_cli.router.sleeve.messages import MacLearned, RelayBroadcast
+from weave_cli.router.sleeve.messages import MacLearned
 
 pytestmark = pytest.mark.kernel
 
@@ -254,18 +254,6 @@ def test_what_vxlan_carries_is_left_to_it(underlay: Underlay, mesh: SleeveMesh) 
         assert frames_of_ours(doors[1], 0.5) == []
         doors[1].send(b"\xff" * 6 + mac_of(doors[1]) + _OURS + b"by sleeve")
         assert len(frames_of_ours(doors[0], 0.5)) == 1
-    finally:
-        for door in doors:
-            door.close()
-
-
-def test_a_broadcast_that_vxlan_brought_goes_on_by_sleeve(underlay: Underlay, mesh: SleeveMesh) -> None:
-    one, two, three = line(underlay, mesh, 3)
-    frame = b"\xff" * 6 + bytes.fromhex("0242ac110098") + _OURS + b"relay"
-    doors = [packet_socket(host.host.container()) for host in (one, two, three)]
-    try:
-        two.say(RelayBroadcast(source=one.name, frame=frame))
-        assert [frames_of_ours(door, 0.5) for door in doors] == [[], [], [frame]]
     finally:
         for door in doors:
             door.close()

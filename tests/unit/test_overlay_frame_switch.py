@@ -18,6 +18,7 @@ from weave_cli.router.overlay.macs import (
     MacLost,
     MacTable,
 )
+from weave_cli.router.overlay.roles import Carriage
 
 US, A, B, C = (PeerName(0x7A0000000000 + number) for number in range(4))
 NOW = 1000.0
@@ -71,13 +72,25 @@ def test_frames_for_the_next_bridge_stay(switch: FrameSwitch, last: int) -> None
 
 
 def test_what_the_kernel_carries_is_not_sent_twice(switch: FrameSwitch) -> None:
-    switch.set_served_by_vxlan(frozenset({B}))
+    switch.set_carriage({B: Carriage.EVERYTHING, A: Carriage.NOTHING})
     assert switch.captured(ALL, mac(1), NOW).copies == (Copy(A, US, A),)
     switch.received(B, B, US, mac(1) + mac(2), NOW)
     assert switch.captured(mac(2), mac(1), NOW).why_dropped == "carried by vxlan"
     # C is not at the other end of a VXLAN tunnel of ours, so frames for it go by sleeve through B.
     switch.received(B, C, US, mac(1) + mac(3), NOW)
     assert switch.captured(mac(3), mac(1), NOW).copies == (Copy(B, US, C),)
+
+
+def test_a_neighbour_that_passes_our_broadcasts_on_gets_them_by_sleeve(switch: FrameSwitch) -> None:
+    switch.set_carriage({B: Carriage.UNICAST, A: Carriage.EVERYTHING})
+    verdict = switch.captured(ALL, mac(1), NOW)
+    assert verdict.copies == (Copy(B, US, B),) and not verdict.by_vxlan
+    switch.received(B, B, US, ALL + mac(2), NOW)
+    switch.received(B, C, US, ALL + mac(3), NOW)
+    verdict = switch.captured(mac(2), mac(1), NOW)
+    assert verdict.copies == (Copy(B, US, B),) and verdict.by_vxlan
+    verdict = switch.captured(mac(3), mac(1), NOW)
+    assert verdict.copies == (Copy(B, US, C),) and not verdict.by_vxlan
 
 
 def test_a_frame_for_us_is_injected_and_ends_here(switch: FrameSwitch) -> None:
@@ -88,7 +101,7 @@ def test_a_frame_for_us_is_injected_and_ends_here(switch: FrameSwitch) -> None:
 
 @pytest.mark.parametrize("destination", [ALL, GROUP, mac(9)])
 def test_a_broadcast_is_injected_and_sent_on(switch: FrameSwitch, destination: bytes) -> None:
-    switch.set_served_by_vxlan(frozenset({A}))
+    switch.set_carriage({A: Carriage.EVERYTHING})
     verdict = switch.received(B, C, US, destination + mac(3), NOW)
     assert verdict.injects and verdict.copies == (Copy(A, C, A),) and verdict.is_flooded
 
@@ -127,13 +140,6 @@ def test_frames_of_strangers_are_dropped(switch: FrameSwitch) -> None:
     assert switch.received(A, US, US, ALL + mac(2), NOW).why_dropped == "our own frame came back"
     assert switch.relayed(stranger, stranger).copies == () and events(switch) == []
     assert not switch.is_known(stranger) and switch.is_known(US) and switch.is_known(C)
-
-
-def test_what_the_kernel_delivered_here_goes_on_by_sleeve(switch: FrameSwitch) -> None:
-    switch.set_broadcast(A, (B,))
-    verdict = switch.relayed(A, A)
-    assert verdict.copies == (Copy(B, A, B),) and not verdict.injects and verdict.is_flooded
-    assert switch.relayed(A, B).copies == ()
 
 
 def test_an_echo_is_not_sent_again_but_a_moved_container_is(switch: FrameSwitch) -> None:
@@ -181,6 +187,14 @@ def test_addresses_that_are_silent_for_ten_minutes_are_forgotten() -> None:
         table.on_wake(now)
     assert len(table) == 0 and last + MAC_LIFETIME_S <= now <= last + MAC_LIFETIME_S + 60
     assert events(table) == [MacFound(mac(2), A), MacLost(mac(2))]
+
+
+def test_who_broadcasts_is_told_of_again_but_not_at_each_frame() -> None:
+    table = MacTable(US)
+    for now in (NOW, NOW + 0.5, NOW + 1.0, NOW + 1.5, NOW + 2.5):
+        table.see_received(mac(2), A, now, is_broadcast=True)
+        table.see_received(mac(2), A, now)
+    assert events(table) == [MacFound(mac(2), A)] * 3
 
 
 def test_invented_addresses_do_not_fill_the_memory() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.unit.test_overlay_ip import DF, ip_frame
 from tests.unit.test_sleeve_messages import MESSAGES
 from weave_cli.names import PeerName, pack_peer_name
+from weave_cli.router.overlay.roles import Carriage
 from weave_cli.router.overlay.sleeve_packets import (
     PeerFrame,
     decode_frames,
@@ -27,7 +28,6 @@ from weave_cli.router.sleeve.messages import (
     MacForgotten,
     MacLearned,
     PathMtuFound,
-    RelayBroadcast,
     SendRefused,
     SendSpecial,
     SetBroadcast,
@@ -143,9 +143,9 @@ class Host:
 
 
 def neighbour(
-    conn_id: int, name: PeerName, address: UdpAddress | None, *, key: bytes | None = None, **changes: int
+    conn_id: int, name: PeerName, address: UdpAddress | None, *, key: bytes | None = None, **changes: object
 ) -> SetNeighbour:
-    facts = {"mtu": 1438, "max_payload": 1472, "fragments_pass": True, "has_vxlan": False, **changes}
+    facts = {"mtu": 1438, "max_payload": 1472, "fragments_pass": True, **changes}
     return SetNeighbour(
         conn_id=conn_id,
         name=name,
@@ -332,12 +332,6 @@ def test_what_waits_is_asked_for_again_after_a_change_of_routes(host: Host) -> N
     assert host.sent() == [(ADDRESS_A, False, [PeerFrame(C, A, arp(3))])]
 
 
-def test_a_broadcast_that_the_kernel_delivered_goes_on(host: Host) -> None:
-    host.tell(SetBroadcast(source=B, next_hops=(A,)), RelayBroadcast(source=B, frame=arp(2)))
-    assert host.sent() == [(ADDRESS_A, False, [PeerFrame(B, A, arp(2))])]
-    assert host.bridge.written == []
-
-
 def test_frames_between_others_are_relayed(host: Host) -> None:
     host.receive(packet(A, PeerFrame(A, C, arp(2, mac(3)))))
     assert host.sent() == [(ADDRESS_B, False, [PeerFrame(A, C, arp(2, mac(3)))])]
@@ -345,10 +339,25 @@ def test_frames_between_others_are_relayed(host: Host) -> None:
 
 
 def test_vxlan_and_its_end_change_who_gets_what(host: Host) -> None:
-    host.tell(neighbour(1, A, ADDRESS_A, has_vxlan=True))
+    host.tell(neighbour(1, A, ADDRESS_A, carriage=Carriage.EVERYTHING, vxlan_address=("10.0.0.1", 6784)))
     host.capture(arp(1))
     assert [address for address, _, _ in host.sent()] == [ADDRESS_B]
     host.tell(neighbour(1, A, ADDRESS_A))
+    host.capture(arp(1))
+    assert {address for address, _, _ in host.sent()} == {ADDRESS_A, ADDRESS_B}
+
+
+def test_to_a_relay_frames_for_its_containers_go_as_the_kernel_would_send_them(host: Host) -> None:
+    there = ("10.0.0.1", 6784)
+    host.tell(neighbour(1, A, ADDRESS_A, carriage=Carriage.UNICAST, vxlan_address=there))
+    host.receive(packet(A, PeerFrame(A, US, arp(2))))
+    host.sent()
+    frames = [arp(1, mac(2)), mac(2) + mac(1) + b"\x08\x00" + bytes(5000)]
+    host.capture(*frames)
+    assert host.network.sent == [
+        (bytes.fromhex("0800000077657600") + frame, there, False) for frame in frames
+    ]
+    host.network.sent.clear()
     host.capture(arp(1))
     assert {address for address, _, _ in host.sent()} == {ADDRESS_A, ADDRESS_B}
 

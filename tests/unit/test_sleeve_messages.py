@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weave_cli.names import PeerName
+from weave_cli.router.overlay.roles import Carriage
 from weave_cli.router.sleeve.messages import (
     LARGEST_MESSAGE,
     ForgetNeighbour,
@@ -43,7 +44,8 @@ _FIELDS: dict[str, st.SearchStrategy[object]] = {
     "max_payload": st.integers(0, 65507),
     "path_mtu": st.integers(0, 65535),
     "fragments_pass": st.booleans(),
-    "has_vxlan": st.booleans(),
+    "carriage": st.sampled_from(Carriage),
+    "vxlan_address": st.none() | ADDRESSES,
     "dont_fragment": st.booleans(),
     "unicast": st.dictionaries(PEERS, PEERS),
     "broadcast": st.lists(PEERS).map(tuple),
@@ -77,7 +79,6 @@ def test_a_neighbour_without_an_address_survives_the_way() -> None:
         mtu=65535,
         max_payload=65507,
         fragments_pass=False,
-        has_vxlan=False,
     )
     assert decode_message(encode_message(message)) == message
 

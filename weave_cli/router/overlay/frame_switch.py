@@ -4,9 +4,11 @@ Frames are known by their two MAC addresses and, on the way through the mesh, by
 and the one that shall deliver them. A broadcast on the wire is a frame whose destination peer is the next
 hop: each receiver delivers it and sends it on along the tree of its source.
 
-Beside the rules of the specification stands the kernel's VXLAN: to a neighbour that is served by it the
-kernel carries what we send ourselves, and a copy of all that the bridge floods. Frames of others go on by
-sleeve even there, for nothing else carries their source and destination peers.
+Beside the rules of the specification stands the kernel's VXLAN: to most neighbours that it reaches the kernel
+carries what we send ourselves, and a copy of all that the bridge floods. Frames of others go on by sleeve
+even there, for nothing else carries their source and destination peers. So do our broadcasts where the
+neighbour has to pass them on; what is captured for an address at such a neighbour is sent as the kernel would
+have done, so that the kernels at both ends learn where the containers are and do it themselves from then on.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from typing import Final
 
 from weave_cli.names import PeerName
 from weave_cli.router.overlay.macs import MacFound, MacLost, MacTable
+from weave_cli.router.overlay.roles import Carriage
 
 #: Frames to 01:80:c2:00:00:00 and the 15 addresses after it are for the next bridge only (IEEE 802.1D).
 _LINK_LOCAL: Final = bytes.fromhex("0180c20000")
@@ -36,13 +39,15 @@ class Verdict:
     """What becomes of a frame; nothing at all is the commonest fault, then `why_dropped` tells.
 
     `is_flooded`: the copies are a broadcast's, so a copy that is too big is not answered. `awaits`: the next
-    hops of that source's broadcasts are not known yet; send the copies when they are.
+    hops of that source's broadcasts are not known yet; send the copies when they are. `by_vxlan`: the copies
+    travel as VXLAN packets.
     """
 
     injects: bool = False
     copies: tuple[Copy, ...] = ()
     is_flooded: bool = False
     awaits: PeerName | None = None
+    by_vxlan: bool = False
     why_dropped: str = ""
 
 
@@ -64,7 +69,7 @@ class FrameSwitch:
         self._broadcast: dict[PeerName, tuple[PeerName, ...]] = {us: ()}
         self._asked: set[PeerName] = set()
         self._questions: list[BroadcastMissing] = []
-        self._on_vxlan: frozenset[PeerName] = frozenset()
+        self._carriage: Mapping[PeerName, Carriage] = {}
 
     def set_routes(self, unicast: Mapping[PeerName, PeerName], broadcast: tuple[PeerName, ...]) -> None:
         """The mesh changed: next hops to all peers, and the neighbours that get our own broadcasts."""
@@ -78,9 +83,9 @@ class FrameSwitch:
         """The answer to BroadcastMissing."""
         self._broadcast[source] = next_hops
 
-    def set_served_by_vxlan(self, neighbours: frozenset[PeerName]) -> None:
-        """The neighbours to which the kernel carries what the bridge sends or floods."""
-        self._on_vxlan = neighbours
+    def set_carriage(self, carriage: Mapping[PeerName, Carriage]) -> None:
+        """What the kernel carries to neighbours; to those that are not named it carries nothing."""
+        self._carriage = dict(carriage)
 
     def is_known(self, peer: PeerName) -> bool:
         """Whether frames from or for that peer mean anything to us."""
@@ -94,12 +99,16 @@ class FrameSwitch:
             return Verdict(why_dropped="for the next bridge only")
         peer = self._macs.find(destination)
         if peer is None:
-            hops = (hop for hop in self._broadcast[self._us] if hop not in self._on_vxlan)
+            everything = Carriage.EVERYTHING
+            hops = (hop for hop in self._broadcast[self._us] if self._carriage.get(hop) is not everything)
             return Verdict(copies=tuple(Copy(hop, self._us, hop) for hop in hops), is_flooded=True)
         if peer == self._us:
             return Verdict(why_dropped="for a container of this host")
-        if peer in self._on_vxlan:
+        carriage = self._carriage.get(peer)
+        if carriage is Carriage.EVERYTHING:
             return Verdict(why_dropped="carried by vxlan")
+        if carriage is Carriage.UNICAST:
+            return Verdict(copies=(Copy(peer, self._us, peer),), by_vxlan=True)
         return self._unicast_to(peer, self._us, None)
 
     def received(
@@ -112,7 +121,7 @@ class FrameSwitch:
             return Verdict(why_dropped="from an unknown peer")
         if destination != self._us:
             return self._unicast_to(destination, source, came_from)
-        self._macs.see_received(macs[6:12], source, now)
+        self._macs.see_received(macs[6:12], source, now, is_broadcast=bool(macs[0] & 1))
         if self._macs.find(macs[:6]) == self._us:
             return Verdict(injects=True)
         hops = self._broadcast.get(source)

@@ -21,13 +21,16 @@ EXPIRY_INTERVAL_S: Final = 60.0
 #: A captured frame whose source spoke through a peer so recently is that frame again: two routers on one
 #: layer 2. Later than that, the container moved here.
 ECHO_WINDOW_S: Final = 2.0
+#: Where a container is, is told again when it broadcasts: by now others may believe something else, having
+#: seen a frame of it that never came to us. Seconds between two such reminders.
+REMINDER_INTERVAL_S: Final = 1.0
 #: A peer could otherwise fill our memory with frames from invented addresses.
 LARGEST_TABLE: Final = 65536
 
 
 @dataclass(frozen=True, slots=True)
 class MacFound:
-    """The address is at this other peer; it was unknown, at us, or elsewhere before."""
+    """The address is at this other peer; it was unknown, at us, or elsewhere before, or broadcasts again."""
 
     mac: bytes
     peer: PeerName
@@ -44,6 +47,7 @@ class MacLost:
 class _Entry:
     peer: PeerName
     seen_at: float
+    told_at: float
 
 
 class MacTable:
@@ -71,13 +75,17 @@ class MacTable:
         self._put(mac, self._us, now)
         return True
 
-    def see_received(self, mac: bytes, peer: PeerName, now: float) -> None:
+    def see_received(self, mac: bytes, peer: PeerName, now: float, *, is_broadcast: bool = False) -> None:
         """A frame from this address, captured at that other peer, arrived through the mesh."""
         entry = self._entries.get(mac)
-        if (entry is None or entry.peer != peer) and self._put(mac, peer, now):
+        if entry is None or entry.peer != peer:
+            if self._put(mac, peer, now):
+                self._events.append(MacFound(mac, peer))
+            return
+        entry.seen_at = now
+        if is_broadcast and now - entry.told_at >= REMINDER_INTERVAL_S:
+            entry.told_at = now
             self._events.append(MacFound(mac, peer))
-        elif entry is not None:
-            entry.seen_at = now
 
     def keep(self, peers: Container[PeerName]) -> None:
         """Forget the addresses at peers that are not among these; we always are."""
@@ -117,7 +125,7 @@ class MacTable:
                 log.warning("%d MAC addresses are known: frames to others are flooded", LARGEST_TABLE)
             self._has_overflowed = True
             return False
-        self._entries[mac] = _Entry(peer, now)
+        self._entries[mac] = _Entry(peer, now, now)
         if self._next_expiry is None:
             self._next_expiry = now + EXPIRY_INTERVAL_S
         return True

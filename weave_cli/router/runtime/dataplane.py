@@ -163,7 +163,12 @@ class DataPlane:
         common = negotiate(self.overlays, offered)
         if SLEEVE in common:
             sleeve_end = replace(neighbour, udp_port=dialled or self._settings.mesh_port)
-            self._sleeve.connect(sleeve_end, is_initiator=outbound, session_key=session_key)
+            self._sleeve.connect(
+                sleeve_end,
+                is_initiator=outbound,
+                session_key=session_key,
+                vxlan_port=neighbour.udp_port,
+            )
         obstacle = find_obstacle(
             neighbour, offered, own_port=own_port, is_sealed=session_key is not None
         ) or self._connect_vxlan(neighbour)

@@ -46,11 +46,12 @@ _NO_ROUTES: Final = SetRoutes(unicast={}, broadcast=())
 
 @dataclass(slots=True)
 class _Path:
-    """`told` is what the process knows of it."""
+    """`told` is what the process knows of it; `vxlan_port` the neighbour's, for when vxlan works."""
 
     forwarder: SleeveConnection
     driver: Driver
     told: SetNeighbour
+    vxlan_port: int
 
 
 class SleevePaths:
@@ -103,7 +104,9 @@ class SleevePaths:
             self._udp.close()
             self._udp = None
 
-    def connect(self, neighbour: Neighbour, *, is_initiator: bool, session_key: bytes | None) -> None:
+    def connect(
+        self, neighbour: Neighbour, *, is_initiator: bool, session_key: bytes | None, vxlan_port: int
+    ) -> None:
         """Our end of a connection, which has yet to start; `neighbour.udp_port` is that of its sleeve."""
         conn_id = neighbour.conn_id
         forwarder = SleeveConnection(
@@ -114,12 +117,10 @@ class SleevePaths:
             name=neighbour.name,
             session_key=session_key,
             is_initiator=is_initiator,
-            has_vxlan=False,
             **_as_told(forwarder.link),
         )
-        self._paths[conn_id] = _Path(
-            forwarder, Driver(forwarder, lambda event: self._do(conn_id, event)), told
-        )
+        driver = Driver(forwarder, lambda event: self._do(conn_id, event))
+        self._paths[conn_id] = _Path(forwarder, driver, told, vxlan_port)
 
     def start(self, conn_id: int) -> None:
         if path := self._paths.get(conn_id):
@@ -143,11 +144,11 @@ class SleevePaths:
 
     def set_carriage(self, conn_id: int, carriage: Carriage) -> None:
         """What the kernel carries to the neighbour from now on."""
-        path = self._paths.get(conn_id)
-        has_vxlan = carriage is Carriage.EVERYTHING
-        if path is not None and path.told.has_vxlan != has_vxlan:
-            self._tell(path, replace(path.told, has_vxlan=has_vxlan))
-            self.tap.apply(self._homes.carry(path.told.name, has_vxlan))
+        if path := self._paths.get(conn_id):
+            is_carried = carriage is not Carriage.NOTHING
+            address = (path.forwarder.neighbour.address, path.vxlan_port) if is_carried else None
+            self._tell(path, replace(path.told, carriage=carriage, vxlan_address=address))
+            self.tap.apply(self._homes.carry(path.told.name, is_carried))
 
     def set_routes(self, unicast: Mapping[PeerName, PeerName], broadcast: BroadcastRoutes) -> None:
         """The tables after a change; `unicast` without ourselves."""

@@ -30,7 +30,6 @@ from weave_cli.router.sleeve.messages import (
     MacLearned,
     Message,
     PathMtuFound,
-    RelayBroadcast,
     SendRefused,
     SendSpecial,
     SetBroadcast,
@@ -136,8 +135,6 @@ class Carrier:
                     stream = link.with_df if dont_fragment else link.without_df
                     stream.add_special(link.special_peers, frame)
                     self._busy.add(link)
-            case RelayBroadcast(source=source, frame=frame):
-                self._relay(_Held(source, source, frame), now)
             case _:
                 raise ValueError(f"the router may not say {message}")
 
@@ -152,7 +149,11 @@ class Carrier:
             plan = plans.get(frame[:12])
             if plan is None:
                 plan = self._plan_captured(frame, now)
-            if plan.sends:
+            if plan.verdict.by_vxlan:
+                for link, _ in plan.sends:
+                    link.add_for_vxlan(frame)
+                    self._busy.add(link)
+            elif plan.sends:
                 self._send(plan, frame, now)
             elif plan.verdict.why_dropped:
                 self._count(plan.verdict, now)
@@ -193,6 +194,9 @@ class Carrier:
         """Send all that waits."""
         while self._busy:
             link = self._busy.pop()
+            datagrams = link.take_for_vxlan()
+            if datagrams and link.vxlan_address is not None:
+                self._packets.send(datagrams, link.vxlan_address, dont_fragment=False)
             for stream, dont_fragment in ((link.with_df, True), (link.without_df, False)):
                 packets = stream.take()
                 if not packets or link.address is None:
@@ -242,8 +246,7 @@ class Carrier:
         self._follow_vxlan()
 
     def _follow_vxlan(self) -> None:
-        served = frozenset(link.name for link in self._by_name.values() if link.has_vxlan)
-        self._switch.set_served_by_vxlan(served)
+        self._switch.set_carriage({link.name: link.carriage for link in self._by_name.values()})
         self._forget_verdicts()
 
     def _forget_verdicts(self) -> None:

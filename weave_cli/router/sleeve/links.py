@@ -18,6 +18,7 @@ from weave_cli.router.overlay.sleeve_packets import (
     SEALED_PACKET_OVERHEAD,
 )
 from weave_cli.router.overlay.sleeve_sealing import PacketOpener, PacketSealer
+from weave_cli.router.overlay.vxlan import VXLAN_HEADER
 from weave_cli.router.sleeve.messages import SetNeighbour
 
 #: Fits one frame; shared, as its answer is almost always the same.
@@ -94,6 +95,7 @@ class Link:
         self.special_peers = us + self.packed_name
         self.conn_id = told.conn_id
         self.told_path_mtu: int | None = None
+        self._for_vxlan: list[bytes] = []
         self.change(told)
 
     def change(self, told: SetNeighbour) -> None:
@@ -101,7 +103,8 @@ class Link:
         self.address = told.address
         self.mtu = told.mtu
         self.fragments_pass = told.fragments_pass
-        self.has_vxlan = told.has_vxlan
+        self.carriage = told.carriage
+        self.vxlan_address = told.vxlan_address
         self.with_df.limit(told.max_payload)
         self.without_df.limit(told.max_payload)
         self.told_path_mtu = None
@@ -118,6 +121,15 @@ class Link:
             if not stream.add(peers, one):
                 return Fitted(why_dropped="larger than a packet may be")
         return fitted
+
+    def add_for_vxlan(self, frame: bytes) -> None:
+        """Let a frame wait that goes to the neighbour's VXLAN device, as if ours had sent it."""
+        self._for_vxlan.append(VXLAN_HEADER + frame)
+
+    def take_for_vxlan(self) -> list[bytes]:
+        """The datagrams to send there now."""
+        datagrams, self._for_vxlan = self._for_vxlan, []
+        return datagrams
 
     def open(self, payload: bytes) -> bytes | None:
         """The list of frames in a packet; None when it was seen before. RemoteProtocolError: no good one."""

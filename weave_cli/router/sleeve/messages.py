@@ -28,7 +28,6 @@ What the router says:
     SetRoutes        the tables after a change; answers to BroadcastWanted that were given before are void
     SetBroadcast     the answer to BroadcastWanted (specification mesh, 13.3)
     SendSpecial      a special frame of SleeveConnection, to be sent now
-    RelayBroadcast   a broadcast frame of `source` that came by another overlay: send it onwards by sleeve
 
 What the process says:
 
@@ -54,6 +53,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from weave_cli.names import PeerName, pack_peer_name, unpack_peer_name
+from weave_cli.router.overlay.roles import Carriage
 
 #: IPv4 address in dotted form, and UDP port.
 UdpAddress = tuple[str, int]
@@ -63,7 +63,7 @@ LARGEST_MESSAGE: Final = 1 << 18
 
 _KEY_LEN: Final = 32
 _NO_ADDRESS: Final = bytes(6)
-_NEIGHBOUR: Final = struct.Struct(">BQ6s6sHHB32s")
+_NEIGHBOUR: Final = struct.Struct(">BQ6s6s6sHHBB32s")
 _CONNECTION: Final = struct.Struct(">BQ")
 _SPECIAL: Final = struct.Struct(">BQB6sI")
 _PATH_MTU: Final = struct.Struct(">BQI")
@@ -74,7 +74,6 @@ _MAC: Final = struct.Struct(">B6s6s")
 _IS_SEALED: Final = 1
 _IS_INITIATOR: Final = 2
 _FRAGMENTS_PASS: Final = 4
-_HAS_VXLAN: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +82,8 @@ class SetNeighbour:
 
     `address` None: not known yet, nothing can be sent. `session_key`: 32 octets, None for plain packets.
     `mtu`, `max_payload`, `fragments_pass`: what SleeveConnection found (specification overlay, 3.3, 3.2).
-    `has_vxlan`: the neighbour is served by vxlan, the kernel carries frames from here to there.
+    `carriage`: what the kernel's VXLAN carries from here to there; `vxlan_address`: of the neighbour's VXLAN
+    device, None unless something is carried.
     """
 
     conn_id: int
@@ -94,7 +94,8 @@ class SetNeighbour:
     mtu: int
     max_payload: int
     fragments_pass: bool
-    has_vxlan: bool
+    carriage: Carriage = Carriage.NOTHING
+    vxlan_address: UdpAddress | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,14 +128,6 @@ class SendSpecial:
     conn_id: int
     frame: bytes
     dont_fragment: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelayBroadcast:
-    """A frame that `source` broadcast and that the kernel delivered here: relay it by broadcast[source]."""
-
-    source: PeerName
-    frame: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +177,7 @@ class MacForgotten:
     mac: bytes
 
 
-ToProcess = SetNeighbour | ForgetNeighbour | SetRoutes | SetBroadcast | SendSpecial | RelayBroadcast
+ToProcess = SetNeighbour | ForgetNeighbour | SetRoutes | SetBroadcast | SendSpecial
 ToRouter = SpecialReceived | PathMtuFound | SendRefused | BroadcastWanted | MacLearned | MacForgotten
 Message = ToProcess | ToRouter
 
@@ -203,20 +196,18 @@ def encode_message(message: Message) -> bytes:
             return _PEER.pack(4, pack_peer_name(source)) + _pack_names(next_hops)
         case SendSpecial(conn_id=conn_id, frame=frame, dont_fragment=dont_fragment):
             return _encode_special(5, conn_id, dont_fragment, _NO_ADDRESS, frame)
-        case RelayBroadcast(source=source, frame=frame):
-            return _PEER.pack(6, pack_peer_name(source)) + frame
         case SpecialReceived(conn_id=conn_id, address=address, frame=frame):
-            return _encode_special(7, conn_id, False, pack_udp_address(address), frame)
+            return _encode_special(6, conn_id, False, pack_udp_address(address), frame)
         case PathMtuFound(conn_id=conn_id, path_mtu=path_mtu):
-            return _PATH_MTU.pack(8, conn_id, path_mtu)
+            return _PATH_MTU.pack(7, conn_id, path_mtu)
         case SendRefused(conn_id=conn_id, reason=reason):
-            return _CONNECTION.pack(9, conn_id) + reason.encode()
+            return _CONNECTION.pack(8, conn_id) + reason.encode()
         case BroadcastWanted(source=source):
-            return _PEER.pack(10, pack_peer_name(source))
+            return _PEER.pack(9, pack_peer_name(source))
         case MacLearned(mac=mac, peer=peer):
-            return _MAC.pack(11, mac, pack_peer_name(peer))
+            return _MAC.pack(10, mac, pack_peer_name(peer))
         case MacForgotten(mac=mac):
-            return _PEER.pack(12, mac)
+            return _PEER.pack(11, mac)
 
 
 def decode_message(packet: bytes) -> Message:
@@ -245,23 +236,21 @@ def _decode(packet: bytes) -> Message:
             frame = packet[_SPECIAL.size :].ljust(size, b"\0")
             return SendSpecial(conn_id=conn_id, frame=frame, dont_fragment=bool(dont_fragment))
         case 6:
-            return RelayBroadcast(source=unpack_peer_name(packet[1:7]), frame=packet[7:])
-        case 7:
             _, conn_id, _, address, size = _SPECIAL.unpack_from(packet)
             frame = packet[_SPECIAL.size :].ljust(size, b"\0")
             return SpecialReceived(conn_id=conn_id, address=unpack_udp_address(address), frame=frame)
-        case 8:
+        case 7:
             _, conn_id, path_mtu = _PATH_MTU.unpack(packet)
             return PathMtuFound(conn_id=conn_id, path_mtu=path_mtu)
-        case 9:
+        case 8:
             _, conn_id = _CONNECTION.unpack_from(packet)
             return SendRefused(conn_id=conn_id, reason=packet[_CONNECTION.size :].decode())
-        case 10:
+        case 9:
             return BroadcastWanted(source=unpack_peer_name(_PEER.unpack(packet)[1]))
-        case 11:
+        case 10:
             _, mac, peer = _MAC.unpack(packet)
             return MacLearned(mac=mac, peer=unpack_peer_name(peer))
-        case 12:
+        case 11:
             return MacForgotten(mac=_PEER.unpack(packet)[1])
         case kind:
             raise ValueError(f"no message between router and sleeve process begins with {kind}")
@@ -282,33 +271,44 @@ def _encode_neighbour(message: SetNeighbour) -> bytes:
         _IS_SEALED * (message.session_key is not None)
         | _IS_INITIATOR * message.is_initiator
         | _FRAGMENTS_PASS * message.fragments_pass
-        | _HAS_VXLAN * message.has_vxlan
     )
     return _NEIGHBOUR.pack(
         1,
         message.conn_id,
         pack_peer_name(message.name),
-        _NO_ADDRESS if message.address is None else pack_udp_address(message.address),
+        _pack_address(message.address),
+        _pack_address(message.vxlan_address),
         message.mtu,
         message.max_payload,
         bits,
+        message.carriage,
         message.session_key or bytes(_KEY_LEN),
     )
 
 
 def _decode_neighbour(packet: bytes) -> SetNeighbour:
-    _, conn_id, name, address, mtu, max_payload, bits, key = _NEIGHBOUR.unpack(packet)
+    fields = _NEIGHBOUR.unpack(packet)
+    _, conn_id, name, address, vxlan_address, mtu, max_payload, bits, carriage, key = fields
     return SetNeighbour(
         conn_id=conn_id,
         name=unpack_peer_name(name),
-        address=None if address == _NO_ADDRESS else unpack_udp_address(address),
+        address=_unpack_address(address),
         session_key=key if bits & _IS_SEALED else None,
         is_initiator=bool(bits & _IS_INITIATOR),
         mtu=mtu,
         max_payload=max_payload,
         fragments_pass=bool(bits & _FRAGMENTS_PASS),
-        has_vxlan=bool(bits & _HAS_VXLAN),
+        carriage=Carriage(carriage),
+        vxlan_address=_unpack_address(vxlan_address),
     )
+
+
+def _pack_address(address: UdpAddress | None) -> bytes:
+    return _NO_ADDRESS if address is None else pack_udp_address(address)
+
+
+def _unpack_address(octets: bytes) -> UdpAddress | None:
+    return None if octets == _NO_ADDRESS else unpack_udp_address(octets)
 
 
 def _encode_special(kind: int, conn_id: int, flag: bool, address: bytes, frame: bytes) -> bytes:
