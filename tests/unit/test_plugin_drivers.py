@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,11 @@ class Host:
         return str(reply["Address"])
 
     async def release(self, address: str, pool: str = POOL) -> dict[str, Any]:
-        return await self.call("IpamDriver.ReleaseAddress", PoolID=pool, Address=address)
+        """What Docker is answered, when the router has heard of it."""
+        reply = await self.call("IpamDriver.ReleaseAddress", PoolID=pool, Address=address)
+        with suppress(UsageProblem):
+            await self.releases.settled(parse_address(address))
+        return reply
 
     async def connect(self, network: str, endpoint: str, sandbox: str) -> list[Any]:
         """Create an endpoint and join; the routes."""
@@ -89,8 +93,11 @@ def with_host(
                 addresses = AddressDriver(
                     client, journal, releases, limit_s=0.5, is_link_present=links.is_present
                 )
-                async with asyncio.timeout(20):
-                    await scenario(Host(router, journal, links, releases, network, addresses))
+                try:
+                    async with asyncio.timeout(20):
+                        await scenario(Host(router, journal, links, releases, network, addresses))
+                finally:
+                    await addresses.close()
 
     asyncio.run(run())
 
@@ -180,6 +187,57 @@ def test_allocation_that_waits_names_what_it_waits_for(tmp_path: Path) -> None:
         host.router.ipam_status = "awaiting consensus (quorum: 2, known: 1)"
         with pytest.raises(RouterProblem, match=r"awaiting consensus \(quorum: 2, known: 1\)"):
             await host.request()
+
+    with_host(tmp_path, scenario)
+
+
+async def time_out(host: Host, **body: Any) -> None:
+    with pytest.raises(RouterProblem, match="within"):
+        await host.request(**body)
+
+
+@pytest.mark.parametrize("body", [{}, {"Address": "10.32.0.1"}])
+def test_address_that_comes_too_late_is_given_back(tmp_path: Path, body: dict[str, Any]) -> None:
+    async def scenario(host: Host) -> None:
+        repeating = asyncio.create_task(host.releases.run())
+        host.router.ring.clear()
+        await time_out(host, **body)
+        host.router.ring.set()
+        await until(lambda: "10.32.0.1" in host.router.owned)
+        await until(lambda: not host.router.owned and host.journal.find_releasing() is None)
+        assert host.journal.list_held() == []
+        repeating.cancel()
+
+    with_host(tmp_path, scenario)
+
+
+@pytest.mark.parametrize("body", [{}, {"Address": "10.32.0.1"}])
+def test_who_asks_again_gets_what_the_one_before_did_not_wait_for(
+    tmp_path: Path, body: dict[str, Any]
+) -> None:
+    async def scenario(host: Host) -> None:
+        host.router.ring.clear()
+        await time_out(host, **body)
+        await time_out(host, **body)
+        again = asyncio.create_task(host.request(**body))
+        await asyncio.sleep(0)
+        host.router.ring.set()
+        assert await again == "10.32.0.1/12"
+        assert list(host.router.owned) == ["10.32.0.1"]
+        assert [held.address for held in host.journal.list_held()] == [parse_address("10.32.0.1")]
+
+    with_host(tmp_path, scenario)
+
+
+def test_late_claim_spares_the_address_that_another_got(tmp_path: Path) -> None:
+    async def scenario(host: Host) -> None:
+        host.router.ring.clear()
+        await time_out(host, Address="10.32.0.1")
+        host.journal.save_address(parse_address("10.32.0.1"), 12)
+        host.router.ring.set()
+        await until(lambda: "10.32.0.1" in host.router.owned)
+        await until(lambda: not host.addresses._pending._left)
+        assert host.journal.find_releasing() is None
 
     with_host(tmp_path, scenario)
 

@@ -6,16 +6,17 @@ for (specification plugin, section 5).
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from weave_cli.addresses import Cidr, format_address, parse_address
 from weave_cli.api.aio import AsyncRouterClient
-from weave_cli.errors import RouterProblem, UsageProblem, WeaveError
+from weave_cli.errors import RouterProblem, StoreProblem, UsageProblem, WeaveError
 from weave_cli.plugin import protocol
 from weave_cli.plugin.journal import Journal
+from weave_cli.plugin.pending import PendingRequests
 from weave_cli.plugin.protocol import AddressWish, Pool, Reply, host_link
 from weave_cli.plugin.releases import Releases
 from weave_cli.plugin.server import Call
@@ -48,6 +49,7 @@ class AddressDriver:
         self._router = router
         self._journal = journal
         self._releases = releases
+        self._pending = PendingRequests(self._give_back_late)
         self._limit_s = limit_s
         self._is_link_present = is_link_present
 
@@ -60,6 +62,10 @@ class AddressDriver:
             "IpamDriver.RequestAddress": self.request_address,
             "IpamDriver.ReleaseAddress": self.release_address,
         }
+
+    async def close(self) -> None:
+        """Wait for no more addresses."""
+        await self._pending.close()
 
     async def get_capabilities(self, _body: Mapping[str, Any]) -> Reply:
         return {"RequiresMACAddress": False, "RequiresRequestReplay": False}
@@ -86,7 +92,10 @@ class AddressDriver:
         return protocol.address_reply(cidr.address, cidr.prefix_len)
 
     async def release_address(self, body: Mapping[str, Any]) -> Reply:
-        """Always a success: there is nothing that Docker could do about a failure."""
+        """Always a success, and at once: there is nothing that Docker could do about a failure.
+
+        Should we die before the router hears of it, the comparison with Docker finds the address.
+        """
         pool_id, text = protocol.read_release(body)
         try:
             address = parse_address(text)
@@ -95,24 +104,38 @@ class AddressDriver:
             log.warning("released nothing: %s", problem)
             return {}
         if pool is None or address != pool.subnet.address:  # that one is the fake gateway
-            await self._releases.release(address)
+            self._releases.release_soon(address)
         return {}
 
     async def _obtain(self, wish: AddressWish) -> Cidr:
         """The address, with its subnet's prefix length; raises RouterProblem naming what is in the way."""
         try:
-            async with asyncio.timeout(self._limit_s):
-                if wish.pool is None:
-                    return await self._router.allocate()
-                if wish.address is None:
-                    got = await self._router.allocate(wish.pool.part)
-                    return Cidr(got.address, wish.pool.subnet.prefix_len)
+            if wish.pool is not None and wish.address is not None:
                 self._check_unused(wish.address)
-                wanted = Cidr(wish.address, wish.pool.subnet.prefix_len)
-                await self._router.claim(wanted)
-                return wanted
+                await self._releases.settled(wish.address)
+            return await self._pending.ask(wish, partial(self._ask_router, wish), self._limit_s)
         except TimeoutError:
             raise RouterProblem(await self._explain_wait(wish)) from None
+
+    async def _ask_router(self, wish: AddressWish) -> Cidr:
+        if wish.pool is None:
+            return await self._router.allocate()
+        if wish.address is None:
+            got = await self._router.allocate(wish.pool.part)
+            return Cidr(got.address, wish.pool.subnet.prefix_len)
+        wanted = Cidr(wish.address, wish.pool.subnet.prefix_len)
+        await self._router.claim(wanted)
+        return wanted
+
+    def _give_back_late(self, address: int) -> None:
+        """Nobody waits for it any more; unless it was given to somebody else here in the meantime."""
+        try:
+            is_held = self._journal.find_serial(address) is not None
+        except StoreProblem as problem:
+            log.error("address %s is lost to its pool: %s", format_address(address), problem)
+            return
+        if not is_held:
+            self._releases.postpone(address)
 
     def _check_unused(self, address: int) -> None:
         """The router knows no containers, and grants this host an address again that it has already.

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 _RETRY_S: Final = 2.0
 _FIRST_TRY_S: Final = 3.0
+_LAST_TRIES_S: Final = 1.0
 
 
 class Releases:
@@ -32,6 +33,7 @@ class Releases:
     def __init__(self, router: AsyncRouterClient, journal: Journal) -> None:
         self._router = router
         self._journal = journal
+        self._first_tries: dict[int, asyncio.Task[None]] = {}
         self._asking = 0
         self._repeating = asyncio.Lock()
         self._wake = asyncio.Event()
@@ -47,6 +49,23 @@ class Releases:
         finally:
             self._asking -= 1
             self._wake.set()  # a full pool may wait for just the address that we could not give back
+
+    def release_soon(self, address: int) -> None:
+        """Give it back without being waited for."""
+        before = self._first_tries.get(address)
+        task = asyncio.create_task(self._release_after(before, address))
+        self._first_tries[address] = task
+        task.add_done_callback(lambda _: self._forget_try(address, task))
+
+    async def settled(self, address: int) -> None:
+        """Return when nobody is just giving that address back: to ask for it earlier would ask too early."""
+        while (task := self._first_tries.get(address)) is not None:
+            await asyncio.wait((task,))
+
+    async def close(self) -> None:
+        """Let those end that are under way."""
+        if self._first_tries:
+            await asyncio.wait(tuple(self._first_tries.values()), timeout=_LAST_TRIES_S)
 
     async def release(self, address: int) -> None:
         """Give it back; never fails."""
@@ -93,6 +112,15 @@ class Releases:
                     await self._wake.wait()
             except TimeoutError:
                 continue
+
+    async def _release_after(self, before: asyncio.Task[None] | None, address: int) -> None:
+        if before is not None:
+            await asyncio.wait((before,))
+        await self.release(address)
+
+    def _forget_try(self, address: int, task: asyncio.Task[None]) -> None:
+        if self._first_tries.get(address) is task:
+            del self._first_tries[address]
 
     def _find_serial(self, address: int) -> int | None:
         try:

@@ -64,6 +64,8 @@ class Plugin:
 
     async def close(self) -> None:
         await self._links.close()
+        await self._addresses.close()
+        await self._releases.close()
         await self._router.close()
         self._journal.close()
 
