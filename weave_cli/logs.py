@@ -34,6 +34,20 @@ class _Formatter(logging.Formatter):
         return text
 
 
+class _NoTrace(logging.Filter):
+    """Whoever sends what is no HTTP is worth one line, not a trace of the library that found it out."""
+
+    _source: Final = "aiohttp.http_exceptions"
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        kind, problem, _ = record.exc_info or (None, None, None)
+        if kind is not None and kind.__module__ == self._source:
+            first_line = str(problem).strip().partition("\n")[0]
+            record.msg, record.args = "a request that is no HTTP: %.200s", (first_line,)
+            record.exc_info = None
+        return True
+
+
 def start_logging(level: str) -> None:
     """Send all loggers to stderr at `level`, one of LEVELS."""
     handler = logging.StreamHandler(sys.stderr)
@@ -42,3 +56,4 @@ def start_logging(level: str) -> None:
     # Libraries that tell of every request at info level would drown our own lines.
     for name in ("aiohttp.access", "asyncio", "urllib3", "docker", "pyroute2"):
         logging.getLogger(name).setLevel(max(LEVELS[level], logging.WARNING))
+    handler.addFilter(_NoTrace())

@@ -51,6 +51,7 @@ def test_devices_are_as_wished(host: Host) -> None:
     assert (bridge["address"], bridge["mtu"]) == ("7a:00:00:00:00:01", 1450)
     assert (vxlan["address"], vxlan["mtu"], vxlan["master"]) == ("0a:00:00:00:00:01", 1450, "weave")
     assert vxlan["linkinfo"]["info_data"]["port"] == 6784  # type: ignore[index]
+    assert vxlan["linkinfo"]["info_data"]["limit"] == 65_536  # type: ignore[index]
     assert vxlan["linkinfo"]["info_slave_data"]["isolated"] is True  # type: ignore[index]
     assert "UP" in bridge["flags"] and "UP" in vxlan["flags"]  # type: ignore[operator]
 

@@ -110,6 +110,27 @@ def test_foreign_container_of_our_name_is_refused_with_status_2_before_anything_
     assert engine.calls == []
 
 
+def test_foreign_network_of_our_name_is_refused_with_status_2_before_anything_starts(
+    engine: FakeEngine, settings: Settings
+) -> None:
+    engine.add_network("weave", "bridge")
+    with pytest.raises(NameTaken, match=r"network named weave already \(driver bridge\)") as caught:
+        _launch(engine, settings)
+    assert caught.value.exit_status == 2
+    assert caught.value.hint is not None and "docker network rm weave" in caught.value.hint
+    assert engine.calls == []
+
+
+@pytest.mark.parametrize("name", ["other", ""])
+def test_foreign_network_matters_only_where_ours_would_be(
+    engine: FakeEngine, settings: Settings, name: str
+) -> None:
+    engine.add_network("weave", "bridge")
+    engine.add_network("other", "weavemesh")
+    _launch(engine, settings, PluginOptions(mesh_network_name=name))
+    assert list(engine.containers) == ["weave", "weaveplugin"]
+
+
 def test_running_plugin_is_left_alone(engine: FakeEngine, settings: Settings) -> None:
     command = ["python", "-m", "weave_cli.plugin"]
     engine.add_ours("weaveplugin", command=command)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from weave_cli.errors import HostProblem
 from weave_cli.host.bridge import get_bridge
 from weave_cli.host.netlink import Link, explained, find_link, get_link, open_netlink, remove_link
 from weave_cli.names import BRIDGE, VXLAN_DEVICE
 from weave_cli.router.overlay.vxlan import VNI
+
+#: The kernel learns from whoever sends to the UDP port where an address is. A frame for an address that it
+#: has no room for goes to all peers, as one for an unknown address does.
+_MOST_ENTRIES: Final = 65_536
 
 if TYPE_CHECKING:
     from pyroute2 import IPRoute
@@ -67,6 +71,7 @@ def _create(netlink: IPRoute, name: str, mac: str, mtu: int, udp_port: int) -> N
             vxlan_id=VNI,
             vxlan_port=udp_port,
             vxlan_learning=1,
+            vxlan_limit=_MOST_ENTRIES,
         )
 
 

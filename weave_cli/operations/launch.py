@@ -21,7 +21,7 @@ from weave_cli.containers.specs import (
 )
 from weave_cli.errors import UsageProblem
 from weave_cli.images.recipe import image_name
-from weave_cli.names import MESH_NETWORK, PLUGIN_CONTAINER, ROUTER_CONTAINER
+from weave_cli.names import GLOBAL_DRIVER, MESH_DRIVER, MESH_NETWORK, PLUGIN_CONTAINER, ROUTER_CONTAINER
 from weave_cli.operations import preflight
 from weave_cli.operations.feeding import feed_router
 from weave_cli.operations.host_facts import read_host_facts
@@ -44,6 +44,8 @@ def launch(
     password = choose_password(router, settings)
     _check_not_running(client, ROUTER_CONTAINER, "router")
     has_plugin = settings.wants_plugin and _is_plugin_running(client, plugin, settings, reporter)
+    if settings.wants_plugin and not has_plugin:
+        _check_network(client, plugin, settings)
     with _undone_on_failure(client, ROUTER_CONTAINER):
         _serve_router(client, settings, router, password, reporter)
         if settings.wants_plugin and not has_plugin:
@@ -104,6 +106,7 @@ def launch_plugin(client: Docker, settings: Settings, options: PluginOptions, re
 
 
 def _serve_plugin(client: Docker, settings: Settings, options: PluginOptions, reporter: Reporter) -> str:
+    _check_network(client, options, settings)
     remove_dead_sockets()
     spec = make_plugin_spec(options, settings, image=image_name())
     network = find_mesh_network_name(spec.command, default=MESH_NETWORK)
@@ -142,6 +145,18 @@ def _is_plugin_running(
             "To change them: 'weave stop-plugin', then 'weave launch-plugin'."
         )
     return True
+
+
+def _check_network(client: Docker, options: PluginOptions, settings: Settings) -> None:
+    """Refuse when the automatic network's name is taken: the plugin would wait for it for ever."""
+    command = make_plugin_spec(options, settings, image=image_name()).command
+    name = find_mesh_network_name(command, default=MESH_NETWORK)
+    facts = networks.find_facts(client, name) if name else None
+    if facts is not None and facts["Name"] == name and facts["Driver"] not in (MESH_DRIVER, GLOBAL_DRIVER):
+        raise lifecycle.NameTaken(
+            f"cannot launch the plugin: there is a network named {name} already (driver {facts['Driver']})",
+            hint=f"Remove it: docker network rm {name}. Or choose another name with --mesh-network-name.",
+        )
 
 
 def _check_not_running(client: Docker, name: str, component: str) -> None:
