@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import socket
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.kernel.namespaces import Underlay
+from tests.kernel.namespaces import Underlay, call_in, udp_socket
 from tests.kernel.programs import eventually
 from tests.kernel.routers import Router
 
 PASSWORD = "correct horse"
+_ALL_PROTOCOLS = 3
 
 
 @pytest.fixture
@@ -45,34 +51,99 @@ def logs_of(*routers: Router) -> str:
     return "\n".join(f"--- {one.state}\n{connections(one)}{one.log()}" for one in routers)
 
 
+@contextmanager
+def tapped(underlay: Underlay) -> Iterator[list[bytes]]:
+    """All frames that cross the underlay meanwhile."""
+    frames: list[bytes] = []
+    ear = call_in(
+        underlay.router,
+        lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.ntohs(_ALL_PROTOCOLS)),
+    )
+    ear.settimeout(0.2)
+    is_over = threading.Event()
+
+    def listen() -> None:
+        while not is_over.is_set():
+            with contextlib.suppress(TimeoutError):
+                frames.append(ear.recv(65536))
+
+    thread = threading.Thread(target=listen)
+    thread.start()
+    try:
+        yield frames
+    finally:
+        is_over.set()
+        thread.join()
+        ear.close()
+
+
+def send_between(one: str, other: str, address: str) -> bytes:
+    """Octets that nobody can guess, sent as datagrams until one has arrived."""
+    octets = os.urandom(64)
+    with udp_socket(one) as sender, udp_socket(other, port=5000) as receiver:
+        receiver.settimeout(1)
+        for _ in range(20):
+            sender.sendto(octets, (address, 5000))
+            with contextlib.suppress(TimeoutError):
+                assert receiver.recv(1000) == octets
+                return octets
+    raise AssertionError("nothing arrived")
+
+
+def joined(make: Callable[[], Router], *options: str) -> tuple[Router, Router]:
+    """Two routers with the same password and options, connected."""
+    one, two = make(), make()
+    one.start(password_option(one, PASSWORD), *options)
+    two.start(password_option(two, PASSWORD), *options, one.host.address)
+    for here in (one, two):
+        eventually(lambda: " established " in connections(here), lambda: logs_of(one, two))  # noqa: B023
+    return one, two
+
+
 def test_same_password_admits_and_is_told_nowhere(router: Callable[[], Router]) -> None:
-    one, two = router(), router()
-    one.start(password_option(one, PASSWORD))
-    two.start(password_option(two, PASSWORD), one.host.address)
+    one, two = joined(router)
     for here, there in ((one, two), (two, one)):
+        line = connections(here)
         who = f"7a:00:00:00:00:{there.host.number:02x}(host{there.host.number})"
-        eventually(lambda: f"|{who}]: connection introduced" in here.log(), lambda: logs_of(one, two))  # noqa: B023
+        assert f" established encrypted   sleeve {who} encrypted=true" in line
         status, overview = here.ask("GET", "/status")
         assert (status, " Encryption: enabled\n" in overview) == (200, True)
-        assert '"Encryption": true' in here.ask("GET", "/report", headers={"Accept": "application/json"})[1]
-        for text in (here.log(), overview, Path(f"/proc/{here.pid}/cmdline").read_text()):
+        report = here.ask("GET", "/report", headers={"Accept": "application/json"})[1]
+        assert '"Encryption": true' in report
+        process = Path(f"/proc/{here.pid}")
+        for text in (here.log(), line, overview, report, (process / "cmdline").read_text()):
             assert PASSWORD not in text
-        assert PASSWORD not in Path(f"/proc/{here.pid}/environ").read_text()
+        assert PASSWORD not in (process / "environ").read_text()
 
 
-def test_trusted_subnets_on_both_sides_leave_frames_in_clear(router: Callable[[], Router]) -> None:
+@pytest.mark.parametrize("is_trusting", [False, True], ids=["untrusted", "trusted"])
+def test_frames_are_sealed_but_between_sides_that_trust(
+    router: Callable[[], Router], underlay: Underlay, is_trusting: bool
+) -> None:
+    one, two = joined(router, *(["--trusted-subnets=10.205.0.0/16"] if is_trusting else []))
+    words = " unencrypted vxlan " if is_trusting else " encrypted   sleeve "
+    for here in (one, two):
+        eventually(lambda: words in connections(here), lambda: logs_of(one, two))  # noqa: B023
+        trusted = "10.205.0.0/16" if is_trusting else "none"
+        assert f" TrustedSubnets: {trusted}\n" in here.ask("GET", "/status")[1]
+    near, far = one.host.container(), two.host.container()
+    with tapped(underlay) as frames:
+        sent = [
+            send_between(near, far, f"10.32.{two.host.number}.1"),
+            send_between(far, near, f"10.32.{one.host.number}.1"),
+        ]
+    assert len(frames) > 2
+    assert [any(octets in frame for frame in frames) for octets in sent] == [is_trusting] * 2
+
+
+def test_trust_of_one_side_only_seals(router: Callable[[], Router]) -> None:
     one, two = router(), router()
-    trusting = f"--trusted-subnets={one.host.address}/32,{two.host.address}/32"
-    one.start(password_option(one, PASSWORD), trusting)
-    two.start(password_option(two, PASSWORD), trusting, one.host.address)
+    one.start(password_option(one, PASSWORD), "--trusted-subnets=10.205.0.0/16")
+    two.start(password_option(two, PASSWORD), one.host.address)
     for here in (one, two):
         eventually(
-            lambda: " established unencrypted vxlan " in connections(here),  # noqa: B023
+            lambda: " established encrypted   sleeve " in connections(here),  # noqa: B023
             lambda: logs_of(one, two),
-        )
-        assert (
-            f" TrustedSubnets: {one.host.address}/32, {two.host.address}/32\n"
-            in here.ask("GET", "/status")[1]
         )
 
 
