@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.interop.containers import Container, exchange_by_tcp, wait_until_reachable
 from tests.interop.names import wait_for_name
 from tests.interop.peers import OurPeer, Peer, logs_of
 from tests.kernel.chains import chain
-from tests.kernel.namespaces import Underlay
+from tests.kernel.namespaces import Underlay, udp_socket
 from tests.kernel.programs import eventually
 
 _RANGE = "10.32.0.0/26"
@@ -89,3 +90,28 @@ def test_the_end_is_forgotten_with_the_host_before_it_and_comes_back(line: list[
     wait_for_name(one, _WEB, {"10.32.0.9"}, *line)
     assert four.allocate("kept") == kept
     assert one.allocate("new") != kept
+
+
+def test_frames_go_end_to_end_and_broadcasts_arrive_once(line: list[OurPeer]) -> None:
+    containers = [Container(peer, f"c{number}") for number, peer in enumerate(line, 1)]
+    first, last = containers[0], containers[-1]
+    for one in containers:
+        for other in containers:
+            if one is not other:
+                wait_until_reachable(one, other)
+    exchange_by_tcp(first, last, 2_000_000)
+    inboxes = [udp_socket(container.namespace, port=5555) for container in containers]
+    try:
+        for index, inbox in enumerate(inboxes):
+            inbox.sendto(b"all %d" % index, ("10.32.0.63", 5555))
+        for inbox in inboxes:
+            # Their own they get from their own kernel.
+            heard = sorted(inbox.recv(100) for _ in inboxes)
+            assert heard == [b"all %d" % number for number in range(len(inboxes))]
+        for inbox in inboxes:
+            inbox.settimeout(0.5)
+            with pytest.raises(TimeoutError):
+                inbox.recv(100)
+    finally:
+        for inbox in inboxes:
+            inbox.close()
