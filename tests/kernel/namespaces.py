@@ -141,6 +141,19 @@ class Host:
                 self.underlay.router, f"iptables -w -D FORWARD {side} h{self.number} -j DROP"
             )
 
+    def cut_from(self, other: Host) -> None:
+        """Nothing passes between the two any more, without a word to anybody."""
+        self._drop_between("-I", other)
+
+    def heal_from(self, other: Host) -> None:
+        """Take back `cut_from`."""
+        self._drop_between("-D", other)
+
+    def _drop_between(self, how: str, other: Host) -> None:
+        for here, there in ((self, other), (other, self)):
+            rule = f"FORWARD -i h{here.number} -o h{there.number} -j DROP"
+            self.underlay.run_in(self.underlay.router, f"iptables -w {how} {rule}")
+
     def container(self) -> str:
         """A namespace attached to the weave bridge; its address is 10.32.HOST.NUMBER/16, device `eth0`."""
         from weave_cli.host.veth import create_endpoint_veth
