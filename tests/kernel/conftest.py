@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.kernel.namespaces import Host, Underlay
 from tests.kernel.planes import Plane
+from tests.kernel.routers import Router
 
 
 @pytest.fixture
@@ -30,3 +33,19 @@ def launch(underlay: Underlay) -> Iterator[Callable[[Host], Plane]]:
     yield start
     for plane in planes:
         plane.stop()
+
+
+@pytest.fixture
+def router(underlay: Underlay, tmp_path: Path) -> Iterator[Callable[..., Router]]:
+    """Makes routers on hosts of the underlay; all are ended."""
+    made: list[Router] = []
+
+    def make(state: Path | None = None) -> Router:
+        host = underlay.host()
+        made.append(Router(host, state or tmp_path / f"host{host.number}"))
+        return made[-1]
+
+    yield make
+    for one in made:
+        with contextlib.suppress(AssertionError):
+            one.kill()

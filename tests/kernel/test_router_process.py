@@ -9,25 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernel.namespaces import Underlay
 from tests.kernel.programs import eventually
 from tests.kernel.routers import Router
-
-
-@pytest.fixture
-def router(underlay: Underlay, tmp_path: Path) -> Iterator[Callable[..., Router]]:
-    """Makes routers on hosts of the underlay; all are ended."""
-    made: list[Router] = []
-
-    def make(state: Path | None = None) -> Router:
-        host = underlay.host()
-        made.append(Router(host, state or tmp_path / f"host{host.number}"))
-        return made[-1]
-
-    yield make
-    for one in made:
-        with contextlib.suppress(AssertionError):
-            one.kill()
 
 
 @pytest.fixture

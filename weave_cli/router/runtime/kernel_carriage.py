@@ -35,6 +35,9 @@ class KernelCarriage:
         self._told: dict[int, Carriage] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._delayed: set[asyncio.Task[None]] = set()
+        #: Who speaks to the kernel, and the one turn that waits for the end of it.
+        self._speaking = asyncio.Lock()
+        self._turn: asyncio.Task[None] | None = None
         # One thread: entries are brought to what was wanted last.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="entries")
 
@@ -51,6 +54,8 @@ class KernelCarriage:
             task.cancel()
         # The entries of connections that ended a moment ago still go.
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._turn is not None:
+            await asyncio.gather(self._turn, return_exceptions=True)
         self._thread.shutdown()
 
     async def begin(self, neighbour: Neighbour) -> None:
@@ -96,8 +101,19 @@ class KernelCarriage:
         """Bring the kernel to the plan, and who carries the rest.
 
         The latter takes over before the kernel lets go, and lets go after the kernel took over: for a moment
-        a broadcast may arrive twice, rather than not at all.
+        a broadcast may arrive twice, rather than not at all. What is asked for while the kernel is spoken to
+        is done in one go, after it: it costs the same for one neighbour as for many.
         """
+        if self._turn is None:
+            self._turn = asyncio.get_running_loop().create_task(self._take_turn())
+        await asyncio.shield(self._turn)
+
+    async def _take_turn(self) -> None:
+        async with self._speaking:
+            self._turn = None
+            await self._apply_now()
+
+    async def _apply_now(self) -> None:
         aim = self._aim()
         for conn_id, carriage in aim.items():
             self._tell_if_new(conn_id, min(carriage, self._told.get(conn_id, Carriage.NOTHING)))
