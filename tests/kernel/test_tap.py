@@ -140,5 +140,6 @@ def test_refusals_are_told(host: Host, entries: TapEntries) -> None:
 
 
 def test_frames_from_the_tap_teach_the_bridge_nothing(host: Host, tap: int, entries: TapEntries) -> None:
-    os.write(tap, b"\xff" * 6 + MACS[0] + b"\x88\xb5" + bytes(50))
+    no_offload = bytes(10)
+    os.write(tap, no_offload + b"\xff" * 6 + MACS[0] + b"\x88\xb5" + bytes(50))
     assert homes(host) == {}

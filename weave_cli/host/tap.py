@@ -35,19 +35,19 @@ _PATIENCE_S: Final = 3.0
 _POLL_S: Final = 0.05
 
 
-def open_tap(*, name: str = TAP_DEVICE, control: str = TUN_CONTROL, has_vnet_header: bool = False) -> int:
+def open_tap(*, name: str = TAP_DEVICE, control: str = TUN_CONTROL) -> int:
     """Make the device; answers a non-blocking file descriptor that reads and writes one frame at a time.
 
-    `has_vnet_header`: each frame is preceded by a virtio header, so that checksums and segments may be left
-    to the reader. Raises HostProblem when the kernel or the machine does not let us.
+    Each frame is preceded by a virtio header, so that segments in a row can be written as one frame; those
+    read are whole, checksums included, unless the reader says that it can do better. Raises HostProblem when
+    the kernel or the machine does not let us.
     """
     try:
         descriptor = os.open(control, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise HostProblem(f"cannot open {control}: {error.strerror}", hint=_hint(control, error)) from error
     try:
-        flags = _IFF_TAP | _IFF_NO_PI | (_IFF_VNET_HDR if has_vnet_header else 0)
-        _claim(descriptor, _REQUEST.pack(name.encode(), flags))
+        _claim(descriptor, _REQUEST.pack(name.encode(), _IFF_TAP | _IFF_NO_PI | _IFF_VNET_HDR))
     except OSError as error:
         os.close(descriptor)
         raise HostProblem(
