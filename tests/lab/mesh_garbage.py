@@ -22,7 +22,7 @@ from weave_cli.router.mesh.topology_channel import CHANNEL as TOPOLOGY_CHANNEL
 from weave_cli.router.nameserver.registry import CHANNEL as NAME_CHANNEL
 from weave_cli.router.overlay.device_macs import overlay_mac
 from weave_cli.router.overlay.heartbeat import ETHERTYPE, Heartbeat, HeartbeatKind, encode_heartbeat
-from weave_cli.router.overlay.vxlan import VXLAN_HEADER
+from weave_cli.router.overlay.vxlan_header import VXLAN_HEADER
 from weave_cli.router.wire.frames import frame_message
 from weave_cli.router.wire.intro import HIGHEST_VERSION, PROTOCOL_MAGIC, Features
 from weave_cli.router.wire.messages import Gossip, Tag, Unicast, encode_gossip, encode_unicast

@@ -9,7 +9,7 @@ from weave_cli.errors import HostProblem
 from weave_cli.host.bridge import get_bridge
 from weave_cli.host.netlink import Link, explained, find_link, get_link, open_netlink, remove_link
 from weave_cli.names import BRIDGE, VXLAN_DEVICE
-from weave_cli.router.overlay.vxlan import VNI
+from weave_cli.router.overlay.vxlan_header import VNI
 
 #: The kernel learns from whoever sends to the UDP port where an address is. A frame for an address that it
 #: has no room for goes to all peers, as one for an unknown address does.

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import logging
 import random
-import struct
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -43,12 +42,6 @@ from weave_cli.router.overlay.roles import (
 log = logging.getLogger(__name__)
 
 VXLAN: Final = "vxlan"
-
-#: One virtual network for the whole mesh: "wev" in ASCII.
-VNI: Final = 0x776576
-
-#: Stands before each frame in a datagram: flag "the VNI is valid", then the VNI (RFC 7348, section 5).
-VXLAN_HEADER: Final = struct.pack(">II", 0x08 << 24, VNI << 8)
 
 #: Outer IPv4, UDP and VXLAN headers, and the inner Ethernet header, in octets.
 VXLAN_OVERHEAD: Final = 50

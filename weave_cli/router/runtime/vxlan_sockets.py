@@ -16,7 +16,7 @@ from typing import Final
 from weave_cli.errors import HostProblem
 from weave_cli.names import BRIDGE, VXLAN_DEVICE
 from weave_cli.router.overlay.heartbeat import ETHERTYPE
-from weave_cli.router.overlay.vxlan import VXLAN_HEADER
+from weave_cli.router.overlay.vxlan_header import VXLAN_HEADER
 
 # From Linux' in.h; the socket module lacks them.
 _IP_MTU_DISCOVER: Final = 10

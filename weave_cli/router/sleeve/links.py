@@ -6,6 +6,8 @@ Frames wait in two streams until the end of a batch, and travel several in a pac
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from weave_cli.names import pack_peer_name
 from weave_cli.router.overlay.frame_fitting import Fitted, fit_frame
 from weave_cli.router.overlay.ip_fragments import IPV4_ETHERTYPE
@@ -17,9 +19,11 @@ from weave_cli.router.overlay.sleeve_packets import (
     PLAIN_PACKET_OVERHEAD,
     SEALED_PACKET_OVERHEAD,
 )
-from weave_cli.router.overlay.sleeve_sealing import PacketOpener, PacketSealer
-from weave_cli.router.overlay.vxlan import VXLAN_HEADER
+from weave_cli.router.overlay.vxlan_header import VXLAN_HEADER
 from weave_cli.router.sleeve.messages import SetNeighbour
+
+if TYPE_CHECKING:
+    from weave_cli.router.overlay.sleeve_sealing import PacketSealer
 
 #: Fits one frame; shared, as its answer is almost always the same.
 _NOTHING_DROPPED = Fitted()
@@ -84,6 +88,9 @@ class Link:
     def __init__(self, us: bytes, told: SetNeighbour) -> None:
         sealer = opener = None
         if told.session_key is not None:
+            # Imported here: libsodium is three megabytes, which most networks have no use for.
+            from weave_cli.router.overlay.sleeve_sealing import PacketOpener, PacketSealer
+
             sealer = PacketSealer(told.session_key, is_initiator=told.is_initiator, sender=us)
             opener = PacketOpener(told.session_key, is_initiator=told.is_initiator)
         self._opener = opener
