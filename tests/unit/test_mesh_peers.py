@@ -9,7 +9,7 @@ from tests.vectors.load import load
 from weave_cli.errors import RemoteProtocolError
 from weave_cli.names import PeerName, format_peer_name, parse_peer_name
 from weave_cli.router.mesh.ourself import Ourself
-from weave_cli.router.mesh.peers import HIGHEST_VERSION, Link, Peer, PeerTable
+from weave_cli.router.mesh.peers import HIGHEST_VERSION, MOST_PEERS, Link, Peer, PeerTable
 from weave_cli.router.mesh.topology import decode_peers
 
 VECTORS = load("topology-apply")["vectors"]
@@ -150,3 +150,22 @@ def test_peer_without_short_id_takes_none() -> None:
     table = PeerTable(us)
     table.apply([Peer(name=PeerName(1), short_id=0, version=1)])
     assert not Ourself(us, table, connection_limit=0, rng=random.Random(1)).settle_short_id()
+
+
+def test_update_with_more_peers_than_a_mesh_can_have_changes_nothing() -> None:
+    table = PeerTable(Peer(name=PeerName(1), uid=1))
+
+    def crowd(first: int, count: int) -> Peer:
+        links = tuple(
+            Link(remote=PeerName(name), address="", outbound=True, established=True)
+            for name in range(first, first + count)
+        )
+        return Peer(name=PeerName(2), uid=2, version=first, links=links)
+
+    table.apply([crowd(10, MOST_PEERS - 100)])
+    before = table.names
+    with pytest.raises(RemoteProtocolError, match="topology update with 200 new peers"):
+        table.apply([crowd(100_000, 200)])
+    assert table.names == before and table[PeerName(2)].version == 10
+    table.apply([crowd(100_000, 50)])
+    assert len(table) == len(before) + 50

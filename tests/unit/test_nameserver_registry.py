@@ -13,6 +13,7 @@ from tests.vectors.load import load
 from weave_cli.errors import RemoteProtocolError
 from weave_cli.names import PeerName, parse_peer_name
 from weave_cli.router.mesh.gossip import GossipData
+from weave_cli.router.nameserver import registry as registry_room
 from weave_cli.router.nameserver.entries import Entry
 from weave_cli.router.nameserver.gossip import NameGossip
 from weave_cli.router.nameserver.registry import REPEAT_AFTER_S, TOMBSTONE_LIFE_S, NameRegistry
@@ -366,6 +367,15 @@ def test_spellings_of_another_peer_are_all_looked_up_and_never_sent_together() -
     assert sent() == ["WEB.weave.local."]
     tested.gossip(twins[0].buried(NOW))
     assert sent() == ["Web.weave.local."]
+
+
+def test_more_names_than_can_be_kept_end_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry_room, "MOST_ENTRIES", 30)
+    tested = bench()
+    tested.gossip(*many())
+    with pytest.raises(RemoteProtocolError, match="nameserver gossip with 20 new names"):
+        tested.gossip(*many(THIRD))
+    assert len(tested.registry.entries()) == 20
 
 
 @pytest.mark.parametrize("octets", [b"", b"\x01\x02", b"\xff" * 20])

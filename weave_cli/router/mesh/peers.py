@@ -5,10 +5,11 @@ Follows the specification mesh, sections 12.3 (applying an update), 12.4 (forget
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from weave_cli.errors import RemoteProtocolError
 from weave_cli.names import PeerName, format_peer_name
 
 #: Versions are 64-bit counters; one beyond this cannot be told to anybody.
@@ -16,6 +17,9 @@ HIGHEST_VERSION: Final = 2**64 - 1
 
 #: Short ids are 12-bit numbers, 0 included.
 SHORT_IDS: Final = 4096
+
+#: Far more than there can be hosts in a mesh; but a few messages of somebody else could name millions.
+MOST_PEERS: Final = 1 << 14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,9 +95,16 @@ class PeerTable:
         self.changes += 1
 
     def apply(self, update: Sequence[Peer]) -> Applied:
-        """Take what is news in a decoded update (specification mesh, section 12.3, steps 1 to 3)."""
+        """Take what is news in a decoded update (specification mesh, section 12.3, steps 1 to 3).
+
+        Raises RemoteProtocolError, and changes nothing, when there would be more peers than can be.
+        """
         # Whom a description mentions that we have already is known, or was reached by nobody any more.
         unread = [peer for peer in update if not self._has(peer)]
+        mentioned = {link.remote for peer in unread for link in peer.links}
+        strangers = mentioned.union(peer.name for peer in unread) - self._peers.keys()
+        if len(self._peers) + len(strangers) > MOST_PEERS:
+            raise RemoteProtocolError(f"topology update with {len(strangers)} new peers, too many for a mesh")
         improved: set[PeerName] = set()
         stale_self: int | None = None
         for peer in unread:
@@ -104,7 +115,10 @@ class PeerTable:
                 self._peers[peer.name] = peer
                 self.changes += 1
                 improved.add(peer.name)
-        self._add_placeholders(unread)
+        for name in mentioned - self._peers.keys():
+            # Somebody whom nobody has described yet: a placeholder.
+            self._peers[name] = Peer(name=name)
+            self.changes += 1
         return Applied(
             received=frozenset(peer.name for peer in update),
             improved=frozenset(improved),
@@ -129,12 +143,6 @@ class PeerTable:
         if (peer.version, peer.uid) != (known.version, known.uid):
             return (peer.version, peer.uid) > (known.version, known.uid)
         return peer.short_id is not None and known.short_id is None
-
-    def _add_placeholders(self, update: Iterable[Peer]) -> None:
-        mentioned = {link.remote for peer in update for link in peer.links}
-        for name in mentioned - self._peers.keys():
-            self._peers[name] = Peer(name=name)
-            self.changes += 1
 
     def collect(self) -> tuple[Peer, ...]:
         """Drop and return the peers that no chain of connections leads to (specification mesh, 12.4).

@@ -40,6 +40,9 @@ CLOCK_SKEW_LIMIT_S: Final = 900
 #: Tombstones live for this long, and the sweep that deletes older ones comes this often.
 TOMBSTONE_LIFE_S: Final = 30 * 60.0
 
+#: Entries of the whole mesh. A complete state of fewer is too long for one message already.
+MOST_ENTRIES: Final = 1 << 18
+
 #: States of others that told nothing new are known again, this many and from this many octets on: reading
 #: ten thousand names takes a hundred times as long.
 _REMEMBERED_STATES: Final = 64
@@ -222,6 +225,8 @@ class NameRegistry:
             if right is not entry:
                 corrected.append(right)
         news = [entry for entry in find_news(self._entries, received) if not self._is_swept(entry, now)]
+        if len(self._entries) + len(news) > MOST_ENTRIES:
+            raise RemoteProtocolError(f"nameserver gossip with {len(news)} new names, too many to keep")
         self._store(news, now)
         self._announce(corrected, now)
         return _Received(
