@@ -170,8 +170,14 @@ def test_exposed_subnets_are_let_through_and_translated() -> None:
 
 def test_each_table_has_a_transaction_of_its_own() -> None:
     lines = plan_repair(["-P POSTROUTING ACCEPT"], CHAINS, NAT)
-    assert lines == ["*nat", ":WEAVE - [0:0]", "-I POSTROUTING 1 -j WEAVE", "COMMIT"]
-    there = ["-P POSTROUTING ACCEPT", "-N WEAVE", "-A POSTROUTING -j WEAVE", "-A WEAVE -j RETURN"]
+    assert lines == ["*nat", ":WEAVE - [0:0]", "-A POSTROUTING -j WEAVE", "COMMIT"]
+    there = [
+        "-P POSTROUTING ACCEPT",
+        "-N WEAVE",
+        "-A POSTROUTING -s 172.18.0.0/16 ! -o docker_gwbridge -j MASQUERADE",
+        "-A POSTROUTING -j WEAVE",
+        "-A WEAVE -j RETURN",
+    ]
     assert plan_repair(there, CHAINS, NAT) == ["*nat", ":WEAVE - [0:0]", "COMMIT"]
     assert plan_removal(there, CHAINS, NAT) == [
         "*nat",

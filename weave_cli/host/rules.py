@@ -1,7 +1,7 @@
 """Our firewall rules as values, and the way from the rules that are there to the ones wanted. Pure.
 
-All our rules stand in chains of our own; each is entered by one jump, the first rule of a built-in chain,
-so that our rules speak before Docker's and a reset has little to find. Rules are written exactly as
+All our rules stand in chains of our own; each is entered by one jump from a built-in chain, in the filter its
+first rule, so that our rules speak before Docker's. So a reset has little to find. Rules are written exactly as
 `iptables -S` prints them back: equality of lines is how a change is noticed.
 Source: specification cli, section 7.5.
 """
@@ -55,12 +55,16 @@ class FirewallFacts:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """A chain of ours, the built-in chain that jumps to it first of all, and its rules without `-A CHAIN`."""
+    """A chain of ours, the built-in chain that jumps to it, and its rules without `-A CHAIN`.
+
+    comes_first: the jump has to be the first rule there; else it may stand anywhere.
+    """
 
     name: str
     entered_from: str
     rules: tuple[str, ...]
     table: str = FILTER
+    comes_first: bool = True
 
 
 def wanted_chains(facts: FirewallFacts) -> tuple[Chain, ...]:
@@ -119,7 +123,8 @@ def _nat_chain(facts: FirewallFacts) -> Chain:
             f"-s {subnet} ! -d {subnet} -j MASQUERADE",
         )
     )
-    return Chain("WEAVE", "POSTROUTING", (*joined, *rules), NAT)
+    # Docker puts a rule in front for each network that it makes, about other packets.
+    return Chain("WEAVE", "POSTROUTING", (*joined, *rules), NAT, comes_first=False)
 
 
 def is_masqueraded(subnet: Cidr, nat_listing: Sequence[str]) -> bool:
@@ -148,9 +153,10 @@ def plan_repair(listing: Sequence[str], chains: Iterable[Chain], table: str = FI
             lines += (prefix + rule for rule in chain.rules)
         entered = [line for line in listing if line.startswith(f"-A {chain.entered_from} ")]
         jump = f"{chain.entered_from} -j {chain.name}"
-        if entered[:1] != [f"-A {jump}"] or entered.count(f"-A {jump}") != 1:
+        is_in_place = not chain.comes_first or entered[:1] == [f"-A {jump}"]
+        if not is_in_place or entered.count(f"-A {jump}") != 1:
             lines += [f"-D {jump}"] * entered.count(f"-A {jump}")
-            lines.append(f"-I {chain.entered_from} 1 -j {chain.name}")
+            lines.append(f"-I {chain.entered_from} 1 -j {chain.name}" if chain.comes_first else f"-A {jump}")
     return _as_transaction(table, lines)
 
 
