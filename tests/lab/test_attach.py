@@ -46,6 +46,9 @@ def test_containers_of_two_hosts_meet_at_addresses_of_all_flavours(two_hosts: Tw
     }
     assert resolves(two, "bb", "aa") in ("10.9.1.1", "10.9.2.1", "10.2.8.1", default)
     assert "224.0.0.0/4 dev ethwe" in one.run("docker exec aa ip route")
+    exposed, *others = (line.split() for line in one.run("weave ps").splitlines())
+    assert exposed[0] == "weave:expose" and len(exposed) == 2
+    assert [line[0] for line in others] == [one.run("docker inspect -f '{{slice .Id 0 12}}' aa")]
 
     assert one.run("weave detach 10.9.1.1/24 10.7.7.7/24 net:10.2.8.0/24 aa") == "10.9.1.1 10.7.7.7 10.2.8.1"
     assert shown(one, "aa") == ["10.9.2.1/24", f"{default}/24"]

@@ -48,6 +48,8 @@ def test_nothing_is_left_of_a_used_network(launched: tuple[LabHost, LabHost], la
     one, two = launched
     one.run("docker network create -d weavemesh --ipam-driver weavemesh --subnet 10.33.0.0/16 other")
     containers = [start(one), start(one, "other")]
+    one.run(f"weave attach 10.2.1.1/24 {start(one, 'bridge')}")
+    one.run("weave expose && weave attach-bridge")
     lab.partition([one], [two])
     one.run(f"docker rm -f {' '.join(containers)}")
     lab.unblock()

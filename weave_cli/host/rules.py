@@ -1,8 +1,8 @@
 """Our firewall rules as values, and the way from the rules that are there to the ones wanted. Pure.
 
 All our rules stand in chains of our own; each is entered by one jump from a built-in chain, in the filter its
-first rule, so that our rules speak before Docker's. So a reset has little to find. Rules are written exactly as
-`iptables -S` prints them back: equality of lines is how a change is noticed.
+first rule, so that our rules speak before Docker's. So a reset has little to find. Rules are written exactly
+as `iptables -S` prints them back: equality of lines is how a change is noticed.
 Source: specification cli, section 7.5.
 """
 

@@ -130,11 +130,11 @@ class Weaver:
         )
         if is_restart:
             self._targets.recall(self._options.peers)
+        await self.exposures.recall()
         await self._api.start()
         if not is_restart:
             # Before anything is changed on the host: the operator may have mistyped a peer.
             await self._targets.begin(self._options.peers)
-        await self.exposures.recall()
         await self._dataplane.prepare()
         await self._dataplane.open()
         if self._dns_server:
