@@ -24,13 +24,27 @@ settings.load_profile("weave")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The engine of the lab's hosts."""
+    """The engine of the lab's hosts, and how much the simulations simulate."""
     parser.addoption(
         "--engine",
         choices=VERSIONS,
         default=DEFAULT,
         help="Docker's version on the lab's hosts (default 20.10)",
     )
+    parser.addoption(
+        "--sim-seeds",
+        default="50",
+        metavar="N|FIRST-LAST",
+        help="how many seeds, or which, whole routers are simulated with (default 50; at night 1000)",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests with an argument sim_seed run once for each seed."""
+    if "sim_seed" in metafunc.fixturenames:
+        first, dash, last = metafunc.config.getoption("--sim-seeds").partition("-")
+        seeds = range(int(first), int(last) + 1) if dash else range(int(first))
+        metafunc.parametrize("sim_seed", seeds)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -53,6 +53,7 @@ class End:
     address: str
     outbound: bool
     secret: int
+    delay_s: float
     is_open: bool = True
     is_added: bool = False
     free_at: float = 0.0
@@ -94,6 +95,8 @@ class FakeNetwork:
         self.rng = random.Random(seed)
         self.now = START
         self.delay_s = delay_s
+        #: How many times slower than others a connection may be; messages of two overtake each other so.
+        self.spread = 1.0
         self.overlay_s = overlay_s
         self.discovery = discovery
         self.connection_limit = 0
@@ -102,6 +105,7 @@ class FakeNetwork:
         self.make_node: Callable[..., MeshNode] = lambda number, **facts: MeshNode(**facts)
         self.stations: dict[int, Station] = {}
         self.messages = 0
+        self.octets = 0
         self._group: dict[int, int] = {}
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
@@ -202,10 +206,23 @@ class FakeNetwork:
                     self._close(station.ends[event.conn_id], event.reason, tell_node=False)
             elif isinstance(event, PeersForgotten):
                 station.forgotten += sorted(event.names)
-        wake = max(node.next_wake(), self.now)
+        wake = max(self.next_wake(station), self.now)
         if wake < station.wake_at:
             station.wake_at = wake
             self._later(wake - self.now, self._wake(station, node, wake))
+
+    # What networks of more than nodes change
+
+    def next_wake(self, station: Station) -> float:
+        """When a station wants to be woken."""
+        return station.node.next_wake()
+
+    def on_wake(self, station: Station) -> None:
+        """Wake it."""
+        station.node.on_wake(self.now)
+
+    def on_message(self, station: Station, tag: int, payload: bytes) -> None:
+        """A station sends something."""
 
     # How it works
 
@@ -239,7 +256,7 @@ class FakeNetwork:
         def action() -> None:
             if station.node is node and station.is_up and station.wake_at == wake:
                 station.wake_at = float("inf")
-                node.on_wake(self.now)
+                self.on_wake(station)
                 self.drain(station)
 
         return action
@@ -261,15 +278,16 @@ class FakeNetwork:
 
     def _join(self, caller: Station, called: Station, address: str) -> None:
         ephemeral = f"{caller.ip}:{self.rng.randrange(20000, 60000)}"
+        delay_s = self.delay_s * self.rng.uniform(1, self.spread)
         ends = [
-            End(next(self._ids), caller, caller.node, address, True, self.rng.getrandbits(64)),
-            End(next(self._ids), called, called.node, ephemeral, False, self.rng.getrandbits(64)),
+            End(next(self._ids), one, one.node, there, one is caller, self.rng.getrandbits(64), delay_s)
+            for one, there in ((caller, address), (called, ephemeral))
         ]
         ends[0].other, ends[1].other = ends[1], ends[0]
         for end in ends:
             end.station.ends[end.conn_id] = end
             # Both have sent their features; how long these travel is different for each side.
-            end.free_at = self.now + self.rng.uniform(1, 2) * self.delay_s
+            end.free_at = self.now + self.rng.uniform(1, 2) * delay_s
             self._later(end.free_at - self.now, self._introduce(end))
 
     def _introduce(self, end: End) -> Callable[[], None]:
@@ -322,8 +340,10 @@ class FakeNetwork:
                 return
             for tag, payload in end.node.send_pending(conn_id, self.now):
                 self.messages += 1
+                self.octets += len(payload)
+                self.on_message(station, tag, payload)
                 other = end.other
-                other.free_at = max(other.free_at, self.now + self.delay_s * self.rng.uniform(1, 2))
+                other.free_at = max(other.free_at, self.now + end.delay_s * self.rng.uniform(1, 2))
                 self._later(other.free_at - self.now, self._deliver(other, tag, payload))
 
         return action

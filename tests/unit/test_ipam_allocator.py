@@ -8,7 +8,7 @@ from tests.fakes.allocators import FakeAllocatorMesh, FakePeer
 from weave_cli.addresses import Cidr, parse_address, parse_cidr
 from weave_cli.errors import RemoteProtocolError, RouterProblem
 from weave_cli.names import PeerName
-from weave_cli.router.ipam.allocator import Setup
+from weave_cli.router.ipam.allocator import Saved, Setup
 
 
 def one_peer(whole: str = "10.32.0.0/12") -> tuple[FakeAllocatorMesh, FakePeer]:
@@ -273,4 +273,21 @@ def test_everything_is_there_after_a_restart() -> None:
     mesh.deliver()
     assert isinstance(two.answers[fresh], Cidr)
     assert two.answers[fresh] != before
+    mesh.check()
+
+
+def test_claim_of_what_is_ours_holds_though_the_journal_is_lost() -> None:
+    """With the list of seeds alone we believe that another owns the address, and are denied it first."""
+    mesh = FakeAllocatorMesh(1)
+    names = (PeerName(0x7A0000000001), PeerName(0x7A0000000002))
+    one, two = mesh.add(1, Setup(seeds=names)), mesh.add(2, Setup(seeds=names))
+    number = two.claim("c", "10.32.0.7/26")
+    mesh.deliver()
+    assert two.answers[number] == parse_cidr("10.32.0.7/26")
+    two.journal.committed = Saved()
+    two.start()
+    again = two.claim("c", "10.32.0.7/26")
+    mesh.deliver()
+    assert two.answers[again] == parse_cidr("10.32.0.7/26")
+    assert one.allocator.owned() == {}
     mesh.check()

@@ -128,6 +128,10 @@ def test_denied_subnet_fails_no_claim_inside_it() -> None:
     assert desk.events() == []
     address = parse_address("10.0.0.200")
     desk.operations.on_denied(Range(address, address + 1), SMALL)
+    assert desk.events() == []
+    desk.operations.on_told(BIG)
+    assert desk.events() == []
+    desk.operations.on_told(SMALL)
     assert desk.events() == [
         Refused(claim, "Unable to claim: address 10.0.0.200/24 is owned by other peer peer 3")
     ]

@@ -113,6 +113,19 @@ def test_loss_of_used_space_is_a_quarrel_that_changes_nothing() -> None:
     assert territory.is_free(WHOLE.start + 1)
 
 
+def test_what_is_in_use_behind_a_loss_is_no_quarrel() -> None:
+    """An old journal has no token behind what was given away; Go routers look up to the next they have."""
+    territory = load(Saved(halves(), {"c": Holding(True, [cidr(100)])}))
+    theirs = halves()
+    theirs.entries[0] = Entry(token=WHOLE.start, peer=OTHER, version=9, free=32)
+    theirs.entries.insert(1, Entry(token=WHOLE.start + 32, peer=US, version=1, free=95))
+    assert territory.merge(theirs).updated
+    assert territory.owner_of(WHOLE.start + 31) == OTHER
+    assert not territory.is_free(WHOLE.start + 31)
+    assert territory.is_free(WHOLE.start + 33)
+    assert territory.owner_of(WHOLE.start + 100) == US
+
+
 def test_loss_that_the_walk_does_not_see_is_a_quarrel_too() -> None:
     """A token before our first one takes what our last entry owns around the end of the range."""
     wrapped = Ring(WHOLE, [Entry(token=WHOLE.start + 64, peer=US, free=256)])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.vectors.load import load
 from weave_cli.errors import LocalProtocolError
-from weave_cli.router.wire.gob_decode import MAX_ELEMENTS, decode_stream
+from weave_cli.router.wire.gob_decode import MAX_ELEMENTS, GobDecoder, decode_stream
 from weave_cli.router.wire.gob_encode import GobEncoder, encode_int, encode_stream, encode_uint
 from weave_cli.router.wire.gob_types import (
     BOOL,
@@ -18,6 +18,7 @@ from weave_cli.router.wire.gob_types import (
     INT,
     STRING,
     UINT,
+    Basic,
     GobError,
     GobType,
     MapOf,
@@ -335,3 +336,38 @@ def test_elements_are_counted_over_the_whole_stream() -> None:
     stream = slice_type(66, 67) + slice_type(67, 3) + value_of(66, b"\0" + encode_uint(count) + inner * count)
     with pytest.raises(GobError, match="elements"):
         decode_stream(stream, SliceOf(SliceOf(UINT)))
+
+
+def test_types_may_be_known_before_the_octets_that_use_them() -> None:
+    sample = {"U": 7}
+    octets = encode_stream((SAMPLE, sample))
+    first = GobDecoder(octets)
+    expected = first.decode(SAMPLE)
+    again = GobEncoder()
+    both = again.encode(SAMPLE, sample), again.encode(SAMPLE, sample)
+    alone = both[1]
+    definitions = both[0].removesuffix(alone)
+    known = GobDecoder(definitions)
+    known.read_definitions()
+    assert known.at_end
+    for _ in range(2):
+        assert known.begin(alone).decode(SAMPLE) == expected
+    with pytest.raises(GobError, match="value where definitions are due"):
+        GobDecoder(both[0]).read_definitions()
+    with pytest.raises(GobError):
+        GobDecoder(alone).decode(SAMPLE)
+
+
+def test_layout_of_a_senders_type_is_compared_field_by_field() -> None:
+    pair = StructOf("pair", (("A", UINT), ("B", STRING)))
+    decoder = GobDecoder(encode_stream((SliceOf(pair), [])))
+    decoder.decode(SliceOf(pair))
+    ids = [number for number in range(60, 70) if decoder.sends_just(number, SliceOf(pair))]
+    assert len(ids) == 1
+    for other in (
+        StructOf("pair", (("B", STRING), ("A", UINT))),
+        StructOf("pair", (("A", UINT),)),
+        StructOf("pair", (("A", UINT), ("B", BYTES))),
+    ):
+        assert not decoder.sends_just(ids[0], SliceOf(other))
+    assert decoder.sends_just(Basic.UINT.value, UINT) and not decoder.sends_just(Basic.UINT.value, INT)

@@ -203,6 +203,7 @@ class Allocator:
                 self._donate(decode_range(data[1:]), source, now)
             case UnicastKind.RING_UPDATE:
                 self._take_state(decode_state(data[1:]), source, now)
+                self._operations.on_told(source)
             case UnicastKind.SPACE_DENIED:
                 self._operations.on_denied(decode_range(data[1:]), source)
             case kind:

@@ -23,13 +23,22 @@ class Merged:
     updated: bool
 
 
-def merge_rings(ours: Ring, theirs: Ring, us: PeerName, has_allocations: Callable[[Range], bool]) -> Merged:
+def merge_rings(
+    ours: Ring,
+    theirs: Ring,
+    us: PeerName,
+    has_allocations: Callable[[Range], bool],
+    *,
+    gives_in: bool = False,
+) -> Merged:
     """Both rings as one; raises RemoteProtocolError with the texts of the specification.
 
-    has_allocations: whether some address of a stretch of ours is in use here.
+    has_allocations: whether some address of a stretch of ours is in use here. The Go routers ask that of all
+    up to our next token, of which they lose perhaps only the beginning. gives_in: take what is newer, and
+    let the caller see whether anything is lost that is in use.
     """
     _check_compatible(ours, theirs)
-    walk = _Walk(us, ours, has_allocations)
+    walk = _Walk(us, ours, has_allocations, gives_in)
     entries, updated = walk.run(theirs.entries)
     ring = Ring(ours.whole, entries, ours.seeds or theirs.seeds)
     for index, entry in enumerate(ring.entries):
@@ -61,8 +70,11 @@ def _check_compatible(ours: Ring, theirs: Ring) -> None:
 class _Walk:
     """Both sorted lists side by side."""
 
-    def __init__(self, us: PeerName, ours: Ring, has_allocations: Callable[[Range], bool]) -> None:
+    def __init__(
+        self, us: PeerName, ours: Ring, has_allocations: Callable[[Range], bool], gives_in: bool
+    ) -> None:
         self._us = us
+        self._gives_in = gives_in
         self._ours = ours.entries
         self._end = ours.whole.end
         self._has_allocations = has_allocations
@@ -99,7 +111,7 @@ class _Walk:
 
     def _insert(self, theirs: Entry, own: int) -> None:
         """A token that we do not have: it may split a range of ours."""
-        if self._previous == self._us and theirs.peer != self._us:
+        if self._previous == self._us and theirs.peer != self._us and not self._gives_in:
             behind_our_last = own >= len(self._ours)
             if behind_our_last or self._has_allocations(Range(theirs.token, self._next_token(own))):
                 raise RemoteProtocolError(
@@ -128,7 +140,7 @@ class _Walk:
         elif theirs.peer == self._us:
             # An echo of our own former life, which knew more changes than we remember.
             self._keep(replace(ours, version=later_version(theirs.version)))
-        elif not self._has_allocations(stretch):
+        elif self._gives_in or not self._has_allocations(stretch):
             self._take(theirs)
         else:
             raise RemoteProtocolError(

@@ -125,13 +125,22 @@ class Operations:
 
     def on_denied(self, part: Range, source: PeerName) -> None:
         """A peer has nothing free in a range that we asked for."""
-        denied = [one for one in self.claims if Range(one.cidr.address, one.cidr.address + 1) == part]
-        self.claims = [one for one in self.claims if one not in denied]
-        for claim in denied:
-            self._refuse(claim, self._owned_elsewhere(claim.cidr, source))
+        for claim in self.claims:
+            if Range(claim.cidr.address, claim.cidr.address + 1) == part:
+                claim.denied_by = source
         for subnet in {one.subnet for one in self.allocations if one.subnet.network == part}:
             self._awaited.discard(subnet)
             self._ask_for_space(subnet)
+
+    def on_told(self, source: PeerName) -> None:
+        """A peer has said how it sees the ring, as it does behind every denial: those are final now.
+
+        Without a journal we may have asked for what is ours.
+        """
+        denied = [one for one in self.claims if one.denied_by == source]
+        self.claims = [one for one in self.claims if one not in denied]
+        for claim in denied:
+            self._refuse(claim, self._owned_elsewhere(claim.cidr, source))
 
     def retry(self, now: float) -> None:
         """Try all that waits once, in the order of section 5: something has changed."""
@@ -211,7 +220,7 @@ class Operations:
         if owner is None or pending.asked == owner:
             return False
         address = pending.cidr.address
-        pending.asked = owner
+        pending.asked, pending.denied_by = owner, None
         if self._speaker.ask_for_space(owner, Range(address, address + 1)):
             pending.failed_attempts = 0
             return False

@@ -52,7 +52,8 @@ class PendingAllocation:
 class PendingClaim:
     """Waits for a ring, or for another owner's answer.
 
-    request: None when its caller was told yes already. asked: the owner whose answer we wait for.
+    request: None when its caller was told yes already. asked: the owner whose answer we wait for. denied_by:
+    who has nothing free there; what it says of the ring comes next, and may say that the address is ours.
     failed_attempts: how often the owner could not be reached.
     """
 
@@ -62,4 +63,5 @@ class PendingClaim:
     is_container: bool
     no_error_on_unknown: bool
     asked: PeerName | None = None
+    denied_by: PeerName | None = None
     failed_attempts: int = 0

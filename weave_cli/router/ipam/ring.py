@@ -117,7 +117,7 @@ class Ring:
         if self.entries[at].token == start:
             self._change(at, peer=to, free=size, jump=jump)
         else:
-            self._change(at, free=(start - self.entries[at].token) % self.whole.size)
+            self._change(at, free=(start - self.entries[at].token) % self.whole.size, jump=jump)
             at = self._insert(Entry(token=start, peer=to, free=size))
         at += 1
         while at < len(self.entries) and self.entries[at].token < end:

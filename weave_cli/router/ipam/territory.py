@@ -112,13 +112,15 @@ class Territory:
 
     def merge(self, theirs: Ring) -> RingNews:
         """Take a received ring into ours; raises RemoteProtocolError, and changes nothing, on a quarrel."""
-        merged = merge_rings(self.ring, theirs, self._us, self.has_allocations)
+        merged = merge_rings(self.ring, theirs, self._us, self.has_allocations, gives_in=True)
         if merged.ring == self.ring:
             return NO_NEWS
         before, after = self.ring.owned_by(self._us), merged.ring.owned_by(self._us)
         lost, gained = subtract_ranges(before, after), subtract_ranges(after, before)
         for stretch in lost:
             if self.has_allocations(stretch):
+                # Says so in the Go routers' words, unless they would not have seen it.
+                merge_rings(self.ring, theirs, self._us, self.has_allocations)
                 raise RemoteProtocolError(f"incoming ring takes {stretch} away, where addresses are in use")
         self.ring = merged.ring
         for stretch in lost:

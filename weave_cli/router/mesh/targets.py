@@ -103,7 +103,7 @@ class Targets:
         `patient` those of peers that should dial us.
         """
         patience_s = PATIENCE_S * (1 + len(patient) / _PATIENCE_DOUBLES_AT)
-        for address in wanted:
+        for address in sorted(wanted):
             if address not in self._targets:
                 wait_s = self._rng.uniform(patience_s, 2 * patience_s) if address in patient else 0
                 self._targets[address] = _Target(address, next_try=now + wait_s)

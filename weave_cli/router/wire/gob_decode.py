@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -21,7 +22,8 @@ _MAX_DEPTH: Final = 32
 #: hundreds in memory: the length of a message does not bound what it costs. Honest ones stay far below.
 MAX_ELEMENTS: Final = 1 << 18
 
-_BASIC_BY_ID: Final = {kind.value: kind for kind in Basic}
+#: Definitions of more octets are nobody's honest ones, and are not kept.
+_LONGEST_REMEMBERED: Final = 1024
 
 
 @dataclass(slots=True)
@@ -116,7 +118,10 @@ class GobDecoder:
     # Numbers and octets
 
     def _uint(self) -> int:
-        first = self._octet()
+        if self._at >= self._end:
+            raise GobError("gob: message ends too early")
+        first = self._data[self._at]
+        self._at += 1
         if first < 128:
             return first
         count = 256 - first
@@ -127,12 +132,6 @@ class GobDecoder:
     def _int(self) -> int:
         value = self._uint()
         return ~(value >> 1) if value & 1 else value >> 1
-
-    def _octet(self) -> int:
-        if self._at >= self._end:
-            raise GobError("gob: message ends too early")
-        self._at += 1
-        return self._data[self._at - 1]
 
     def _take(self, count: int) -> bytes:
         start, self._at = self._at, self._at + count
@@ -237,7 +236,14 @@ class GobDecoder:
             raise GobError(f"gob: definition of the reserved type {type_id}")
         if type_id in self._types:
             raise GobError(f"gob: type {type_id} is defined twice")
-        self._spend(1)
+        octets = self._data[self._at : self._end]
+        read = _remembered_type if len(octets) <= _LONGEST_REMEMBERED else _read_type
+        self._types[type_id], elements = read(octets)
+        self._spend(1 + elements)
+        self._at = self._end
+
+    def read_type(self) -> _SentType:
+        """A definition behind its type's id, which is all that there is."""
         choice = self._uint()
         match choice:
             case 2:
@@ -253,7 +259,14 @@ class GobDecoder:
                 raise GobError(f"gob: definition of an unexpected kind ({choice})")
         if self._uint() != 0:
             raise GobError("gob: definition of two kinds at once")
-        self._types[type_id] = sent
+        if self._at != self._end:
+            raise GobError("gob: message does not end with its value")
+        return sent
+
+    @property
+    def elements(self) -> int:
+        """How many types and elements have been read."""
+        return self._elements
 
     def _described(self, shapes: tuple[str, ...]) -> dict[str, Any]:
         """A descriptor struct (appendix A.2); keys are field numbers, absent ones zero."""
@@ -281,6 +294,19 @@ class GobDecoder:
             names.append((one["0"] or b"").decode("utf-8", "surrogateescape"))
             parts.append(one["1"])
         return names, parts
+
+
+def _read_type(octets: bytes) -> tuple[_SentType, int]:
+    """A definition, and how many elements it has."""
+    decoder = GobDecoder(octets)
+    try:
+        return decoder.read_type(), decoder.elements
+    except RecursionError as problem:
+        raise GobError("gob: message ends too early") from problem
+
+
+#: Programs define the same types in every stream.
+_remembered_type = functools.lru_cache(512)(_read_type)
 
 
 def zero_of(kind: GobType) -> Any:

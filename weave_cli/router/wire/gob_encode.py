@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from weave_cli.errors import LocalProtocolError
 from weave_cli.router.wire.gob_types import FIRST_USER_ID, Basic, GobType, MapOf, SliceOf, StructOf
@@ -33,15 +33,11 @@ class GobEncoder:
     def encode(self, kind: GobType, value: Any) -> bytes:
         """The messages of one value, definitions first."""
         parts: list[bytes] = []
-        type_id = self._define(kind, parts)
-        body = bytearray(encode_int(type_id))
-        if not isinstance(kind, StructOf):
-            body += b"\0"
-        _append(body, kind, value)
-        parts.append(encode_uint(len(body)) + bytes(body))
+        type_id = self.define(kind, parts)
+        parts.append(_message(kind, type_id, value))
         return b"".join(parts)
 
-    def _define(self, kind: GobType, parts: list[bytes]) -> int:
+    def define(self, kind: GobType, parts: list[bytes]) -> int:
         """The id of a type; what the reader does not know yet of it is added to parts, outer types first."""
         if isinstance(kind, Basic):
             return kind.value
@@ -110,8 +106,39 @@ class GobEncoder:
 
 def encode_stream(*items: tuple[GobType, Any]) -> bytes:
     """The values of one stream by one encoder."""
+    if len(items) == 1:
+        ((kind, value),) = items
+        definitions, type_id = _begin_stream(kind)
+        return definitions + _message(kind, type_id, value)
     encoder = GobEncoder()
     return b"".join(encoder.encode(kind, value) for kind, value in items)
+
+
+def _begin_stream(kind: GobType) -> tuple[bytes, int]:
+    """What a stream of one value begins with, and its type's id; most messages are such streams."""
+    known = _BEGINNINGS.get(id(kind))
+    if known is None:
+        if len(_BEGINNINGS) >= _MOST_BEGINNINGS:
+            _BEGINNINGS.clear()
+        encoder, parts = GobEncoder(), list[bytes]()
+        type_id = encoder.define(kind, parts)
+        # The type itself is kept, so that no other can get its identity.
+        known = _BEGINNINGS[id(kind)] = (b"".join(parts), type_id, kind)
+    return known[0], known[1]
+
+
+#: The program has fewer such types; only tests make more.
+_MOST_BEGINNINGS: Final = 64
+_BEGINNINGS: Final[dict[int, tuple[bytes, int, GobType]]] = {}
+
+
+def _message(kind: GobType, type_id: int, value: Any) -> bytes:
+    """One value as a message."""
+    body = bytearray(encode_int(type_id))
+    if not isinstance(kind, StructOf):
+        body += b"\0"
+    _append(body, kind, value)
+    return encode_uint(len(body)) + bytes(body)
 
 
 def _append(out: bytearray, kind: GobType, value: Any) -> None:
