@@ -6,11 +6,9 @@ would, feeds the processes, and computes routes over the links that are establis
 
 from __future__ import annotations
 
-import fcntl
 import os
 import select
 import socket
-import struct
 import subprocess
 import sys
 import threading
@@ -20,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from tests.kernel.namespaces import Host, call_in
+from weave_cli.host.tap import open_tap
 from weave_cli.names import PeerName, format_peer_name
 from weave_cli.router.mesh.routes import widen
 from weave_cli.router.overlay.roles import Carriage, ControlReady, Established, Failed, Neighbour
@@ -44,16 +43,6 @@ from weave_cli.router.sleeve.messages import (
 PORT = 6783
 #: As for other programs of the router's container; the process needs even less.
 _NO_PRIVILEGE = ("setpriv", "--bounding-set=-all,+net_admin,+net_raw")
-
-_TUNSETIFF = 0x400454CA
-_IFF_TAP, _IFF_NO_PI, _IFF_VNET_HDR = 0x0002, 0x1000, 0x4000
-
-
-def open_tap(name: str, flags: int = 0) -> int:
-    """A TAP device of the namespace that the calling thread is in."""
-    fd = os.open("/dev/net/tun", os.O_RDWR)
-    fcntl.ioctl(fd, _TUNSETIFF, struct.pack("16sH22x", name.encode(), _IFF_TAP | _IFF_NO_PI | flags))
-    return fd
 
 
 def _udp(address: str = "0.0.0.0") -> socket.socket:
@@ -124,13 +113,12 @@ class SleeveMesh:
         self._stopping = False
         self._thread = threading.Thread(target=self._run)
 
-    def launch(self, host: Host, *, mtu: int = 1500, has_vnet_header: bool = True) -> SleeveHost:
+    def launch(self, host: Host, *, mtu: int = 1500) -> SleeveHost:
         """Make bridge and TAP device, start the process. Call all launches before `start`."""
         name = PeerName(0x7A0000000000 + host.number)
         host.run(f"ip link add weave mtu {mtu} type bridge")
         host.run("ip link set weave up")
-        flags = _IFF_VNET_HDR if has_vnet_header else 0
-        tap = call_in(host.namespace, lambda: open_tap("weave-tap", flags))
+        tap = call_in(host.namespace, open_tap)
         host.run(f"ip link set weave-tap mtu {mtu} master weave up")
         host.run("bridge link set dev weave-tap learning off flood on")
         udp = call_in(host.namespace, _udp)

@@ -155,14 +155,6 @@ def test_tcp_carries_every_octet_at_the_mtu_of_the_path(
         assert checksum_errors(underlay, container) == 0
 
 
-def test_a_device_without_virtio_header_works_too(underlay: Underlay, mesh: SleeveMesh) -> None:
-    one, two = (mesh.launch(underlay.host(), has_vnet_header=False) for _ in range(2))
-    mesh.start()
-    mesh.join(one, two)
-    mesh.wait_established()
-    assert send_by_tcp(one.host.container(), two.host.container(), "10.32.2.1", 3_000_000) == 1438
-
-
 @KEYS
 def test_a_path_that_loses_large_packets_silently_is_measured(
     underlay: Underlay, mesh: SleeveMesh, key: bytes | None

@@ -7,8 +7,7 @@ things: it starts
 
 with three inherited descriptors:
 
-    tap      /dev/net/tun attached with IFF_TAP | IFF_NO_PI | IFF_VNET_HDR; without the last it works, but
-             gives the bridge every TCP segment by itself, at half the speed
+    tap      /dev/net/tun attached with IFF_TAP | IFF_NO_PI | IFF_VNET_HDR
     udp      a UDP socket, IPv4, bound to the mesh port, nobody else reads it; options are the process's own
     control  the process's end of the socketpair
 
