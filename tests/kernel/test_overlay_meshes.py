@@ -180,3 +180,16 @@ def test_kernels_of_neighbours_that_relay_find_each_other_all_the_same(
     for host, container in ((mesh.hosts[1], three), (mesh.hosts[2], two)):
         mac = underlay.run_in(container, "cat /sys/class/net/eth0/address").strip()
         assert places(host, mac) == {"weave-vxlan"}
+
+
+def test_neighbours_reach_each_other_where_sleeve_is_blocked(underlay: Underlay, launch: Launch) -> None:
+    hosts = [underlay.host() for _ in range(3)]
+    for host in hosts:
+        host.block_udp(6783)
+    planes = [launch(host) for host in hosts]
+    for conn, (one, other) in enumerate(LINE, start=1):
+        join(planes[one - 1], planes[other - 1], conn)
+        overlay_becomes(planes[one - 1], "vxlan", conn=conn)
+    containers = [host.container() for host in hosts]
+    exchange(containers[0], containers[1], "10.32.2.1")
+    exchange(containers[1], containers[2], "10.32.3.1")

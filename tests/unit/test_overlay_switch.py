@@ -22,8 +22,11 @@ def test_the_first_that_works_carries_until_a_better_one_does() -> None:
 def test_a_worse_one_changes_nothing() -> None:
     switch = both()
     switch.established("vxlan")
+    assert not switch.works("sleeve")
     assert switch.established("sleeve") is None
+    assert switch.works("sleeve")
     assert switch.failed("sleeve", "silence") is None
+    assert not switch.works("sleeve")
     assert (switch.best, switch.why_not_better()) == ("vxlan", {})
 
 

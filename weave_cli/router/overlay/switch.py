@@ -68,6 +68,10 @@ class OverlaySwitch:
             better.add(name)
         return {name: reason for name, reason in self._reasons.items() if name in better}
 
+    def works(self, name: str) -> bool:
+        """Whether that overlay works now, best or not."""
+        return self._states.get(name) is _State.WORKING
+
     def may_yet_work(self, name: str) -> bool:
         """Whether it was neither held nor given up so far."""
         return self._states.get(name) in (_State.PENDING, _State.WORKING)

@@ -67,6 +67,7 @@ class DataPlane:
         self._settings = settings
         self.upkeep = HostUpkeep(make_wish(settings))
         self._connections: dict[int, _Connection] = {}
+        self._leading: frozenset[PeerName] = frozenset()
         self.macs = MacHomes()
         self._vxlan = VxlanPaths(
             settings.name, rng=rng, act=lambda conn_id, event: self._act(conn_id, VXLAN, event)
@@ -212,7 +213,8 @@ class DataPlane:
         """
         hops = {name: hop for name, hop in unicast.items() if hop != UNKNOWN_PEER}
         self._sleeve.set_routes(hops, broadcast)
-        self._kernel.set_relays(frozenset(hop for name, hop in hops.items() if hop != name))
+        self._leading = frozenset(hop for name, hop in hops.items() if hop != name)
+        self._choose_relays()
 
     def attributes(self, conn_id: int) -> dict[str, str | int | bool]:
         """What status shows: name and MTU of the overlay that carries, and why no better one does."""
@@ -234,6 +236,16 @@ class DataPlane:
             for one in self._connections.values()
         ]
         return {VXLAN: {"Port": self._settings.vxlan_port, "Carriage": carriage}, SLEEVE: None}
+
+    def _choose_relays(self) -> None:
+        """Where sleeve does not work the kernel floods all the same: better one host than none."""
+        self._kernel.set_relays(
+            frozenset(
+                one.neighbour.name
+                for one in self._connections.values()
+                if one.neighbour.name in self._leading and one.switch.works(SLEEVE)
+            )
+        )
 
     def _connect_vxlan(self, neighbour: Neighbour) -> str | None:
         """The reason when it cannot even be tried."""
@@ -269,11 +281,13 @@ class DataPlane:
                 self._begin(self._carry(conn_id, connection))
             case Established():
                 self._follow(conn_id, connection, switch.established(overlay))
+                self._choose_relays()
             case Held(reason=reason):
                 self._kernel.hold(conn_id)
                 self._follow(conn_id, connection, switch.held(overlay, reason))
             case Failed(reason=reason):
                 self._follow(conn_id, connection, switch.failed(overlay, reason))
+                self._choose_relays()
 
     async def _carry(self, conn_id: int, connection: _Connection) -> None:
         """The path proved itself: let the kernel carry, then say so."""
