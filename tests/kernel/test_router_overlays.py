@@ -1,7 +1,8 @@
-"""Whole routers and the frames of their containers: what goes on when a router restarts, and in partial meshes."""
+"""Whole routers and the frames of their containers: over restarts, and in meshes that are not full."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 import time
@@ -121,7 +122,7 @@ def test_sleeve_is_there_again_when_the_router_is(router: Launch) -> None:
 def test_a_line_of_hosts_is_one_network(router: Launch) -> None:
     routers = [router() for _ in range(4)]
     routers[0].start("--no-discovery")
-    for before, one in zip(routers, routers[1:], strict=False):
+    for before, one in itertools.pairwise(routers):
         one.start("--no-discovery", before.host.address)
     eventually(lambda: [len(overlays(one)) for one in routers] == [1, 2, 2, 1], routers[0].log)
     containers = [one.host.container() for one in routers]
