@@ -145,6 +145,20 @@ def test_merge_does_not_depend_on_the_order_and_is_done_once(
     assert one == copy_of(one), "merging changes neither"
 
 
+@settings(max_examples=120, deadline=None)
+@given(steps=STEPS, chosen=st.lists(st.integers(0, 1 << 20), min_size=3, max_size=3))
+def test_onlookers_see_the_same_whatever_they_hear_first(
+    steps: list[tuple[PeerName, str, int]], chosen: list[int]
+) -> None:
+    rings = run(steps).rings
+    one, two, three = (rings[number % len(rings)] for number in chosen)
+
+    def merge(ours: Ring, theirs: Ring) -> Ring:
+        return merge_rings(ours, theirs, PeerName(0x7A00000000FF), lambda part: False).ring
+
+    assert merge(merge(one, two), three) == merge(one, merge(two, three)) == merge(merge(three, one), two)
+
+
 @settings(max_examples=200, deadline=None)
 @given(free=st.lists(PARTS, max_size=6), taken=st.lists(ADDRESSES, max_size=20), wanted=PARTS)
 def test_space_agrees_with_a_plain_set(free: list[Range], taken: list[int], wanted: Range) -> None:
