@@ -188,3 +188,30 @@ def test_mesh_lives_through_trouble(sim_seed: int) -> None:
             f"repeat with: pytest tests/sim/test_router_cores.py --sim-seeds {sim_seed}-{sim_seed}"
         )
         raise
+
+
+def test_two_hundred_routers_agree_though_each_knows_only_a_few() -> None:
+    rng = random.Random(1)
+    seeds = tuple(peer_name(number) for number in range(1, 9))
+    network = RouterNetwork(1, whole="10.32.0.0/16", make_setup=lambda _: Setup(seeds=seeds), discovery=False)
+    network.spread = 20
+    network.add(200)
+    for number in range(2, 201):
+        network.connect(number, *{number - 1, rng.randrange(1, number)})
+    network.run_for(15)
+    hosts = rng.sample(range(1, 201), 16)
+    for number in hosts:
+        network.run(number)
+        network.run_for(0.2)
+    network.run_for(10)
+    network.check_agreement()
+    assert all(len(network.hosts[number].containers) == 1 for number in hosts)
+    network.partition(range(1, 101), range(101, 201))
+    network.run_for(5)
+    for number in hosts[:8]:
+        network.remove(number, *network.hosts[number].containers)
+    network.run_for(5)
+    network.heal()
+    assert network.run_until(network.agrees, 150, every_s=10)
+    network.check_addresses()
+    assert network.problems == []
