@@ -73,6 +73,16 @@ def test_stop_removes_the_network_that_this_plugin_was_told_to_make(engine: Fake
     assert [network.name for network in engine.networks.values()] == ["weave"]
 
 
+def test_network_of_a_plugin_that_died_goes_with_a_stand_in(engine: FakeEngine) -> None:
+    engine.add_ours("weaveplugin", status="exited")
+    engine.add_network("weave", "weavemesh")
+    reporter = FakeReporter()
+    room.stop_plugin(engine.client, reporter)
+    assert reporter.notices == ["Plugin is not running."]
+    assert engine.calls[-4:] == ["stand in", "remove network weave", "stand down", "remove sockets"]
+    assert engine.containers == {}
+
+
 def test_stop_keeps_a_network_in_use_and_names_the_containers(engine: FakeEngine) -> None:
     engine.add_ours("weaveplugin")
     engine.add_network("weave", "weavemesh", {"abc": "web", "def": "db"})

@@ -25,6 +25,10 @@ def test_everything_is_there_after_a_crash(path: str) -> None:
     journal.save_join("e1", "/var/run/docker/netns/s1", has_route=True)
     journal.save_address(ADDRESS, 12)
     journal.save_fact("engine shares networks", "no")
+    for address in (ADDRESS + 1, ADDRESS):
+        journal.save_names("c1", [(address, "a.weave.local."), (address, "b.weave.local.")])
+    journal.save_names("c2", [(ADDRESS, "c.weave.local.")])
+    journal.save_names("c2", [])
 
     again = Journal(path)  # the first one was never closed, as after SIGKILL
     assert again.find_multicast("n1") is True
@@ -33,6 +37,7 @@ def test_everything_is_there_after_a_crash(path: str) -> None:
     assert again.has_route("/var/run/docker/netns/s1", besides="e2")
     assert [(held.address, held.prefix_len) for held in again.list_held()] == [(ADDRESS, 12)]
     assert again.find_fact("engine shares networks") == "no"
+    assert again.list_names() == [("c1", ADDRESS, "a.weave.local."), ("c1", ADDRESS, "b.weave.local.")]
     again.close()
     journal.close()
 

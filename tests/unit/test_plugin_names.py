@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 
 import pytest
 
@@ -14,6 +16,7 @@ from weave_cli.addresses import format_address, parse_cidr
 from weave_cli.api.aio import AsyncRouterClient
 from weave_cli.containers.attachments import AttachedContainer, Attachment
 from weave_cli.containers.events import ContainerEvent, NetworkEvent, read_event
+from weave_cli.plugin.journal import Journal
 from weave_cli.plugin.naming import wanted_names
 from weave_cli.plugin.pulse import RouterPulse
 from weave_cli.plugin.watcher import NameWatcher
@@ -24,15 +27,17 @@ DRIVERS = ("weavemesh", "weave")
 class Watched:
     """A watcher between a fake engine and a fake router, with Docker's events by hand."""
 
-    def __init__(self, router: FakeRouterApi, client: AsyncRouterClient) -> None:
+    def __init__(self, router: FakeRouterApi, client: AsyncRouterClient, journal: Journal) -> None:
+        self.journal = journal
         self.router = router
         self.engine = FakeEngine()
         self.engine.add_network("net", "weavemesh")
         self.engine.add_network("other", "bridge")
         self.door = FakeDoor(self.engine)
+        self.client = client
         self.pulse = RouterPulse(client, interval_s=0.01)
         self.watcher = NameWatcher(
-            self.door, client, self.pulse, DRIVERS, retry_s=0.01, is_attached=lambda pid: pid > 0
+            self.door, client, self.pulse, journal, DRIVERS, retry_s=0.01, is_attached=lambda pid: pid > 0
         )
         self.pulse.add_listener(self.watcher.resync)
 
@@ -57,9 +62,9 @@ class Watched:
 
 
 def watching(scenario: Callable[[Watched], Awaitable[None]]) -> None:
-    async def run() -> None:
+    async def run(journal: Journal) -> None:
         async with running_router() as router, AsyncRouterClient(router.address) as client:
-            watched = Watched(router, client)
+            watched = Watched(router, client, journal)
             tasks = [asyncio.create_task(watched.pulse.run()), asyncio.create_task(watched.watcher.run())]
             try:
                 async with asyncio.timeout(20):
@@ -69,7 +74,8 @@ def watching(scenario: Callable[[Watched], Awaitable[None]]) -> None:
                 for task in tasks:
                     task.cancel()
 
-    asyncio.run(run())
+    with tempfile.TemporaryDirectory() as directory, closing(Journal(f"{directory}/plugin.db")) as journal:
+        asyncio.run(run(journal))
 
 
 @pytest.mark.parametrize(
@@ -155,6 +161,32 @@ def test_running_container_that_connects_gets_its_name_without_a_start() -> None
         container.addresses.clear()
         watched.network_event("disconnect", container)
         await watched.has(container)
+
+    watching(scenario)
+
+
+def test_name_that_went_stale_while_we_were_down_goes() -> None:
+    """But not one that an operator gave."""
+
+    async def scenario(watched: Watched) -> None:
+        container = watched.container("a")
+        watched.start(container)
+        await watched.has(container, "a.weave.local.=10.32.0.1")
+        watched.router.add_name(container.id, "10.32.0.1", "given.weave.local.")
+        container.addresses.clear()  # and nobody tells this watcher
+        later = NameWatcher(
+            watched.door,
+            watched.client,
+            watched.pulse,
+            watched.journal,
+            DRIVERS,
+            is_attached=lambda pid: pid > 0,
+        )
+        task = asyncio.create_task(later.run())
+        later.resync()
+        await watched.has(container, "given.weave.local.=10.32.0.1")
+        await until(lambda: watched.journal.list_names() == [])
+        task.cancel()
 
     watching(scenario)
 

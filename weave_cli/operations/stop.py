@@ -35,7 +35,10 @@ def stop(client: Docker, settings: Settings, reporter: Reporter) -> None:
 
 
 def stop_plugin(client: Docker, reporter: Reporter) -> None:
-    """Remove the automatic network if nobody is on it, while the plugin still serves; then the plugin."""
+    """Remove the automatic network if nobody is on it, while the plugin still serves; then the plugin.
+
+    A plugin that died is stood in for: Docker would wait 45 s for it, and a network that stays slows it down.
+    """
     found = _find_ours(client, PLUGIN_CONTAINER)
     if found is None:
         reporter.notice("Plugin is not running.")
@@ -43,9 +46,12 @@ def stop_plugin(client: Docker, reporter: Reporter) -> None:
         return
     if found.is_running:
         _remove_automatic_network(client, found, reporter)
+        _end(client, found, reporter)
     else:
         reporter.notice("Plugin is not running.")
-    _end(client, found, reporter)
+        _end(client, found, reporter)  # first: it may be about to start again
+        with stand_in():
+            _remove_automatic_network(client, found, reporter)
     remove_dead_sockets()
 
 

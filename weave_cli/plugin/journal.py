@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,9 @@ CREATE TABLE IF NOT EXISTS endpoints (
 CREATE TABLE IF NOT EXISTS addresses (
     serial INTEGER PRIMARY KEY AUTOINCREMENT, address INTEGER NOT NULL UNIQUE,
     prefix_len INTEGER NOT NULL, is_releasing INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS names (
+    container TEXT NOT NULL, address INTEGER NOT NULL, fqdn TEXT NOT NULL,
+    PRIMARY KEY (container, address, fqdn)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
@@ -152,6 +155,22 @@ class Journal:
     def list_held(self) -> list[Held]:
         rows = self._rows("SELECT serial, address, prefix_len FROM addresses WHERE NOT is_releasing", ())
         return [Held(serial=serial, address=address, prefix_len=length) for serial, address, length in rows]
+
+    def save_names(self, container: str, names: Iterable[tuple[int, str]]) -> None:
+        """The names that we have given to a container, by address, in place of those before."""
+        with _explained(f"write {self._path}"), self._database:
+            self._database.execute("PRAGMA synchronous = NORMAL")
+            self._database.execute("BEGIN IMMEDIATE")
+            self._database.execute("DELETE FROM names WHERE container = ?", (container,))
+            rows = [(container, address, fqdn) for address, fqdn in names]
+            self._database.executemany("INSERT INTO names VALUES (?, ?, ?)", rows)
+
+    def list_names(self) -> list[tuple[str, int, str]]:
+        """Container, address and name of all that we have given."""
+        return [
+            (container, address, fqdn)
+            for container, address, fqdn in self._rows("SELECT container, address, fqdn FROM names", ())
+        ]
 
     def save_fact(self, name: str, value: str) -> None:
         self._write("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value), is_durable=True)

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Final
 from weave_cli.addresses import Cidr, format_address
 from weave_cli.api.aio import AsyncRouterClient
 from weave_cli.api.sync import RouterUnreachable
-from weave_cli.errors import DockerProblem, RouterProblem
+from weave_cli.errors import DockerProblem, RouterProblem, StoreProblem
 from weave_cli.names import HOST_LINK_PREFIX
 from weave_cli.plugin.docker_door import DockerDoor
+from weave_cli.plugin.journal import Journal
 from weave_cli.plugin.naming import Name, absolute, attached_names, wanted_names
 from weave_cli.plugin.pulse import RouterPulse
 
@@ -53,6 +54,7 @@ class NameWatcher:
         docker: DockerDoor,
         router: AsyncRouterClient,
         pulse: RouterPulse,
+        journal: Journal,
         drivers: Collection[str],
         *,
         retry_s: float = _RETRY_S,
@@ -63,6 +65,7 @@ class NameWatcher:
         self._docker = docker
         self._router = router
         self._pulse = pulse
+        self._journal = journal
         self._drivers = frozenset(drivers)
         self._retry_s = retry_s
         self._has_retry = False
@@ -71,7 +74,11 @@ class NameWatcher:
         self._connecting: set[str] = set()
         self._died: set[str] = set()
         self._gap_ends = float("-inf")
+        #: What we gave, in an earlier life too: only that may be taken away from a container that runs.
         self._names: dict[str, frozenset[Name]] = {}
+        for container, address, fqdn in journal.list_names():
+            name = Name(container=container, address=address, fqdn=fqdn)
+            self._names[container] = self._names.get(container, frozenset()) | {name}
 
     def on_event(self, event: Event) -> None:
         self._queue.put_nowait(event)
@@ -158,6 +165,8 @@ class NameWatcher:
     async def _apply(self, container_id: str, wanted: frozenset[Name]) -> None:
         present = self._names.get(container_id, frozenset())
         self._names[container_id] = wanted
+        if wanted != present:
+            self._write_down(container_id)
         for name in sorted(present - wanted):
             await self._remove(name)
         for name in sorted(wanted - present):
@@ -165,7 +174,8 @@ class NameWatcher:
 
     async def _withdraw(self, container_id: str) -> None:
         """All its names: commands may have given it some that we do not know of."""
-        self._names.pop(container_id, None)
+        if self._names.pop(container_id, None):
+            self._write_down(container_id)
         if self._pulse.contact is not None and self._pulse.contact.domain is not None:
             await self._remove_all(container_id)
 
@@ -208,6 +218,9 @@ class NameWatcher:
             if found is not None and found.is_running:
                 wanted[container_id] = self._wanted(found, contact.domain, owned)
         former, self._names = self._names, wanted
+        for container_id in former.keys() | wanted.keys():
+            if former.get(container_id) != wanted.get(container_id):
+                self._write_down(container_id)
         await self._correct(present, wanted=_joined(wanted), former=_joined(former), running=running)
 
     async def _read_present(self) -> frozenset[Name]:
@@ -238,6 +251,13 @@ class NameWatcher:
             await self._remove(name)
         for name in sorted(wanted - present):
             await self._add(name)
+
+    def _write_down(self, container_id: str) -> None:
+        try:
+            names = self._names.get(container_id, frozenset())
+            self._journal.save_names(container_id, ((name.address, name.fqdn) for name in names))
+        except StoreProblem as problem:
+            log.warning("%s", problem)
 
     async def _add(self, name: Name) -> None:
         try:

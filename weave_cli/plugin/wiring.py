@@ -52,7 +52,7 @@ class Plugin:
         self._addresses = AddressDriver(self._router, self._journal, self._releases)
         self._pulse = RouterPulse(self._router)
         self._subscribed = asyncio.Event()
-        self._watcher = NameWatcher(self._docker, self._router, self._pulse, DRIVERS)
+        self._watcher = NameWatcher(self._docker, self._router, self._pulse, self._journal, DRIVERS)
         self._deaths = DeadOwners(self._docker, self._router)
         self._reconciler = Reconciler(
             self._docker, self._router, self._journal, self._releases, self._links, drivers=DRIVERS
