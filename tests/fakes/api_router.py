@@ -130,9 +130,7 @@ class ApiRouter:
     async def start(self) -> str:
         """The URL to ask at."""
         await self.server.start()
-        assert self.server._runner is not None
-        _, port = self.server._runner.addresses[0]
-        return f"http://127.0.0.1:{port}"
+        return f"http://127.0.0.1:{self.server.port}"
 
     async def stop(self) -> None:
         await self.server.stop()

@@ -5,6 +5,7 @@ No authentication: it listens on loopback, and the firewall refuses spoofed sour
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -14,12 +15,16 @@ from aiohttp import web
 from weave_cli.errors import HostProblem, WeaveError
 from weave_cli.host.listeners import find_listener
 from weave_cli.router.http.calls import AddressCalls, ExposureCalls, NameCalls, RouterCalls, text_answer
+from weave_cli.router.http.quick import QuickConnection
 from weave_cli.router.http.roles import RouterService
 
 log = logging.getLogger(__name__)
 
 #: On every answer: clients that registered names notice a restarted router by it.
 INSTANCE_HEADER: Final = "X-Weave-Instance"
+
+_BACKLOG: Final = 128
+_LAST_ANSWERS_S: Final = 0.5
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -60,10 +65,19 @@ class ApiServer:
 
     def __init__(self, router: RouterService, address: str) -> None:
         """address: `ip:port`."""
+        self._router = router
         self._application = make_application(router)
         self._host, _, port = address.rpartition(":")
         self._port = int(port)
         self._runner: web.AppRunner | None = None
+        self._listener: asyncio.Server | None = None
+        self._quick: set[QuickConnection] = set()
+
+    @property
+    def port(self) -> int:
+        """Where it listens; that which it was told, unless that was 0."""
+        assert self._listener is not None
+        return int(self._listener.sockets[0].getsockname()[1])
 
     async def start(self) -> None:
         """Listen; raises HostProblem naming whoever has the port."""
@@ -73,11 +87,13 @@ class ApiServer:
             access_log=None,
             handler_cancellation=True,
             keepalive_timeout=3600,
-            shutdown_timeout=0.5,
+            shutdown_timeout=_LAST_ANSWERS_S,
         )
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, self._host, self._port).start()
+            self._listener = await asyncio.get_running_loop().create_server(
+                self._make_protocol, self._host, self._port, backlog=_BACKLOG, reuse_address=True
+            )
         except OSError as problem:
             owner = find_listener("tcp", self._port)
             raise HostProblem(
@@ -88,5 +104,15 @@ class ApiServer:
         log.info("Listening for HTTP control messages on %s:%d", self._host, self._port)
 
     async def stop(self) -> None:
+        if self._listener:
+            self._listener.close()
+        await asyncio.gather(*(connection.finish(_LAST_ANSWERS_S) for connection in tuple(self._quick)))
         if self._runner:
             await self._runner.cleanup()
+
+    def _make_protocol(self) -> asyncio.Protocol:
+        assert self._runner is not None and self._runner.server is not None
+        if self._router.addresses is None:
+            return self._runner.server()
+        stamp = f"{INSTANCE_HEADER}: {self._router.instance}"
+        return QuickConnection(self._router.addresses, stamp, self._runner.server, self._quick)
