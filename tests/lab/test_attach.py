@@ -86,21 +86,14 @@ def test_what_cannot_be_attached_is_told_and_leaves_no_trace(host: LabHost) -> N
     host.run("docker create --name idle busybox")
     host.run("weave attach 10.32.7.7/12 aa")
     for command, status, says in (
-        ("attach", 1, "which container?"),
-        ("attach aa bb", 1, "aa bb"),
         ("attach nobody", 1, "Error: No such container: nobody"),
-        ("attach 10.32.0.9 aa", 1, "10.32.0.9 aa"),
         ("attach idle", 2, "idle container is not running."),
         ("attach hosted", 1, "Container is running in the host network namespace"),
         ("attach 999.0.0.1/99 aa", 1, "invalid CIDR address: 999.0.0.1/99"),
-        ("attach net:10.32.1.1/24 aa", 1, "invalid subnet - bits after network prefix are not all zero"),
-        ("attach net:10.32.1.0/31 aa", 1, "invalid subnet - smaller than minimum size 4"),
         ("attach net:10.99.0.0/24 aa", 1, "range 10.99.0.0/24 out of bounds: 10.32.0.0/12"),
         ("attach 10.32.7.7/12 net:10.99.0.0/24 aa", 1, "out of bounds"),
-        ("attach --add-host=foo aa", 1, "bad format for add-host: 'foo'"),
         ("detach nobody", 1, "Error: No such container: nobody"),
         ("detach idle", 2, "idle container is not running."),
-        ("detach", 1, "which container?"),
     ):
         result = host.sh(f"weave {command}")
         assert (result.status, result.stdout) == (status, ""), result
@@ -112,13 +105,37 @@ def test_what_cannot_be_attached_is_told_and_leaves_no_trace(host: LabHost) -> N
     assert shown(host, "aa") == ["10.32.7.7/12"]
     assert report(host)["IPAM"]["ActiveIPs"] == 1
     assert "vethwepl" not in host.run("ip -o link | grep -v 'master weave' || true")
+    hosts_file_is_rewritten_and_docker_keeps_its_hands_off(host)
 
 
-def test_hosts_file_is_rewritten_and_docker_keeps_its_hands_off(host: LabHost) -> None:
+def test_twelve_attach_at_once_and_an_interrupt_or_a_reset_undoes(host: LabHost) -> None:
     host.run("weave launch-router", timeout=120)
-    plain(host, "aa", "-h aa.weave.local")
-    host.run("weave attach 10.9.1.1/24 10.9.2.1/24 --rewrite-hosts --add-host=box:10.9.9.9 aa")
-    seen = host.run("docker exec aa cat /etc/hosts")
+    plain(host, "aa")
+    host.run("for i in 1 2 3; do docker run -d --name c$i --init busybox sleep 1d; done")
+    host.run(
+        "for i in 1 2 3; do for j in 1 2 3 4; do"
+        " weave attach 10.9.$j.$i/24 net:10.32.$j.0/24 c$i & done; done; wait",
+        timeout=120,
+    )
+    for number in range(1, 4):
+        assert len(shown(host, f"c{number}")) == 8
+    assert report(host)["IPAM"]["ActiveIPs"] == 12, "those outside the range do not count"
+    host.run("weave stop-router")
+    # Two more hosts will be there, it believes, so nobody gets an address yet.
+    host.run("weave launch-router --init-peer-count=3 --ipalloc-range=10.40.0.0/16 --name=7a:00:00:00:00:99")
+    ended = host.sh("timeout --preserve-status -s INT 2 weave attach aa")
+    assert (ended.status, ended.stdout, ended.stderr.strip()) == (130, "", "interrupted"), ended
+    assert host.run("weave ps aa") == ""
+    ended = host.sh("weave attach aa & sleep 1; weave reset --force; wait $!; echo status $?")
+    assert ended.stdout == "status 1\n" and "defect" not in ended.stderr, ended
+    assert "ethwe" not in host.run("docker exec aa ip link")
+    assert host.run("ip -o link | grep -E ': (weave|vethw)' || true") == "", "neither a bridge nor a pair"
+
+
+def hosts_file_is_rewritten_and_docker_keeps_its_hands_off(host: LabHost) -> None:
+    plain(host, "named", "-h aa.weave.local")
+    host.run("weave attach 10.9.1.1/24 10.9.2.1/24 --rewrite-hosts --add-host=box:10.9.9.9 named")
+    seen = host.run("docker exec named cat /etc/hosts")
     assert seen.splitlines()[:4] == [
         "# created by Weave - BEGIN",
         "# container hostname",
@@ -126,27 +143,6 @@ def test_hosts_file_is_rewritten_and_docker_keeps_its_hands_off(host: LabHost) -
         "10.9.2.1    aa.weave.local aa",
     ]
     assert "10.9.9.9     box" in seen.splitlines() and "127.0.0.1       localhost" in seen.splitlines()
-    host.run("docker network create later && docker network connect later aa")
-    assert host.run("docker exec aa cat /etc/hosts") == seen
-    assert host.run("docker exec aa cat /etc/hosts | tail -n1") == "# created by Weave - END"
-
-
-def test_twenty_attach_at_once_and_an_interrupt_undoes(host: LabHost) -> None:
-    host.run("weave launch-router", timeout=120)
-    plain(host, "aa")
-    host.run("for i in 1 2 3 4 5; do docker run -d --name c$i --init busybox sleep 1d; done")
-    host.run(
-        "for i in 1 2 3 4 5; do for j in 1 2 3 4; do"
-        " weave attach 10.9.$j.$i/24 net:10.32.$j.0/24 c$i & done; done; wait",
-        timeout=120,
-    )
-    for number in range(1, 6):
-        assert len(shown(host, f"c{number}")) == 8
-    assert report(host)["IPAM"]["ActiveIPs"] == 20, "those outside the range do not count"
-    host.run("weave stop-router")
-    # Two more hosts will be there, it believes, so nobody gets an address yet.
-    host.run("weave launch-router --init-peer-count=3 --ipalloc-range=10.40.0.0/16 --name=7a:00:00:00:00:99")
-    ended = host.sh("timeout --preserve-status -s INT 2 weave attach aa")
-    assert (ended.status, ended.stdout, ended.stderr.strip()) == (130, "", "interrupted"), ended
-    assert "ethwe" not in host.run("docker exec aa ip link")
-    assert host.run("weave ps aa") == ""
+    host.run("docker network create later && docker network connect later named")
+    assert host.run("docker exec named cat /etc/hosts") == seen
+    assert host.run("docker exec named cat /etc/hosts | tail -n1") == "# created by Weave - END"

@@ -85,10 +85,7 @@ def test_exposures_come_back_whatever_happens(host: LabHost) -> None:
     given = host.run("weave expose")
     wanted, made = exposed(host), rules(host)
     assert made.count("MASQUERADE") == 4
-    host.run("iptables -w -t nat -F && iptables -w -F && ip addr flush dev weave")
-    until(lambda: exposed(host) == wanted and rules(host) == made, 40, "what somebody flushed is there again")
-
-    host.run("docker kill weave && ip link del weave && docker start weave")
+    host.run("docker kill weave && ip link del weave && iptables -w -t nat -F WEAVE && docker start weave")
     until(lambda: host.sh("weave status").status == 0, 30, "the router is back")
     assert (exposed(host), rules(host)) == (wanted, made)
 
@@ -102,18 +99,3 @@ def test_exposures_come_back_whatever_happens(host: LabHost) -> None:
     host.run("weave launch", timeout=120)
     assert exposed(host) == [f"{given}/12"], "what was hidden without a router stays hidden"
     assert report(host)["IPAM"]["ActiveIPs"] == 1
-
-
-def test_wrong_words_expose_nothing(host: LabHost) -> None:
-    for words, says in (
-        ("expose box", "no address: box"),
-        ("expose 10.2.1.1", "no address: 10.2.1.1"),
-        ("expose net:10.32.0.1/24", "bits after network prefix are not all zero"),
-        ("expose 10.2.1.1/24 -h", "-h"),
-        ("hide box", "no address: box"),
-        ("hide 10.2.1.1/33", "invalid CIDR address: 10.2.1.1/33"),
-    ):
-        refused = host.sh(f"weave {words}")
-        assert (refused.status, refused.stdout) == (1, ""), refused
-        assert says in refused.stderr, refused
-    assert host.run("ip -o link | grep weave || true") == ""
