@@ -30,6 +30,7 @@ _PID = 7
 @pytest.fixture
 def guests(monkeypatch: pytest.MonkeyPatch) -> FakeGuests:
     monkeypatch.setattr(room, "exclusively", lambda _: nullcontext())
+    monkeypatch.setattr(room, "alone_with", lambda *_: nullcontext())
     monkeypatch.setattr(preflight, "find_overlap", lambda *_: None)
     monkeypatch.setattr(room, "explain_unreachable", lambda problem, _: problem)
     monkeypatch.setattr(room, "is_router_down", lambda _: True)

@@ -47,6 +47,7 @@ class Bridge:
 def bridge(monkeypatch: pytest.MonkeyPatch) -> Bridge:
     made = Bridge()
     monkeypatch.setattr(room, "exclusively", lambda _: nullcontext())
+    monkeypatch.setattr(room, "alone_with", lambda *_: nullcontext())
     monkeypatch.setattr(preflight, "find_overlap", lambda *_: None)
     for each in (room, attach):
         monkeypatch.setattr(each, "is_router_down", lambda _: True)

@@ -19,7 +19,7 @@ from weave_cli.addresses import parse_cidr
 from weave_cli.errors import HostProblem, RouterProblem, UsageProblem
 from weave_cli.operations import preflight
 from weave_cli.operations.host_facts import find_interface_address
-from weave_cli.operations.lock import exclusively
+from weave_cli.operations.lock import alone_with, exclusively
 from weave_cli.operations.naming import look_up, make_dns_arguments
 from weave_cli.settings import Settings, read_settings
 
@@ -112,6 +112,27 @@ def test_lock_waits_for_the_one_before_and_says_so(tmp_path: Path) -> None:
     os.close(first)
     waiting.join()
     assert entered.is_set()
+    assert reporter.steps == ["waiting for another weave command to end"]
+
+
+def test_owners_have_locks_of_their_own(tmp_path: Path) -> None:
+    path, reporter = tmp_path / "lock", FakeReporter()
+    ended = threading.Event()
+
+    def same() -> None:
+        with alone_with("a" * 64, reporter, path=path):
+            ended.set()
+
+    waiting = threading.Thread(target=same)
+    with alone_with("a" * 64, FakeReporter(), path=path):
+        with alone_with("b" * 64, reporter, path=path), exclusively(reporter, path=path):
+            assert reporter.steps == [], "neither another owner's nor the host's"
+        waiting.start()
+        while not reporter.steps:
+            waiting.join(0.01)
+        assert not ended.is_set()
+    waiting.join()
+    assert ended.is_set()
     assert reporter.steps == ["waiting for another weave command to end"]
 
 

@@ -27,7 +27,7 @@ from weave_cli.host.netns import is_in_our_namespace
 from weave_cli.operations import preflight
 from weave_cli.operations.asking import explain_unreachable, is_router_down
 from weave_cli.operations.bridge import ensure_bridge
-from weave_cli.operations.lock import exclusively
+from weave_cli.operations.lock import alone_with, exclusively
 from weave_cli.operations.registering import register, withdraw
 from weave_cli.operations.reporter import Reporter
 from weave_cli.settings import Settings
@@ -67,7 +67,11 @@ def attach(
     """Give a running container the addresses wished for; answers them in order."""
     found = lookup.get_running(client, name)
     api = RouterClient(settings.http_address)
-    with _killed_on_failure(client, found, options.on_failure), _undone(api, found, name, wishes):
+    with (
+        _killed_on_failure(client, found, options.on_failure),
+        alone_with(found.id, reporter),
+        _undone(api, found, name, wishes),
+    ):
         cidrs = claim_wishes(api, found.id, wishes, settings, reporter, check_alive=True)
         with exclusively(reporter):
             # Addresses may have taken long: is it still the same life of the container?
@@ -89,13 +93,13 @@ def detach(
     """Take addresses from a running container, the interface with the last one; answers those asked for."""
     found = lookup.get_running(client, name)
     api = RouterClient(settings.http_address)
-    allocated, cidrs = look_up_wishes(api, found.id, wishes, settings)
-    with exclusively(reporter):
-        with explained(found.pid, name):
+    with alone_with(found.id, reporter):
+        allocated, cidrs = look_up_wishes(api, found.id, wishes, settings)
+        with exclusively(reporter), explained(found.pid, name):
             if not is_in_our_namespace(found.pid):
                 detach_guest(found.pid, cidrs)
-    withdraw(api, found.id, found.fqdn, cidrs)
-    release_all(api, found.id, allocated, cidrs)
+        withdraw(api, found.id, found.fqdn, cidrs)
+        release_all(api, found.id, allocated, cidrs)
     return cidrs
 
 

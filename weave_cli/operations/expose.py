@@ -19,7 +19,7 @@ from weave_cli.names import EXPOSE_OWNER
 from weave_cli.operations.asking import explain_unreachable, is_router_down
 from weave_cli.operations.attach import claim_wishes, find_obtained, look_up_wishes, release_all
 from weave_cli.operations.bridge import ensure_bridge, firewall_facts
-from weave_cli.operations.lock import exclusively
+from weave_cli.operations.lock import alone_with, exclusively
 from weave_cli.operations.reporter import Reporter
 from weave_cli.settings import Settings
 
@@ -34,7 +34,7 @@ def expose(
 ) -> tuple[Cidr, ...]:
     """Give the host the addresses wished for; answers them in order. Those that it has stay as they are."""
     api = RouterClient(settings.http_address)
-    with _undone(api, settings, wishes):
+    with alone_with(EXPOSE_OWNER, reporter), _undone(api, settings, wishes):
         cidrs = claim_wishes(api, EXPOSE_OWNER, wishes, settings, reporter, check_alive=False)
         with exclusively(reporter):
             for cidr in cidrs:
@@ -52,6 +52,13 @@ def expose(
 def hide(settings: Settings, wishes: Sequence[Wish], reporter: Reporter) -> tuple[Cidr, ...]:
     """Take addresses from the host; answers those asked for, whether it had them or not."""
     api = RouterClient(settings.http_address)
+    with alone_with(EXPOSE_OWNER, reporter):
+        return _hide(api, settings, wishes, reporter)
+
+
+def _hide(
+    api: RouterClient, settings: Settings, wishes: Sequence[Wish], reporter: Reporter
+) -> tuple[Cidr, ...]:
     allocated, cidrs = look_up_wishes(api, EXPOSE_OWNER, wishes, settings)
     with exclusively(reporter):
         for cidr in cidrs:

@@ -1,10 +1,15 @@
-"""One weave command at a time changes this host: the others wait. Readers need no lock."""
+"""One weave command at a time changes this host, or the addresses of one owner: the others wait.
+
+Readers need no lock. Whoever holds an owner's may take the host's, never the other way round.
+"""
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
-from collections.abc import Iterator
+import struct
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -14,10 +19,40 @@ from weave_cli.operations.reporter import Reporter
 
 _PATH: Final = Path("/run/weave.lock")
 
+_RANGE: Final = struct.Struct("@hhqqi4x")  # struct flock: type, whence, start, length, process
+_OWNER_OCTETS: Final = 6
+
 
 @contextmanager
 def exclusively(reporter: Reporter, *, path: Path = _PATH) -> Iterator[None]:
-    """Hold the lock; says so when it has to wait. The kernel frees it when we end, however we end."""
+    """Hold the host's lock; says so when it has to wait. The kernel frees it when we end, however we end."""
+
+    def take(descriptor: int, is_patient: bool) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if is_patient else fcntl.LOCK_NB))
+
+    with _held(path, take, reporter):
+        yield
+
+
+@contextmanager
+def alone_with(owner: str, reporter: Reporter, *, path: Path = _PATH) -> Iterator[None]:
+    """Hold the lock of one owner of addresses, such as a container, for as long as its command lasts.
+
+    It is an octet of the same file, so that no container leaves a file behind.
+    """
+    octet = int.from_bytes(hashlib.sha256(owner.encode()).digest()[:_OWNER_OCTETS], "big")
+    wish = _RANGE.pack(fcntl.F_WRLCK, os.SEEK_SET, octet, 1, 0)
+
+    def take(descriptor: int, is_patient: bool) -> None:
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLKW if is_patient else fcntl.F_OFD_SETLK, wish)
+
+    with _held(path, take, reporter):
+        yield
+
+
+@contextmanager
+def _held(path: Path, take: Callable[[int, bool], None], reporter: Reporter) -> Iterator[None]:
+    """take: takes the lock; raises BlockingIOError when it is impatient and somebody else has it."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as problem:
@@ -26,10 +61,10 @@ def exclusively(reporter: Reporter, *, path: Path = _PATH) -> Iterator[None]:
         ) from problem
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            take(descriptor, False)
         except BlockingIOError:
             reporter.progress("waiting for another weave command to end")
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            take(descriptor, True)
         yield
     finally:
         os.close(descriptor)
