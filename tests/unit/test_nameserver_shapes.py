@@ -14,7 +14,12 @@ from weave_cli.errors import RemoteProtocolError
 from weave_cli.names import PeerName, parse_peer_name
 from weave_cli.router.nameserver.entries import Entry, merge_entries
 from weave_cli.router.nameserver.gossip import NameGossip
-from weave_cli.router.nameserver.shapes import decode_message, encode_message
+from weave_cli.router.nameserver.shapes import (
+    decode_message,
+    encode_message,
+    restamp_message,
+    split_message,
+)
 from weave_cli.router.wire.gob_encode import encode_stream
 from weave_cli.router.wire.gob_types import INT, STRING, UINT, SliceOf, StructOf
 
@@ -100,6 +105,22 @@ def test_waiting_gossip_is_stamped_when_it_is_sent_and_a_passed_on_broadcast_is_
     assert decode_message(passed_on.encode(1000.0))[0] == 500
     assert decode_message(passed_on.merge(NameGossip([], 600)).encode(1000.0))[0] == 600
     assert decode_message(passed_on.merge(ours).encode(1000.0))[0] == 1000
+
+
+@given(st.lists(ENTRIES, max_size=5), st.integers(0, 1 << 40), st.integers(0, 1 << 40))
+def test_a_message_of_another_time_differs_in_its_timestamp_alone(
+    entries: list[Entry], timestamp: int, later: int
+) -> None:
+    unique = merge_entries(entries).values()
+    message = encode_message(timestamp, unique)
+    moved = restamp_message(message, later)
+    assert moved in (encode_message(later, unique), None)
+    gossip = NameGossip(unique)
+    assert decode_message(gossip.encode(timestamp))[0] == timestamp
+    assert gossip.encode(later) == NameGossip(unique).encode(later)
+    parts = split_message(message)
+    # The zero second is left out, as gob leaves out what is zero.
+    assert timestamp == 0 or (parts is not None and parts[0] == timestamp)
 
 
 def test_merging_leaves_both_operands_as_they_were() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Self
 
 from weave_cli.router.nameserver.entries import Entry, Identity, merge_entries, without_twins
-from weave_cli.router.nameserver.shapes import encode_message
+from weave_cli.router.nameserver.shapes import encode_message, restamp_message
 
 
 class NameGossip:
@@ -19,7 +19,7 @@ class NameGossip:
     def __init__(self, entries: Iterable[Entry], timestamp: int | None = None) -> None:
         self._entries = merge_entries(entries)
         self._timestamp = timestamp
-        #: The octets as of a second: the complete state goes to several neighbours at once.
+        #: The octets as of a second: the complete state goes to several neighbours at once, and again later.
         self._encoded: tuple[int, bytes] | None = None
 
     @property
@@ -36,5 +36,9 @@ class NameGossip:
         """The message as of now."""
         timestamp = int(now) if self._timestamp is None else self._timestamp
         if self._encoded is None or self._encoded[0] != timestamp:
-            self._encoded = (timestamp, encode_message(timestamp, without_twins(self._entries.values())))
+            former = None if self._encoded is None else restamp_message(self._encoded[1], timestamp)
+            self._encoded = (timestamp, former or self._encode_anew(timestamp))
         return self._encoded[1]
+
+    def _encode_anew(self, timestamp: int) -> bytes:
+        return encode_message(timestamp, without_twins(self._entries.values()))

@@ -69,7 +69,7 @@ class NameRegistry:
     def __init__(self, *, name: PeerName, domain: str, directory: PeerDirectory) -> None:
         self._us = name
         self.domain = domain if domain.endswith(".") else f"{domain}."
-        #: Counts changes of living entries. It moves after the change, so who reads it first and looks up
+        #: Counts changes of entries. It moves after the change, so who reads it first and looks up
         #: then holds nothing that is older than the number says.
         self.generation = 0
         self._directory = directory
@@ -81,6 +81,8 @@ class NameRegistry:
         self._ours: dict[tuple[str, int, str], Identity] = {}
         #: Digests of states that we hold all of, with the generation at which we did.
         self._held: dict[bytes, int] = {}
+        #: The complete state as of a generation.
+        self._state: tuple[int, NameGossip] | None = None
         self._unrepeated: set[Identity] = set()
         self._repeat_at: float | None = None
         self._sweep_at: float | None = None
@@ -169,7 +171,9 @@ class NameRegistry:
 
     def complete_state(self, now: float) -> NameGossip | None:
         """All entries of all peers, tombstones included."""
-        return NameGossip(self._entries.values()) if self._entries else None
+        if self._state is None or self._state[0] != self.generation:
+            self._state = (self.generation, NameGossip(self._entries.values()))
+        return self._state[1] if self._entries else None
 
     # What the mesh and the clock bring
 

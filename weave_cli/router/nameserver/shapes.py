@@ -9,7 +9,7 @@ from weave_cli.errors import RemoteProtocolError
 from weave_cli.names import PeerName
 from weave_cli.router.nameserver.entries import Entry, wire_order
 from weave_cli.router.wire.gob_decode import decode_stream
-from weave_cli.router.wire.gob_encode import encode_stream
+from weave_cli.router.wire.gob_encode import encode_int, encode_stream
 from weave_cli.router.wire.gob_scan import read_uint, skip_definitions
 from weave_cli.router.wire.gob_types import INT, STRING, UINT, SliceOf, StructOf
 
@@ -54,6 +54,23 @@ def split_message(data: bytes) -> tuple[int, bytes] | None:
 
     Two messages with the same other octets say the same, only at different times.
     """
+    place = _place_of_timestamp(data)
+    if place is None:
+        return None
+    number, _ = read_uint(data, place.start)
+    return number >> 1, data[: place.start] + data[place.stop :]
+
+
+def restamp_message(data: bytes, timestamp: int) -> bytes | None:
+    """The same message at another time; None when it would be of another length."""
+    place = _place_of_timestamp(data)
+    octets = encode_int(timestamp)
+    if place is None or place.stop - place.start != len(octets):
+        return None
+    return data[: place.start] + octets + data[place.stop :]
+
+
+def _place_of_timestamp(data: bytes) -> slice | None:
     try:
         _, type_at = read_uint(data, skip_definitions(data, 0))
         _, field_at = read_uint(data, type_at)
@@ -61,9 +78,7 @@ def split_message(data: bytes) -> tuple[int, bytes] | None:
         number, end = read_uint(data, at)
     except RemoteProtocolError:
         return None
-    if field != 1 or number & 1:
-        return None
-    return number >> 1, data[:at] + data[end:]
+    return None if field != 1 or number & 1 else slice(at, end)
 
 
 def _entry_of(fields: dict[str, Any]) -> Entry:
