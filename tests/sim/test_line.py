@@ -163,6 +163,17 @@ def test_names_come_go_and_leave_with_their_host(line: Line) -> None:
     assert line.live(35, lambda: line.registries[1].lookup("late.weave.local.") == [5])
 
 
+def test_names_come_back_at_once_with_the_host_whose_cable_was_pulled(line: Line) -> None:
+    line.registries[4].add("web.weave.local.", "c4", 4, line.now)
+    line.drain(line.stations[4])
+    assert line.live(2, lambda: line.registries[1].lookup("web.weave.local.") == [4])
+    line.live(70)
+    line.cut(3, 4)
+    assert line.live(5, lambda: line.registries[1].lookup("web.weave.local.") == [])
+    assert line.live(30, line.knows_all)
+    assert line.live(3, lambda: line.registries[1].lookup("web.weave.local.") == [4])
+
+
 def test_every_address_of_the_range_is_given_once_whoever_asks_for_them(line: Line) -> None:
     for count in range(62):
         line.allocate(1 + count % 2 * 3, count, f"c{count}")

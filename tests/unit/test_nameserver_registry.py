@@ -16,8 +16,13 @@ from weave_cli.router.mesh.gossip import GossipData
 from weave_cli.router.nameserver import registry as registry_room
 from weave_cli.router.nameserver.entries import Entry
 from weave_cli.router.nameserver.gossip import NameGossip
-from weave_cli.router.nameserver.registry import REPEAT_AFTER_S, TOMBSTONE_LIFE_S, NameRegistry
+from weave_cli.router.nameserver.registry import (
+    REPEAT_AFTER_S,
+    TOMBSTONE_LIFE_S,
+    NameRegistry,
+)
 from weave_cli.router.nameserver.shapes import decode_message, encode_message
+from weave_cli.router.nameserver.strangers import KEPT_S
 
 pytestmark = pytest.mark.unit
 
@@ -30,6 +35,7 @@ class FakeChannel:
     """Keeps what was broadcast."""
 
     broadcasts: list[list[Entry]] = field(default_factory=list)
+    gossiped: list[list[Entry]] = field(default_factory=list)
 
     def unicast(self, destination: PeerName, data: bytes) -> bool:
         raise AssertionError("the nameserver never unicasts")
@@ -38,7 +44,8 @@ class FakeChannel:
         self.broadcasts.append(list(decode_message(data.encode(NOW))[1]))
 
     def gossip(self, data: GossipData) -> None:
-        raise AssertionError("periodic gossip is the node's business")
+        """Only of what came too early: periodic gossip is the node's business."""
+        self.gossiped.append(list(decode_message(data.encode(NOW))[1]))
 
 
 @dataclass
@@ -335,6 +342,34 @@ def test_entries_of_a_stranger_are_taken_when_the_peer_is_known_at_last() -> Non
     assert tested.gossip(*many(STRANGER)) is None
     tested.directory.nicknames[STRANGER] = "nine"
     assert tested.gossip(*many(STRANGER)) == sorted(many(STRANGER), key=lambda one: one.identity)
+
+
+def test_names_that_come_a_moment_before_their_peer_are_taken_in_with_it() -> None:
+    tested = bench()
+    early = entry("x", origin=STRANGER, container="c9", address=9)
+    assert tested.gossip(early) is None
+    tested.gossip(early.buried(NOW), early.buried(NOW).revived())
+    tested.registry.on_wake(NOW + 0.5)
+    assert tested.registry.entries() == [] and tested.registry.next_wake() == NOW + 1.0
+    tested.directory.nicknames[STRANGER] = "nine"
+    tested.registry.on_wake(NOW + 1.0)
+    assert tested.registry.entries() == [early.buried(NOW).revived()]
+    assert tested.channel.gossiped == [[early.buried(NOW).revived()]]
+    assert tested.registry.next_wake() is None
+
+
+def test_names_of_a_peer_that_does_not_come_are_forgotten() -> None:
+    tested = bench()
+    tested.gossip(*many(STRANGER))
+    now = NOW
+    while (wake := tested.registry.next_wake()) is not None:
+        assert wake > now
+        now = wake
+        tested.registry.on_wake(now)
+    assert NOW + KEPT_S <= now <= NOW + KEPT_S + 1
+    tested.directory.nicknames[STRANGER] = "nine"
+    tested.registry.on_wake(now + 60)
+    assert tested.registry.entries() == [] and tested.channel.gossiped == []
 
 
 def test_changes_of_ours_while_a_state_is_remembered_are_defended_against_it() -> None:

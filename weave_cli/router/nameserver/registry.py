@@ -28,6 +28,7 @@ from weave_cli.router.nameserver.entries import (
 from weave_cli.router.nameserver.gossip import NameGossip
 from weave_cli.router.nameserver.index import LivingIndex
 from weave_cli.router.nameserver.shapes import decode_message, split_message
+from weave_cli.router.nameserver.strangers import Strangers
 
 _log = logging.getLogger(__name__)
 
@@ -83,6 +84,7 @@ class NameRegistry:
         self._held: dict[bytes, int] = {}
         #: The complete state as of a generation.
         self._state: tuple[int, NameGossip] | None = None
+        self._strangers = Strangers()
         self._unrepeated: set[Identity] = set()
         self._repeat_at: float | None = None
         self._sweep_at: float | None = None
@@ -185,15 +187,18 @@ class NameRegistry:
 
     def next_wake(self) -> float | None:
         """When on_wake is due, as Unix seconds; None when nothing is."""
-        return min((due for due in (self._repeat_at, self._sweep_at) if due is not None), default=None)
+        moments = (self._repeat_at, self._sweep_at, self._strangers.look_at)
+        return min((due for due in moments if due is not None), default=None)
 
     def on_wake(self, now: float) -> None:
-        """Repeat fresh announcements and delete old tombstones, whichever is due."""
+        """Repeat fresh announcements, take in strangers, delete old tombstones, whichever is due."""
         if self._repeat_at is not None and now >= self._repeat_at:
             repeated = [self._entries[identity] for identity in self._unrepeated if identity in self._entries]
             self._unrepeated.clear()
             self._repeat_at = None
             self._broadcast(repeated)
+        if self._strangers.look_at is not None and now >= self._strangers.look_at:
+            self._take_strangers_in(now)
         if self._sweep_at is not None and now >= self._sweep_at:
             self._sweep(now)
 
@@ -203,6 +208,7 @@ class NameRegistry:
             self._repeat_at -= by_s
         if self._sweep_at is not None:
             self._sweep_at -= by_s
+        self._strangers.set_back(by_s)
 
     def _sweep(self, now: float) -> None:
         tombstones = [entry for entry in self._entries.values() if not entry.is_alive]
@@ -228,17 +234,35 @@ class NameRegistry:
             received.append(right)
             if right is not entry:
                 corrected.append(right)
-        news = [entry for entry in find_news(self._entries, received) if not self._is_swept(entry, now)]
-        if len(self._entries) + len(news) > MOST_ENTRIES:
-            raise RemoteProtocolError(f"nameserver gossip with {len(news)} new names, too many to keep")
-        self._store(news, now)
+        news = self._take_in(received, now)
         self._announce(corrected, now)
+        strangers = [entry for entry in sent if entry.origin not in origins]
+        self._strangers.keep(strangers, now)
         return _Received(
             timestamp=timestamp,
             entries=received,
             news=news,
-            has_strangers=any(entry.origin not in origins for entry in sent),
+            has_strangers=bool(strangers),
         )
+
+    def _take_in(self, received: Iterable[Entry], now: float) -> list[Entry]:
+        """Store what is new, and give it back."""
+        news = [entry for entry in find_news(self._entries, received) if not self._is_swept(entry, now)]
+        if len(self._entries) + len(news) > MOST_ENTRIES:
+            raise RemoteProtocolError(f"nameserver gossip with {len(news)} new names, too many to keep")
+        self._store(news, now)
+        return news
+
+    def _take_strangers_in(self, now: float) -> None:
+        """Take in those that we know by now, and pass them on as the news that they are."""
+        met = self._strangers.take(self._directory.is_known, now)
+        try:
+            news = self._take_in(met, now)
+        except RemoteProtocolError as problem:
+            _log.warning("%s", problem)
+            return
+        if news and self._channel is not None:
+            self._channel.gossip(NameGossip(news))
 
     def _set_right(self, claimed: Entry, now: float) -> Entry:
         """What others believe of an entry of ours, corrected where it is wrong (section 3, step 4).

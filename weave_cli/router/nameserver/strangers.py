@@ -1,0 +1,55 @@
+"""Names that came a moment before the news that there is their peer. Pure.
+
+Names and topology travel apart, and often by the same way at the same time. Go routers drop names of peers
+that they do not know (specification dns, section 3, step 3), and wait half a minute for the next periodic
+gossip; here they are kept for some seconds, if there are not too many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from weave_cli.names import PeerName
+from weave_cli.router.nameserver.entries import Entry, Identity
+
+KEPT_S: Final = 10.0
+_LOOK_AGAIN_S: Final = 0.5
+_MOST: Final = 1 << 14
+
+
+class Strangers:
+    """Entries whose origin is not known yet; `look_at` is when `take` should be asked again, None: never."""
+
+    def __init__(self) -> None:
+        self.look_at: float | None = None
+        self._entries: dict[Identity, Entry] = {}
+        self._until = 0.0
+
+    def keep(self, entries: Iterable[Entry], now: float) -> None:
+        """Hold them for a while, each in its newest state."""
+        for entry in entries:
+            known = self._entries.get(entry.identity)
+            if known is None and len(self._entries) >= _MOST:
+                return
+            if known is None or known.is_overruled_by(entry):
+                self._entries[entry.identity] = entry
+            self._until = now + KEPT_S
+            if self.look_at is None:
+                self.look_at = now + _LOOK_AGAIN_S
+
+    def take(self, is_known: Callable[[PeerName], bool], now: float) -> list[Entry]:
+        """Those whose origin has become known; the others stay, or go when their time is over."""
+        met = [entry for entry in self._entries.values() if is_known(entry.origin)]
+        for entry in met:
+            del self._entries[entry.identity]
+        if now >= self._until:
+            self._entries.clear()
+        self.look_at = now + _LOOK_AGAIN_S if self._entries else None
+        return met
+
+    def set_back(self, by_s: float) -> None:
+        """The clock was set back."""
+        self._until -= by_s
+        if self.look_at is not None:
+            self.look_at -= by_s
