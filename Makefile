@@ -49,6 +49,10 @@ surface: venv ## tests of the command tree, completions and import arrows
 sim: venv ## tests with many routers in one process
 	$(PYTEST) tests/sim
 
+.PHONY: night
+night: venv ## a thousand lives of whole routers, where sim has fifty; minutes
+	$(PYTEST) tests/sim/test_router_cores.py --sim-seeds 1000
+
 .PHONY: kernel lab
 kernel: venv needs ## tests with network namespaces; root
 	$(PYTEST) tests/kernel
