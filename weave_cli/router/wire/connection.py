@@ -101,7 +101,7 @@ class WireConnection:
         self._common_overlays: int | None = None
         self._stage = _Stage.HEADER
         self._incoming = ReceiveBuffer()
-        self._definitions = b""
+        self._definitions = bytearray()
         self._events: deque[WireEvent] = deque()
         self._read_by = now + HEADER_TIMEOUT_S
         self._heartbeat_at: float | None = None
@@ -229,7 +229,7 @@ class WireConnection:
         # Version 1: definitions of types, each a message, then the value. They all count towards the limit.
         while (piece := self._incoming.take_gob_message(MAX_FEATURES - len(self._definitions))) is not None:
             if not is_definition(piece):
-                remote, public_key = Features.decode_version_1(self._definitions + piece)
+                remote, public_key = Features.decode_version_1(bytes(self._definitions) + piece)
                 check_encryption(ours=self._secret is not None, theirs=public_key is not None)
                 if public_key is not None:
                     self._agree(public_key)
