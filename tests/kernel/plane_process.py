@@ -69,6 +69,9 @@ def obey(plane: DataPlane, order: dict[str, Any]) -> None:
             set_routes(plane, order)
         case "sleeve":
             tell("sleeve", pid=plane.sleeve_pid)
+        case "carriage":
+            listed = plane.diagnostics()["vxlan"]["Carriage"]
+            tell("carriage", to={one["Address"]: one["Carries"] for one in listed})
         case "attributes":
             tell("attributes", conn=order["conn"], **plane.attributes(order["conn"]))
 

@@ -63,6 +63,11 @@ class Plane:
         pid = self.wait_for("sleeve")["pid"]
         return None if pid is None else int(pid)
 
+    def carriage(self) -> dict[str, str]:
+        """What the kernel carries, by the neighbour's address."""
+        self.order("carriage")
+        return dict(self.wait_for("carriage")["to"])
+
     def unexpected(self) -> list[dict[str, Any]]:
         """Failures that were told and not waited for."""
         self.attributes(0)
@@ -123,6 +128,31 @@ def join(one: Plane, other: Plane, conn: int, **facts: Any) -> None:
 
 def tell_routes(start: Plane) -> None:
     """Tell every plane that can be reached from this one of the routes of them all, as the mesh does."""
+    known = _reachable(start)
+
+    def linked(name: PeerName) -> frozenset[PeerName]:
+        return frozenset(map(PeerName, known[name].neighbours))
+
+    for name, plane in known.items():
+        us = PeerName(name)
+        broadcast = {}
+        for source in map(PeerName, known):
+            found, hops = widen(source, linked, len(known), stop=us)
+            broadcast[f"{source:x}"] = sorted(linked(us) - hops.keys()) if found else []
+        unicast = {f"{name:x}": hop for name, hop in unicast_table(plane).items()}
+        plane.order("routes", unicast=unicast, broadcast=broadcast)
+
+
+def unicast_table(plane: Plane) -> dict[PeerName, PeerName]:
+    """The plane's next hops, its own name included, as the mesh computes them."""
+    known = _reachable(plane)
+    _, hops = widen(
+        PeerName(plane.name), lambda name: frozenset(map(PeerName, known[name].neighbours)), len(known)
+    )
+    return hops
+
+
+def _reachable(start: Plane) -> dict[int, Plane]:
     known = {start.name: start}
     waiting = [start]
     while waiting:
@@ -130,17 +160,4 @@ def tell_routes(start: Plane) -> None:
             if name not in known:
                 known[name] = plane
                 waiting.append(plane)
-
-    def linked(name: PeerName) -> frozenset[PeerName]:
-        return frozenset(map(PeerName, known[name].neighbours))
-
-    for name, plane in known.items():
-        us = PeerName(name)
-        _, unicast = widen(us, linked, len(known))
-        broadcast = {}
-        for source in map(PeerName, known):
-            found, hops = widen(source, linked, len(known), stop=us)
-            broadcast[f"{source:x}"] = sorted(linked(us) - hops.keys()) if found else []
-        plane.order(
-            "routes", unicast={f"{name:x}": hop for name, hop in unicast.items()}, broadcast=broadcast
-        )
+    return known

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 import pytest
 
 from tests.kernel.namespaces import Host, Underlay, call_in, udp_socket
-from tests.kernel.planes import Plane, join
+from tests.kernel.planes import Plane, join, unicast_table
 from tests.kernel.test_overlay_switch import exchange, overlay_becomes, stream
 
 Launch = Callable[[Host], Plane]
@@ -45,10 +45,22 @@ class Mesh:
             for number in pair:
                 plane = self.planes[number - 1]
                 overlay_becomes(plane, "sleeve" if is_by_sleeve else "vxlan", conn=conn)
-        if blocked:
-            # The reason comes when the proof of vxlan took too long: then nothing changes any more.
-            time.sleep(6)
+        for plane in self.planes:
+            self._wait_until_settled(plane, {*old, *blocked})
         self.containers = [host.container() for host in self.hosts]
+
+    def _wait_until_settled(self, plane: Plane, without_vxlan: Collection[int]) -> None:
+        """Until the kernel carries what it will carry: broadcasts not to those that pass them on."""
+        hops = unicast_table(plane)
+        wanted = {}
+        for other in plane.neighbours.values():
+            leads = any(hop == other.name for name, hop in hops.items() if name != hop)
+            is_carried = not {plane.host.number, other.host.number} & {*without_vxlan}
+            wanted[other.host.address] = ("unicast" if leads else "everything") if is_carried else "nothing"
+        deadline = time.monotonic() + 20
+        while (found := plane.carriage()) != wanted:
+            assert time.monotonic() < deadline, (found, wanted)
+            time.sleep(0.05)
 
 
 LINE = [(1, 2), (2, 3)]

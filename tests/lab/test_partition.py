@@ -81,13 +81,16 @@ def test_hosts_with_both_data_ports_blocked_are_told_why(lab: Lab) -> None:
         lab.block_udp(port)
     one.run("weave launch")
     two.run("weave launch $HOST1")
+    until(
+        lambda: "vxlan=no heartbeats" in two.sh("weave status connections").stdout, 20, "one reason is shown"
+    )
     told = str(
         until(
-            lambda: "no working forwarders" in (text := two.sh("weave status connections").stdout) and text,
+            lambda: "no working forwarders" in (text := two.run("docker logs weave 2>&1")) and text,
             100,
-            "the reason is told",
+            "both are told at the end",
         )
     )
-    assert "6783" in told and "6784" in told
+    assert "vxlan: no heartbeats through UDP port 6784" in told and "; sleeve: " in told
     lab.unblock()
     until(lambda: established(one) == established(two) == 1, 90, "connected once the ports are open")
