@@ -57,11 +57,13 @@ class DeadOwners:
                 else:
                     await self._look(item[0], is_gone=item[1])
             except (DockerProblem, RouterProblem) as problem:
-                # Whichever is away, its return makes for a resync.
-                log.info("did not look for dead owners of addresses: %s", problem)
+                log.info("did not look for dead owners of addresses, trying again: %s", problem)
+                self._later(item)
 
     def _look_later(self, container_id: str) -> None:
-        item = (container_id, False)
+        self._later((container_id, False))
+
+    def _later(self, item: tuple[str, bool] | None) -> None:
         asyncio.get_running_loop().call_later(self._grace_s, self._queue.put_nowait, item)
 
     async def _look_at_all(self) -> None:
