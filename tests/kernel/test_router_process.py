@@ -77,3 +77,37 @@ def test_another_name_starts_without_the_addresses_of_the_old_one(router: Callab
     one.kill()
     one.start("--name=7a:00:00:00:00:77")
     assert one.ask("GET", "/ip/c1") == (200, "")
+
+
+def test_exposures_come_back_after_a_kill_and_after_a_reboot(router: Callable[..., Router]) -> None:
+    one = router()
+    one.start()
+    assert one.ask("POST", "/expose/10.3.0.1/16") == (204, "")
+    assert one.ask("POST", "/expose/10.4.0.1/16?skipNAT=true") == (204, "")
+    wanted = seen(one)
+    assert wanted[0] == ["10.3.0.1/16", "10.4.0.1/16"]
+    assert [rule.count("10.3.0.0/16") for rule in wanted[1] if "MASQUERADE" in rule] == [2, 2]
+    one.kill()
+    one.host.run("ip link del weave")
+    one.host.run("iptables -w -t nat -F WEAVE")
+    one.start()
+    assert seen(one) == wanted, "nothing is on a host that has booted but what was written down"
+    one.kill()
+    one.host.run("ip addr del 10.4.0.1/16 dev weave")
+    one.host.run("ip addr add 10.5.0.1/16 dev weave")
+    one.start()
+    assert seen(one)[0] == ["10.3.0.1/16", "10.5.0.1/16"], "what commands did meanwhile counts"
+    assert one.ask("DELETE", "/expose/10.3.0.1/16") == (204, "")
+    assert seen(one)[0] == ["10.5.0.1/16"]
+    one.kill()
+    one.host.run("ip link del weave")
+    one.start()
+    assert seen(one)[0] == ["10.5.0.1/16"]
+
+
+def seen(router: Router) -> tuple[list[str], list[str]]:
+    """The addresses on the bridge, and our rules about them."""
+    shown = router.host.run("ip -o -4 addr show dev weave").splitlines()
+    rules = (router.host.run(f"iptables -w -t {table} -S") for table in ("nat", "filter"))
+    ours = [rule for text in rules for rule in text.splitlines() if "10.3.0.0" in rule or "10.4.0.0" in rule]
+    return [line.split()[3] for line in shown], ours
