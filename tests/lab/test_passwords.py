@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from tests.lab.asking import meets, report
-from tests.lab.checks import until
+from tests.lab.asking import meets, report, start
+from tests.lab.checks import pings, until
 from tests.lab.hosts import LabHost
 from tests.lab.matrix import every_engine
 
@@ -95,6 +95,19 @@ def test_hosts_with_different_passwords_say_so(two_hosts: TwoHosts) -> None:
     two.run("weave stop-router && weave launch-router $HOST1")
     reason = "no password specified, but peer requested an encrypted connection"
     until(lambda: reason in two.run("weave status connections"), 20, "a missing password is told as well")
+
+
+def test_containers_behind_the_same_password_meet_by_sealed_frames(two_hosts: TwoHosts) -> None:
+    one, two = two_hosts
+    one.run(f"weave launch {write(one, PASSWORD)}", timeout=120)
+    two.run(f"weave launch {write(two, PASSWORD)} $HOST1", timeout=120)
+    meets(one, 1)
+    meets(two, 1)
+    start(one, "foo", "--net=weave -h foo.weave.local")
+    start(two, "bar", "--net=weave $(weave dns-args)")
+    pings(two, "bar", "foo")
+    for host in (one, two):
+        assert " established encrypted   sleeve " in host.run("weave status connections")
 
 
 def test_trusted_hosts_talk_in_clear_behind_the_same_password(two_hosts: TwoHosts) -> None:
