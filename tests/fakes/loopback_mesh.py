@@ -17,6 +17,7 @@ from typing import Any, Final, cast
 
 from tests.fakes.gossip import FakeWordChannel, words
 from weave_cli.names import PeerName
+from weave_cli.router.mesh.news import news_features
 from weave_cli.router.mesh.node import MeshNode
 from weave_cli.router.mesh.targets import DirectTarget
 from weave_cli.router.overlay.controls import ControlCodec
@@ -188,6 +189,7 @@ class LoopbackPeer:
             short_id=1,
             trusted=self._trusts,
             overlays=("vxlan",),
+            extra=news_features(),
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tests.fakes.gossip import FakeWordChannel
@@ -17,6 +17,7 @@ from weave_cli.errors import RemoteProtocolError
 from weave_cli.names import PeerName
 from weave_cli.router.mesh.events import CloseConnection, DataPending, Dial, PeersForgotten
 from weave_cli.router.mesh.gossip import Channel
+from weave_cli.router.mesh.news import news_features
 from weave_cli.router.mesh.node import MeshNode
 from weave_cli.router.mesh.targets import DirectTarget
 from weave_cli.router.wire.intro import Features
@@ -29,7 +30,14 @@ def peer_name(number: int) -> PeerName:
     return PeerName(0x7A0000000000 + number)
 
 
-def features_of(name: PeerName, uid: int, *, nickname: str = "", short_id: int | None = None) -> Features:
+def features_of(
+    name: PeerName,
+    uid: int,
+    *,
+    nickname: str = "",
+    short_id: int | None = None,
+    extra: Mapping[str, str] | None = None,
+) -> Features:
     """Features as a remote would send them, with what the mesh looks at."""
     return Features(
         name=name,
@@ -39,7 +47,7 @@ def features_of(name: PeerName, uid: int, *, nickname: str = "", short_id: int |
         short_id=short_id,
         trusted=False,
         overlays=("vxlan",),
-        extra={},
+        extra=news_features() if extra is None else extra,
     )
 
 
@@ -300,6 +308,7 @@ class FakeNetwork:
                 other.uid,
                 nickname=f"host{other.number}",
                 short_id=other.node.ourselves.short_id,
+                extra=other.node.features(),
             )
             try:
                 end.node.check_introduction(features, end.address, end.outbound)

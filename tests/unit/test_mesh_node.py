@@ -329,11 +329,39 @@ def test_news_are_passed_on_but_not_what_was_known() -> None:
         node.send_pending(conn_id, 1)
     update = topology_message(2, described(2, 10, 4), described(3, version=0))
     node.receive(1, Tag.GOSSIP, update, 10)
-    assert set(sent_topology(node, 2, 10)) == {2, 10}
+    assert set(sent_topology(node, 2, 10)) == {2}
     node.on_wake(20)
     node.send_pending(2, 20)
     node.receive(1, Tag.GOSSIP, update, 25)
     assert sent_topology(node, 2, 25) == {}
+
+
+def test_what_a_peer_tells_its_neighbours_itself_is_told_to_others_only() -> None:
+    node = new_node()
+    for conn_id, remote in enumerate((2, 3, 4), 1):
+        add(node, conn_id, remote)
+    node.on_wake(1)
+    for conn_id in (1, 2, 3):
+        node.send_pending(conn_id, 1)
+    # From itself: its neighbour 3 has heard it too.
+    node.receive(1, Tag.GOSSIP, topology_message(2, described(2, 10, 3, version=5)), 10)
+    assert [set(sent_topology(node, conn_id, 10)) for conn_id in (1, 2, 3)] == [set(), set(), {2}]
+    # Of others: nobody knows who has heard it.
+    update = topology_message(2, described(2, 10, 3, 5, version=6), described(5, 2, 3, version=5))
+    node.receive(1, Tag.GOSSIP, update, 20)
+    assert [set(sent_topology(node, conn_id, 20)) for conn_id in (1, 2, 3)] == [{5}, {5}, {2, 5}]
+
+
+def test_our_own_news_are_told_to_all_neighbours() -> None:
+    node = new_node()
+    remotes = range(11, 41)
+    for remote in remotes:
+        add(node, remote, remote)
+    node.on_wake(5)
+    for remote in remotes:
+        node.send_pending(remote, 5)
+    node.connection_established(11, 10)
+    assert all(10 in sent_topology(node, remote, 10) for remote in remotes)
 
 
 def test_topology_broadcast_is_passed_on_as_such() -> None:

@@ -312,7 +312,7 @@ class Weaver:
             short_id=self._node.ourselves.short_id,
             trusted=self._trusts(remote_ip),
             overlays=self._dataplane.overlays,
-            extra=self._dataplane.features(),
+            extra={**self._dataplane.features(), **self._node.features()},
         )
 
     def _make_allocator(self) -> Allocator | None:

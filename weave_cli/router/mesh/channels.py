@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import random
-from collections.abc import Container
+from collections.abc import Callable, Container
 
 from weave_cli.errors import LocalProtocolError
 from weave_cli.names import PeerName, format_peer_name
@@ -74,6 +74,13 @@ class Channels:
         """Queue data for some neighbours, but not for the one that it came from."""
         for connection in self._some_neighbours(excluding):
             connection.outbox.add_gossip(channel, data)
+
+    def gossip_to_each(self, channel: str, choose: Callable[[PeerName], GossipData | None]) -> None:
+        """Queue for every neighbour what is chosen for it, if anything."""
+        for connection in self._ourself.connections:
+            data = choose(connection.remote)
+            if data is not None:
+                connection.outbox.add_gossip(channel, data)
 
     def send_complete_states(
         self, connection: LocalConnection, now: float, *, without: Container[str] = ()

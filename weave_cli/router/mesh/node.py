@@ -26,23 +26,18 @@ from weave_cli.router.mesh.events import (
 )
 from weave_cli.router.mesh.gossip import Channel, Gossiper
 from weave_cli.router.mesh.maker import ConnectionMaker
+from weave_cli.router.mesh.news import TopologyNews, news_features, tells_all
 from weave_cli.router.mesh.ourself import LocalConnection, Ourself
 from weave_cli.router.mesh.outbox import Outbox
 from weave_cli.router.mesh.pacing import Pacer
 from weave_cli.router.mesh.peers import Applied, Peer, PeerTable
 from weave_cli.router.mesh.routes import Routes
 from weave_cli.router.mesh.targets import DirectTarget
-from weave_cli.router.mesh.topology_channel import TopologyChannel, TopologyData
+from weave_cli.router.mesh.topology_channel import TopologyChannel
 from weave_cli.router.mesh.views import BroadcastRoute, ConnectionView, TargetView, UnicastRoute
 from weave_cli.router.wire.intro import Features
 
 _log = logging.getLogger(__name__)
-
-#: The gap between topology updates grows with the mesh, as one update costs every peer work: seconds per
-#: known peer, and its bounds. The Go routers always wait for the longest of these.
-_UPDATE_GAP_PER_PEER_S = 0.01
-_SHORTEST_UPDATE_GAP_S = 0.1
-_LONGEST_UPDATE_GAP_S = 1.0
 
 _COLLECT_GAP_S = 1.0
 _ROUTES_GAP_S = 0.1
@@ -71,8 +66,9 @@ class MeshNode:
         self._channels = Channels(self._ourself, self._routes, rng)
         self._maker = ConnectionMaker(self._ourself, self._peers, port=port, discovery=discovery, rng=rng)
         self._events: deque[MeshEvent] = deque()
-        self._news: set[PeerName] = set()
-        self._updates = Pacer(_SHORTEST_UPDATE_GAP_S)
+        self._news = TopologyNews(name, self._peers, self._routes, self._channels, rng)
+        #: Who sent the message that is being handled.
+        self._source: LocalConnection | None = None
         self._collections = Pacer(_COLLECT_GAP_S)
         self._route_reports = Pacer(_ROUTES_GAP_S)
         # Routers that start together should not all gossip in the same instant.
@@ -95,6 +91,10 @@ class MeshNode:
         return "" if peer is None else peer.nickname
 
     # Connections
+
+    def features(self) -> Mapping[str, str]:
+        """Keys to add to the features that we announce."""
+        return news_features()
 
     def check_introduction(self, features: Features, address: str, outbound: bool) -> None:
         """Raise RemoteProtocolError for a remote that we must refuse (specification mesh, section 7)."""
@@ -136,6 +136,7 @@ class MeshNode:
             outbound=outbound,
             uid=connection_uid,
             outbox=Outbox(self._ourself.name, lambda: self._events.append(DataPending(conn_id))),
+            tells_all=tells_all(features.extra),
         )
         try:
             self.check_introduction(features, address, outbound)
@@ -168,7 +169,7 @@ class MeshNode:
         if candidate.outbound:
             self._maker.connected(candidate.address, candidate.remote)
         self._topology_changed(now)
-        self._tell_of({candidate.remote}, now)
+        self._news.tell({candidate.remote}, now)
         if is_news:
             # Whom gossip reaches already, by others, hears of the topology by updates. All of it, from
             # everybody to everybody, would be most of what a mesh sends while it comes to be.
@@ -181,7 +182,7 @@ class MeshNode:
         if connection is not None and not connection.established:
             self._ourself.establish(connection)
             self._topology_changed(now)
-            self._tell_of((), now)
+            self._news.tell((), now)
         self._settle(now)
 
     def receive(self, conn_id: int, tag: int, payload: bytes, now: float) -> None:
@@ -189,6 +190,7 @@ class MeshNode:
         connection = self._ourself.connection(conn_id)
         if connection is None:
             return
+        self._source = connection
         try:
             self._channels.receive(tag, payload, now)
         except RemoteProtocolError as problem:
@@ -214,7 +216,7 @@ class MeshNode:
         if connection.outbound:
             self._maker.ended(connection.address, reason, now)
         self._topology_changed(now)
-        self._tell_of((), now)
+        self._news.tell((), now)
 
     def send_pending(self, conn_id: int, now: float) -> list[tuple[int, bytes]]:
         """All (tag, payload) that wait for this connection, encoded as of now."""
@@ -248,7 +250,7 @@ class MeshNode:
         """When `on_wake` wants to be called at the latest; there always is a next periodic gossip."""
         moments = (
             self._next_gossip,
-            self._updates.due,
+            self._news.pacer.due,
             self._collections.due,
             self._route_reports.due,
             self._maker.next_wake(),
@@ -265,15 +267,15 @@ class MeshNode:
     def set_back(self, by_s: float) -> None:
         """The clock was set back by so many seconds: nothing that waits shall wait longer for it."""
         self._next_gossip -= by_s
-        for part in (self._updates, self._collections, self._route_reports, self._maker):
+        for part in (self._news.pacer, self._collections, self._route_reports, self._maker):
             part.set_back(by_s)
 
     def _settle(self, now: float) -> None:
         """Do the paced work whose time has come; ends every call that may have asked for some."""
         if self._collections.take(now):
             self._collect(now)
-        if self._updates.take(now):
-            self._send_update()
+        if self._news.pacer.take(now):
+            self._news.send()
         self._events.extend(Dial(address) for address in self._maker.evaluate(now))
         if self._route_reports.take(now):
             self._events.append(RoutesChanged())
@@ -283,9 +285,9 @@ class MeshNode:
     def _on_applied(self, applied: Applied, to_pass_on: frozenset[PeerName], now: float) -> None:
         if applied.stale_self is not None:
             self._ourself.jump_over(applied.stale_self)
-            self._tell_of((), now)
+            self._news.tell((), now)
         if to_pass_on:
-            self._tell_of(to_pass_on, now)
+            self._news.pass_on(to_pass_on, self._source, now)
         if applied.improved:
             self._topology_changed(now)
         self._collections.ask(now)
@@ -295,19 +297,7 @@ class MeshNode:
         self._route_reports.ask(now)
         self._maker.refresh(now)
         if self._ourself.settle_short_id():
-            self._tell_of((), now)
-
-    def _tell_of(self, names: Iterable[PeerName], now: float) -> None:
-        """Put these peers, and ourselves as always, into the next topology update."""
-        self._news.update(names)
-        gap = _UPDATE_GAP_PER_PEER_S * len(self._peers)
-        self._updates.gap_s = min(max(gap, _SHORTEST_UPDATE_GAP_S), _LONGEST_UPDATE_GAP_S)
-        self._updates.ask(now)
-
-    def _send_update(self) -> None:
-        names = frozenset(self._news | {self._ourself.name})
-        self._news.clear()
-        self._channels.gossip(topology_channel.CHANNEL, TopologyData(self._peers, names))
+            self._news.tell((), now)
 
     def _collect(self, now: float) -> None:
         lost = self._peers.collect()

@@ -30,6 +30,8 @@ class LocalConnection:
     uid: int
     outbox: Outbox
     established: bool = False
+    #: Does the remote tell its own news to all of its neighbours, as we do?
+    tells_all: bool = False
     #: How our own entry tells of it.
     link: Link = field(init=False)
 

@@ -119,6 +119,10 @@ class Routes:
         draws = {name: rng.random() ** (1 / weight) for name, weight in sorted(weights.items())}
         return sorted(draws, key=draws.__getitem__, reverse=True)[:wanted]
 
+    def is_linked(self, name: PeerName, other: PeerName) -> bool:
+        """Does that peer list a connection to the other one?"""
+        return name in self._peers and other in self._all_neighbours(name)
+
     def _all_neighbours(self, name: PeerName) -> frozenset[PeerName]:
         linked = self._linked.get(name)
         if linked is None:
