@@ -202,6 +202,15 @@ def test_a_batch_is_bounded(host: Host) -> None:
     assert len(host.bridge.waiting) == 1
     host.receive(*[packet(A)] * (BATCH + 1))
     assert len(host.network.waiting) == 1
+    host.network.waiting.clear()
+    joined = packet(A) * (BATCH // 2 + 1)
+    host.receive(*[joined] * 5, size=len(packet(A)))
+    assert len(host.network.waiting) == 3
+
+
+def test_garbage_is_summed_up_though_nothing_else_happens(host: Host) -> None:
+    host.receive(b"garbage")
+    assert host.carrier.next_wake() == NOW + 1
 
 
 def test_a_sealed_neighbour_gets_and_gives_sealed_packets() -> None:

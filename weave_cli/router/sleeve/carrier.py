@@ -41,8 +41,9 @@ from weave_cli.router.sleeve.messages import (
 )
 from weave_cli.router.sleeve.packet_socket import Received, Refusal
 
-#: How much is read from one source before another has its turn.
-BATCH: Final = 64
+#: Frames or packets that are read from one source before another has its turn. What the kernel joined is
+#: taken whole, so it may be some more.
+BATCH: Final = 256
 #: Verdicts older than this would hide that an address is still in use, or has moved.
 VERDICT_LIFETIME_S: Final = 1.0
 _MOST_VERDICTS: Final = 16384
@@ -160,31 +161,19 @@ class Carrier:
 
     def receive(self, now: float) -> None:
         """Packets wait at the UDP socket: open them, and inject or relay their frames."""
-        receive, by_name = self._packets.receive, self._by_name
-        for _ in range(BATCH):
+        taken = 0
+        while taken < BATCH:
             try:
-                received = receive()
+                received = self._packets.receive()
             except BlockingIOError:
                 break
             except OSError as problem:
                 self._drops.count("an error of the network", now, problem.strerror or "")
-                continue
-            octets, size, is_checked = received.octets, received.size, received.is_checked
-            for start in range(0, len(octets), size or 1):
-                payload = octets[start : start + size]
-                link = by_name.get(payload[:NAME_LEN])
-                if link is None:
-                    self._drops.count("a packet from no neighbour", now, f"from {received.address[0]}")
-                    continue
-                try:
-                    frames = link.open(payload)
-                    if frames is None:
-                        self._drops.count("a packet that came twice", now, f"from {received.address[0]}")
-                    else:
-                        is_sure = is_checked or link.is_sealed
-                        self._take_frames(link, frames, received.address, is_sure, now)
-                except RemoteProtocolError as problem:
-                    self._drops.count("a malformed packet", now, f"{problem} from {received.address[0]}")
+                break
+            octets, size = received.octets, received.size or 1
+            taken += max(1, len(octets) // size)
+            for start in range(0, len(octets), size):
+                self._take_packet(octets[start : start + size], received, now)
         try:
             self._tap.flush()
         except OSError as problem:
@@ -212,6 +201,8 @@ class Carrier:
                     self._outbox.put(MacForgotten(mac=mac))
                 case BroadcastMissing(source=source):
                     self._outbox.put(BroadcastWanted(source=source))
+        if self._next_tick is None and not self._drops.is_quiet:
+            self._next_tick = now + VERDICT_LIFETIME_S
 
     def next_wake(self) -> float | None:
         """When on_wake wants to be called."""
@@ -258,6 +249,20 @@ class Carrier:
             return _Plan(Verdict(why_dropped="a frame without a header"), ())
         plan = self._plan(self._switch.captured(frame[:6], frame[6:12], now))
         return self._keep(self._captured, frame[:12], plan, now)
+
+    def _take_packet(self, payload: bytes, received: Received, now: float) -> None:
+        link, origin = self._by_name.get(payload[:NAME_LEN]), received.address
+        if link is None:
+            self._drops.count("a packet from no neighbour", now, f"from {origin[0]}")
+            return
+        try:
+            frames = link.open(payload)
+            if frames is None:
+                self._drops.count("a packet that came twice", now, f"from {origin[0]}")
+            else:
+                self._take_frames(link, frames, origin, received.is_checked or link.is_sealed, now)
+        except RemoteProtocolError as problem:
+            self._drops.count("a malformed packet", now, f"{problem} from {origin[0]}")
 
     def _take_frames(self, link: Link, frames: bytes, address: UdpAddress, is_sure: bool, now: float) -> None:
         """The frames of one packet; those before a fault in the list count, as with Go routers."""
