@@ -132,6 +132,7 @@ class SleevePaths:
         if path := self._paths.pop(conn_id, None):
             path.driver.close()
             self.process.send(ForgetNeighbour(conn_id=conn_id))
+            self._follow_carriage(path.told.name)
 
     def receive_control(self, conn_id: int, sub_tag: int, body: bytes) -> None:
         if path := self._paths.get(conn_id):
@@ -148,7 +149,7 @@ class SleevePaths:
             is_carried = carriage is not Carriage.NOTHING
             address = (path.forwarder.neighbour.address, path.vxlan_port) if is_carried else None
             self._tell(path, replace(path.told, carriage=carriage, vxlan_address=address))
-            self.tap.apply(self._homes.carry(path.told.name, is_carried))
+            self._follow_carriage(path.told.name)
 
     def set_routes(self, unicast: Mapping[PeerName, PeerName], broadcast: BroadcastRoutes) -> None:
         """The tables after a change; `unicast` without ourselves."""
@@ -165,6 +166,12 @@ class SleevePaths:
                 self.process.send(SendSpecial(conn_id=conn_id, frame=frame, dont_fragment=dont_fragment))
             case _:
                 self._act(conn_id, event)
+
+    def _follow_carriage(self, name: PeerName) -> None:
+        """Containers of a peer are behind the TAP port unless one of its connections has VXLAN carry."""
+        paths = (path for path in self._paths.values() if path.told.name == name)
+        is_carried = any(path.told.carriage is not Carriage.NOTHING for path in paths)
+        self.tap.apply(self._homes.carry(name, is_carried))
 
     def _tell(self, path: _Path, told: SetNeighbour) -> None:
         path.told = told
