@@ -126,6 +126,8 @@ def test_twelve_attach_at_once_and_an_interrupt_or_a_reset_undoes(host: LabHost)
     ended = host.sh("timeout --preserve-status -s INT 2 weave attach aa")
     assert (ended.status, ended.stdout, ended.stderr.strip()) == (130, "", "interrupted"), ended
     assert host.run("weave ps aa") == ""
+    for words in ("detach aa", "hide", "detach 10.9.1.1/24 c1"):
+        host.run(f"weave {words}", timeout=10)
     ended = host.sh("weave attach aa & sleep 1; weave reset --force; wait $!; echo status $?")
     assert ended.stdout == "status 1\n" and "defect" not in ended.stderr, ended
     assert "ethwe" not in host.run("docker exec aa ip link")
