@@ -23,6 +23,10 @@ def gets_to(host: LabHost, address: str) -> None:
     until(lambda: reaches(host, address), 10, f"{host.name} itself reaches {address}")
 
 
+def becomes_known(host: LabHost, name: str, address: str) -> None:
+    until(lambda: host.run(f"weave dns-lookup {name}") == address, 10, f"{host.name} knows {name}")
+
+
 def exposed(host: LabHost) -> list[str]:
     return host.run("weave ps weave:expose").split()[2:]
 
@@ -45,7 +49,7 @@ def test_the_host_reaches_only_the_subnets_that_it_is_exposed_to(two_hosts: Two)
         gets_to(one, address)
     assert not reaches(one, "10.2.2.1")
     for name in ("gate", "door"):
-        assert two.run(f"weave dns-lookup {name}") == "10.2.1.101"
+        becomes_known(two, name, "10.2.1.101")
 
     given = one.run("weave expose net:default net:10.33.0.0/24").split()
     assert one.run("weave expose") == given[0], "the same again"

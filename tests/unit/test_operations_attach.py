@@ -259,6 +259,15 @@ def test_detach_releases_what_was_allocated_and_prints_what_was_asked_for(
     ]
 
 
+def test_an_address_of_two_subnets_is_detached_once(
+    engine: FakeEngine, box: FakeContainer, api: FakeRouterApi, guests: FakeGuests
+) -> None:
+    api.answers[f"GET /ip/{box.id}"] = (200, "10.32.0.1/12 10.32.8.1/24")
+    cidrs = detach(engine, api.address, "net:default net:10.32.8.0/24 box")
+    assert list(map(str, cidrs)) == ["10.32.0.1/12", "10.32.8.1/24"]
+    assert asked(api, box).count("DELETE /ip/ID/10.32.8.1") == 1
+
+
 def test_detach_of_nothing_is_no_error(
     engine: FakeEngine, box: FakeContainer, api: FakeRouterApi, guests: FakeGuests
 ) -> None:

@@ -162,7 +162,8 @@ def look_up_wishes(
                     raise explain_unreachable(problem, settings) from problem
                 allocated += found
                 cidrs += found
-    return tuple(dict.fromkeys(allocated)), tuple(cidrs)
+    # A subnet may lie in another one, and then its addresses are found twice.
+    return tuple(dict.fromkeys(allocated)), tuple(dict.fromkeys(cidrs))
 
 
 @contextmanager
