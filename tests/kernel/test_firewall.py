@@ -41,6 +41,14 @@ def ensure(host: Host) -> bool:
     return call_in(host.namespace, lambda: ensure_rules(FirewallFacts()))
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_rules_for_trusted_hosts_are_read_back_as_written(host: Host, backend: str) -> None:
+    add_docker_rules(host, backend)
+    facts = FirewallFacts(clear_sources=(parse_cidr("10.1.0.0/16"), parse_cidr("10.9.9.9/32")))
+    changes = [call_in(host.namespace, lambda: ensure_rules(facts)) for _ in range(2)]
+    assert changes == [True, False]
+
+
 def forward_rules(host: Host, backend: str) -> list[str]:
     listed = host.run(f"{backend} -w -S FORWARD").splitlines()
     return [line.removeprefix("-A FORWARD -j ") for line in listed if line.startswith("-A")]

@@ -15,6 +15,7 @@ import pytest
 from tests.kernel.namespaces import Underlay, call_in, udp_socket
 from tests.kernel.programs import eventually
 from tests.kernel.routers import Router
+from weave_cli.router.overlay.vxlan_header import VXLAN_HEADER
 
 PASSWORD = "correct horse"
 _ALL_PROTOCOLS = 3
@@ -134,6 +135,30 @@ def test_frames_are_sealed_but_between_sides_that_trust(
         ]
     assert len(frames) > 2
     assert [any(octets in frame for frame in frames) for octets in sent] == [is_trusting] * 2
+
+
+@pytest.mark.parametrize("is_trusting", [False, True], ids=["untrusted", "trusted"])
+def test_forged_frames_in_clear_reach_no_container_of_a_sealed_network(
+    router: Callable[[], Router], underlay: Underlay, is_trusting: bool
+) -> None:
+    one, stranger = router(), underlay.host()
+    trust = [f"--trusted-subnets={stranger.address}/32"] if is_trusting else []
+    one.start(password_option(one, PASSWORD), *trust)
+    container = one.host.container()
+    octets = os.urandom(64)
+    frame = bytes.fromhex("ffffffffffff0a000000009988b6") + octets
+    with udp_socket(stranger.namespace) as sender:
+        ear = call_in(
+            container, lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.ntohs(_ALL_PROTOCOLS))
+        )
+        with ear:
+            ear.settimeout(0.2)
+            heard = []
+            for _ in range(10):
+                sender.sendto(VXLAN_HEADER + frame, (one.host.address, 6784))
+                with contextlib.suppress(TimeoutError):
+                    heard.append(ear.recv(65536))
+    assert any(octets in one_heard for one_heard in heard) == is_trusting
 
 
 def test_trust_of_one_side_only_seals(router: Callable[[], Router]) -> None:

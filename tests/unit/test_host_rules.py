@@ -97,6 +97,31 @@ def test_a_control_address_open_to_others_is_the_operators_choice() -> None:
     assert not any("--src-type" in rule for rule in entering.rules)
 
 
+@pytest.mark.parametrize(
+    ("sources", "rules"),
+    [
+        (None, ()),
+        (("10.1.0.0/16", "0.0.0.0/0"), ()),
+        ((), ("-p udp -m udp --dport 6784 -j DROP",)),
+        (
+            ("10.1.0.0/16", "10.9.9.9/32"),
+            (
+                "-s 10.1.0.0/16 -p udp -m udp --dport 6784 -j RETURN",
+                "-s 10.9.9.9/32 -p udp -m udp --dport 6784 -j RETURN",
+                "-p udp -m udp --dport 6784 -j DROP",
+            ),
+        ),
+    ],
+    ids=["no password", "everybody trusted", "nobody trusted", "some trusted"],
+)
+def test_frames_in_clear_come_from_trusted_hosts_only(
+    sources: tuple[str, ...] | None, rules: tuple[str, ...]
+) -> None:
+    trusted = None if sources is None else tuple(map(parse_cidr, sources))
+    _, entering, _ = wanted_chains(FirewallFacts(clear_sources=trusted))
+    assert entering.rules == CHAINS[1].rules + rules
+
+
 def test_ours_come_before_dockers_again() -> None:
     whole = apply(EMPTY, plan_repair(EMPTY, CHAINS))
     restarted = apply(whole, ["*filter", ":DOCKER-USER - [0:0]", "-I FORWARD 1 -j DOCKER-USER", "COMMIT"])

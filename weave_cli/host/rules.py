@@ -51,6 +51,8 @@ class FirewallFacts:
     exposures: tuple[Exposure, ...] = ()
     is_joined: bool = False
     """Another bridge is tied to ours (`weave attach-bridge`): what goes to ours is then not translated."""
+    clear_sources: tuple[Cidr, ...] | None = None
+    """Networks from which frames in clear are taken; None: from everywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,18 @@ def _input_chain(facts: FirewallFacts) -> Chain:
             f"-i {inner} -p {protocol} -m {protocol} --dport {DNS_PORT} -j ACCEPT"
             for protocol in ("udp", "tcp")
         )
+    rules += _vxlan_rules(facts)
     return Chain("WEAVE-INPUT", "INPUT", tuple(rules))
+
+
+def _vxlan_rules(facts: FirewallFacts) -> list[str]:
+    """The VXLAN device takes frames from anybody: where there is a password, only trusted hosts get there."""
+    sources = facts.clear_sources
+    if sources is None or any(source.prefix_len == 0 for source in sources):
+        return []
+    vxlan = f"-p udp -m udp --dport {facts.mesh_port + 1}"
+    # RETURN, not ACCEPT: whether the host wants them at all is for its own rules to say.
+    return [*(f"-s {source} {vxlan} -j RETURN" for source in dict.fromkeys(sources)), f"{vxlan} -j DROP"]
 
 
 def _nat_chain(facts: FirewallFacts) -> Chain:

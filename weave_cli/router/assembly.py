@@ -89,6 +89,7 @@ class Weaver:
                 mtu=options.mtu,
                 docker_bridge=options.docker_bridge,
                 control_address=options.http_address,
+                clear_sources=None if options.password_file is None else options.trusted_subnets,
             ),
             rng=random.Random(self._uid + 1),
         )

@@ -78,7 +78,11 @@ class DataPlane:
             homes=self.macs,
             act=lambda conn_id, event: self._act(conn_id, SLEEVE, event),
         )
-        self._kernel = KernelCarriage(linger_s=settings.linger_s, tell=self._sleeve.set_carriage)
+        self._kernel = KernelCarriage(
+            linger_s=settings.linger_s,
+            may_inherit=settings.may_be_clear,
+            tell=self._sleeve.set_carriage,
+        )
         self._tasks: set[asyncio.Task[None]] = set()
         self._keeper: asyncio.Task[None] | None = None
         self._on_established: Callable[[int], None] = lambda conn_id: None

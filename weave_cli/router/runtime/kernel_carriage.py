@@ -26,9 +26,19 @@ _SECOND_LOOKS_S: Final = (1.0, 4.0)
 class KernelCarriage:
     """The verbs raise HostProblem or OSError when the kernel refuses; what is done later is only logged."""
 
-    def __init__(self, *, linger_s: float, tell: Callable[[int, Carriage], None]) -> None:
-        """`linger_s`: for how long frames go on to a neighbour whose connection ended."""
+    def __init__(
+        self,
+        *,
+        linger_s: float,
+        may_inherit: Callable[[str], bool],
+        tell: Callable[[int, Carriage], None],
+    ) -> None:
+        """`linger_s`: for how long frames go on to a neighbour whose connection ended.
+
+        `may_inherit`: whether an earlier run's entry for that IPv4 address is still right.
+        """
         self._linger_s = linger_s
+        self._may_inherit = may_inherit
         self._tell = tell
         self._plan = ForwardingPlan()
         self._neighbours: dict[int, Neighbour] = {}
@@ -44,7 +54,8 @@ class KernelCarriage:
     async def open(self) -> None:
         """Take over what an earlier run left, for a while."""
         present = await asyncio.get_running_loop().run_in_executor(self._thread, read_fdb)
-        self._plan.inherit(one.entry for one in present if one.is_ours)
+        ours = (one.entry for one in present if one.is_ours)
+        self._plan.inherit(entry for entry in ours if self._may_inherit(entry.address))
         await self.apply()
         self._later(self._linger_s, lambda: self._plan.inherit(()))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from weave_cli.addresses import Cidr, parse_address
 from weave_cli.host.network import NetworkWish
 from weave_cli.host.rules import FirewallFacts
 from weave_cli.names import DOCKER_BRIDGE, HTTP_ADDRESS, PeerName
@@ -17,7 +18,10 @@ LINGER_S: Final = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataPlaneSettings:
-    """`mtu`: the operator's WEAVE_MTU, None for the underlay's less 50. `mesh_port`: TCP and sleeve."""
+    """`mtu`: the operator's WEAVE_MTU, None for the underlay's less 50. `mesh_port`: TCP and sleeve.
+
+    `clear_sources`: networks of hosts whose frames may travel in clear; None: any host's.
+    """
 
     name: PeerName
     mesh_port: int
@@ -25,6 +29,14 @@ class DataPlaneSettings:
     docker_bridge: str = DOCKER_BRIDGE
     linger_s: float = LINGER_S
     control_address: str = HTTP_ADDRESS
+    clear_sources: tuple[Cidr, ...] | None = None
+
+    def may_be_clear(self, address: str) -> bool:
+        """May frames to and from the host with this IPv4 address travel in clear?"""
+        if self.clear_sources is None:
+            return True
+        number = parse_address(address)
+        return any(number in source.network for source in self.clear_sources)
 
     @property
     def vxlan_port(self) -> int:
@@ -43,5 +55,6 @@ def make_wish(settings: DataPlaneSettings) -> NetworkWish:
             mesh_port=settings.mesh_port,
             docker_bridge=settings.docker_bridge,
             control_address=settings.control_address,
+            clear_sources=settings.clear_sources,
         ),
     )
