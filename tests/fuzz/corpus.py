@@ -21,6 +21,7 @@ PARSERS: Final = (
     "heartbeat",
     "plugin",
     "sleeve",
+    "carrier",
 )
 
 
