@@ -2,7 +2,8 @@
 
     WEAVER=/path/to/weaver python -m tests.bench.bench_sleeve [--runs 5] [--seconds 3]
 
-Two hosts for each kind, in namespaces, with one container each. Runs take turns, so that other work on the
+Two hosts for each pair, in namespaces, with one container each; with Go's program also pairs of one of ours
+and one of Go's, in both directions. Runs take turns, so that other work on the
 machine hits all alike. The CPU column is the time of the processes that carry frames, both ends together,
 and of nothing else: not that of iperf3, and not the kernel's work in interrupts.
 """
@@ -26,7 +27,7 @@ from typing import Final
 
 from tests.bench.measure import BenchProblem, Row, alternate, paired_ratio, run_alone, spread
 from tests.interop.containers import Container, wait_until_reachable
-from tests.interop.peers import WEAVER, GoPeer, wait_for_link
+from tests.interop.peers import WEAVER, GoPeer, OurPeer, Peer, wait_for_link
 from tests.kernel.namespaces import Underlay
 from tests.kernel.sleeve_hosts import SleeveMesh
 
@@ -34,8 +35,17 @@ _RUNS: Final = 5
 _SECONDS: Final = 3
 _PORT: Final = 5999
 _PINGS: Final = 40
-_PASSWORD: Final = "a password of this measurement"
-_KEY: Final = bytes(range(32))
+#: The key of our processes, the password of routers.
+_KINDS: Final[dict[str, tuple[bytes | None, str]]] = {
+    "plain": (None, ""),
+    "password": (bytes(range(32)), "a password of this measurement"),
+}
+#: Who sends to whom.
+_WITH_GO: Final[dict[str, tuple[type[Peer], type[Peer]]]] = {
+    "go": (GoPeer, GoPeer),
+    "our-go": (OurPeer, GoPeer),
+    "go-our": (GoPeer, OurPeer),
+}
 #: Times Go's throughput, plain and with password.
 _TARGETS: Final = {"plain": 3.0, "password": 2.5}
 
@@ -118,18 +128,19 @@ def our_path(key: bytes | None) -> Iterator[Way]:
 
 
 @contextmanager
-def go_path(password: str) -> Iterator[Way]:
-    """Two hosts with Go routers."""
+def routers_path(kinds: tuple[type[Peer], type[Peer]], password: str) -> Iterator[Way]:
+    """Two hosts with routers of these kinds, the sender's first."""
     underlay = Underlay()
     with tempfile.TemporaryDirectory() as place:
-        one, two = (GoPeer(underlay.host(), Path(place)) for _ in range(2))
+        one, two = (kind(underlay.host(), Path(place)) for kind in kinds)
         try:
             one.start(password=password)
             two.start(one, password=password)
             wait_for_link(one, two)
             first, second = Container(one, "first"), Container(two, "second")
             wait_until_reachable(first, second)
-            yield Way((first.namespace, second.namespace), second.address, (one.pid, two.pid))
+            pids = [pid for peer in (one, two) for pid in (peer.pid, *_children(peer.pid))]
+            yield Way((first.namespace, second.namespace), second.address, tuple(pids))
         finally:
             for peer in (one, two):
                 if peer.is_running:
@@ -138,20 +149,14 @@ def go_path(password: str) -> Iterator[Way]:
 
 
 def take(runs: int = _RUNS, seconds: int = _SECONDS) -> list[Row]:
-    """Throughput, CPU and round trip of ours, and of Go's if there is one."""
+    """Throughput, CPU and round trip of ours, and beside Go's if there is one."""
     with ExitStack() as stack:
-        ours = {
-            kind: stack.enter_context(our_path(key)) for kind, key in (("plain", None), ("password", _KEY))
-        }
-        go = {}
-        if os.environ.get(WEAVER):
-            go = {
-                kind: stack.enter_context(go_path(password))
-                for kind, password in (("plain", ""), ("password", _PASSWORD))
-            }
-        paths = {f"our {kind}": path for kind, path in ours.items()} | {
-            f"go {kind}": path for kind, path in go.items()
-        }
+        paths: dict[str, Way] = {}
+        for kind, (key, password) in _KINDS.items():
+            paths[f"our {kind}"] = stack.enter_context(our_path(key))
+            if os.environ.get(WEAVER):
+                for name, ends in _WITH_GO.items():
+                    paths[f"{name} {kind}"] = stack.enter_context(routers_path(ends, password))
         for path in paths.values():
             path.megabits(1, [])  # caches, and the MTU of the path
         spent: dict[str, list[float]] = {name: [] for name in paths}
@@ -163,7 +168,12 @@ def take(runs: int = _RUNS, seconds: int = _SECONDS) -> list[Row]:
         for _ in range(runs):
             for name, path in paths.items():
                 trips[name] += path.round_trips()
-    return [row for kind in ours for row in _rows(kind, rates, spent, trips)]
+    return [row for kind in _KINDS for row in _rows(kind, rates, spent, trips)]
+
+
+def _children(pid: int) -> list[int]:
+    """Our router carries frames in a child."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def _rows(
@@ -202,6 +212,16 @@ def _rows(
             is_met=middle <= statistics.median(trips[go]) if has_go else None,
         )
     )
+    for name, title in (("our-go", "ours to Go"), ("go-our", "Go to ours")):
+        if f"{name} {kind}" in rates:
+            rows.append(
+                Row(
+                    measure=f"sleeve {kind}, TCP, {title}",
+                    value=spread(rates[f"{name} {kind}"], "Mbit/s"),
+                    baseline=f"Go to Go {spread(rates[go], 'Mbit/s')}",
+                    compared=f"{paired_ratio(rates[f'{name} {kind}'], rates[go]):.2f} times",
+                )
+            )
     return rows
 
 
