@@ -33,6 +33,8 @@ _LARGEST_RECEIVED: Final = 65536
 #: Limits of one call that the kernel cuts into packets: their number, and octets in all.
 _MOST_SEGMENTS: Final = 64
 _LARGEST_RUN: Final = 65000
+#: What a kernel says that cannot cut: no such option; no checksums by the device, or IPsec on the way.
+_CANNOT_JOIN: Final = (errno.EINVAL, errno.EIO)
 #: Patience with a full send buffer before a packet is dropped.
 _FULL_PATIENCE_MS: Final = 20
 
@@ -131,7 +133,7 @@ class PacketSocket:
             if problem.errno == errno.EMSGSIZE:
                 return self._explain(problem, address)
             refusal = self._send_singly(run, address)
-            if refusal is None:
+            if refusal is None and problem.errno in _CANNOT_JOIN:
                 # Each went by itself: it is the joining that this kernel or device cannot do.
                 log.info("packets are sent one by one from now on: %s", problem.strerror)
                 self._joins = False
