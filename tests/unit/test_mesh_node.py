@@ -532,9 +532,9 @@ def test_of_two_peers_that_hear_of_each_other_the_higher_dials_at_once() -> None
     add(node, 1, 2)
     node.receive(1, Tag.GOSSIP, topology_message(2, described(2, 3, 11)), 1)
     assert Dial("10.0.0.3:6783") in events(node)
-    node.on_wake(1.9)
+    node.on_wake(2.9)
     assert not events(node)
-    node.on_wake(3.5)
+    node.on_wake(5.5)
     assert Dial("10.0.0.11:6783") in events(node)
 
 

@@ -26,7 +26,7 @@ _TO_ALL: Final = "all"
 
 #: The gap between updates grows with the mesh, as one update costs every peer work: seconds per known peer,
 #: and its bounds. The Go routers always wait for the longest of these.
-_GAP_PER_PEER_S: Final = 0.01
+_GAP_PER_PEER_S: Final = 0.025
 _SHORTEST_GAP_S: Final = 0.1
 _LONGEST_GAP_S: Final = 1.0
 

@@ -23,7 +23,7 @@ LONGEST_INTERVAL_S: Final = 60.0
 INTERVAL_GROWTH: Final = 1.5
 
 #: Of two peers that hear of each other one dials at once; the other gives it this long, times 1 to 2.
-PATIENCE_S: Final = 1.0
+PATIENCE_S: Final = 2.0
 #: In a large mesh there is much to dial: with so many addresses to wait for, twice as long.
 _PATIENCE_DOUBLES_AT: Final = 20
 

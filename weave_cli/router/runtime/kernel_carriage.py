@@ -48,6 +48,7 @@ class KernelCarriage:
         #: Who speaks to the kernel, and the one turn that waits for the end of it.
         self._speaking = asyncio.Lock()
         self._turn: asyncio.Task[None] | None = None
+        self._rests_until = 0.0
         # One thread: entries are brought to what was wanted last.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="entries")
 
@@ -120,9 +121,14 @@ class KernelCarriage:
         await asyncio.shield(self._turn)
 
     async def _take_turn(self) -> None:
+        clock = asyncio.get_running_loop().time
         async with self._speaking:
+            # As long as the last turn took, so that where there is much to do more is done at once.
+            await asyncio.sleep(self._rests_until - clock())
             self._turn = None
+            began = clock()
             await self._apply_now()
+            self._rests_until = 2 * clock() - began
 
     async def _apply_now(self) -> None:
         aim = self._aim()
