@@ -22,6 +22,7 @@ from tests.bench import (
     bench_overlay,
     bench_router,
     bench_run,
+    bench_sleeve,
 )
 from tests.bench.docker_hosts import Hosts, docker_hosts, restore, take_on
 from tests.bench.measure import NOISE, BenchProblem, Row, clean_up_when_ended, render
@@ -31,6 +32,7 @@ _ALONE: Final[dict[str, Callable[[], list[Row]]]] = {
     "names": bench_names.take,
     "allocator": bench_allocator.take,
     "router": bench_router.take,
+    "sleeve": bench_sleeve.take,
 }
 _ON_HOSTS: Final[dict[str, Callable[[Hosts], list[Row]]]] = {
     "overlay": bench_overlay.take,
