@@ -72,3 +72,12 @@ def test_database_without_room_for_the_log_works(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert database.execute("SELECT count(*) FROM given").fetchone() == (1,)
     database.close()
+
+
+def test_little_room_is_left_for_the_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("weave_cli.wal._ROOM_BYTES", 1 << 62)
+    path = tmp_path / "some.db"
+    database = opened(path)
+    reserve_log(database, path)
+    assert log_of(path).stat().st_size < _LOG_BYTES
+    database.close()
