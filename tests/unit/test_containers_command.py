@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,15 @@ def test_no_such_program_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         run_detached(FakeEngine().client, ["busybox"])
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT raises KeyboardInterrupt, also where a shell has started us in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_docker_and_removes_what_it_made(docker: Path, tmp_path: Path) -> None:
     docker.write_text(
         "#!/bin/sh\nfor word; do\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import uuid
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from weave_cli.errors import DockerProblem
 from weave_cli.names import RUN_LABEL
 
 _PROGRAM: Final = "docker"
+_INTERRUPTS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class DockerCommandFailed(DockerProblem):
@@ -33,22 +35,41 @@ def run_detached(client: Docker, arguments: Sequence[str]) -> str:
     mark = f"{RUN_LABEL}={uuid.uuid4().hex}"
     command = [_PROGRAM, "run", f"--label={mark}", "--detach", *arguments]
     with _removed_on_interrupt(client, mark):
+        process: subprocess.Popen[str] | None = None
         try:
-            # In a session of its own, so that an interrupt of ours does not leave it half-way.
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+            with _interrupts_held_back():
+                # In a session of its own, so that an interrupt of ours does not leave it half-way.
+                process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+            output, _ = process.communicate()
         except OSError as problem:
             raise DockerProblem(
                 f"cannot run {_PROGRAM}: {problem.strerror}", hint="Install Docker's command line."
             ) from problem
-        try:
-            output, _ = process.communicate()
         except BaseException:
-            process.terminate()
-            process.communicate()
+            if process is not None:
+                process.terminate()
+                process.communicate()
             raise
     if process.returncode != 0:
         raise DockerCommandFailed("run", process.returncode)
     return output.strip()
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """One in the middle of Popen would leave a process that nobody knows, and so nobody ends."""
+    held: list[int] = []
+    former = {number: signal.getsignal(number) for number in _INTERRUPTS}
+    ours = {number: handler for number, handler in former.items() if callable(handler)}
+    for number in ours:
+        signal.signal(number, lambda number, frame: held.append(number))
+    try:
+        yield
+    finally:
+        for one, handler in ours.items():
+            signal.signal(one, handler)
+    for caught in held:
+        signal.raise_signal(caught)
 
 
 @contextmanager
