@@ -29,6 +29,7 @@ _PREFIX: Final = "weave-bench-"
 _START_S: Final = 20.0
 _CONNECT_S: Final = 30.0
 _POLL_S: Final = 0.005
+_FEW: Final = 20
 
 
 class Node:
@@ -146,12 +147,25 @@ def nodes(count: int) -> Iterator[list[Node]]:
             _ip(*f"-n {node.name} link add eth0 type veth peer name {port} netns {hub}".split())
             _ip(*f"-n {hub} link set {port} master hub up".split())
             _ip(*f"-n {node.name} address add {node.address}/24 dev eth0".split())
-            _ip(*f"-n {node.name} link set eth0 up".split())
+            _ip(*f"-n {node.name} link set eth0 address {_mac(number)} up".split())
+        for node in made if count > _FEW else ():
+            # All namespaces share one table of neighbours, with room for 1024 that are not fixed.
+            table = "".join(
+                f"neigh replace {other.address} lladdr {_mac(number)} dev eth0 nud permanent\n"
+                for number, other in enumerate(made, 1)
+                if other is not node
+            )
+            batch = ["ip", "-n", node.name, "-batch", "-"]
+            subprocess.run(batch, input=table, check=True, text=True, capture_output=True)
         yield made
     finally:
         for node in made:
             node.remove()
         subprocess.run(["ip", "netns", "delete", hub], check=False, capture_output=True)
+
+
+def _mac(number: int) -> str:
+    return f"02:00:00:00:01:{number:02x}"
 
 
 def _ip(*words: str) -> None:
