@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two tries of what waits.
 RETRY_INTERVAL_S: Final = 5.0
+#: Of so many chances to propose again, one is taken, on the average, in a long election.
+_RAREST_PROPOSAL: Final = 8
 
 
 class _OurState:
@@ -80,8 +82,10 @@ class Allocator:
         self._election = Election(NodeId(name, uid), setup)
         self._territory = Territory(name, whole, journal, saved)
         self._operations = Operations(name, self._territory, self, rng)
+        self._rng = rng
         self._has_left = False
         self._retry_at: float | None = None
+        self._proposals = 0
         if setup.seeds and not self._territory.is_divided:
             self._territory.divide(setup.seeds)
 
@@ -245,7 +249,7 @@ class Allocator:
         if self._retry_at is None or now < self._retry_at:
             return
         self._retry_at = None
-        if not self._territory.is_divided and (self._operations.is_waiting or self._election.is_running):
+        if self._wants_ring and self._shall_propose_again():
             self._propose(now)
         self._operations.tick(now)
         self._keep_awake(now)
@@ -311,6 +315,7 @@ class Allocator:
             self._operations.retry(now)
 
     def _propose(self, now: float) -> None:
+        self._proposals += 1
         self._election.propose()
         self._broadcast()
         self._finish_election(now)
@@ -351,6 +356,15 @@ class Allocator:
 
     def _unicast(self, peer: PeerName, kind: UnicastKind, body: bytes) -> bool:
         return self._channel is not None and self._channel.unicast(peer, bytes((kind,)) + body)
+
+    @property
+    def _wants_ring(self) -> bool:
+        return not self._territory.is_divided and (self._operations.is_waiting or self._election.is_running)
+
+    def _shall_propose_again(self) -> bool:
+        """The more often in vain, the rarer: where messages take long, peers that all propose in step would
+        overtake each other's proposals for ever."""
+        return self._rng.random() < 1 / max(1, min(self._proposals, _RAREST_PROPOSAL))
 
     def _keep_awake(self, now: float) -> None:
         """Come back later while something waits."""
