@@ -12,6 +12,7 @@ import pytest
 from tests.fakes.until import until
 from tests.kernel.namespaces import Host, Underlay, call_in
 from weave_cli.errors import HostProblem
+from weave_cli.plugin.boot import BootGrace
 from weave_cli.plugin.journal import Journal
 from weave_cli.plugin.links import BridgeLinks
 
@@ -20,12 +21,18 @@ pytestmark = pytest.mark.kernel
 ENDPOINT = "0123456789abcdef" * 4
 
 
-def on_host(host: Host, path: Path, scenario: Callable[[BridgeLinks, Journal], Awaitable[None]]) -> None:
+def on_host(
+    host: Host,
+    path: Path,
+    scenario: Callable[[BridgeLinks, Journal], Awaitable[None]],
+    *,
+    grace_s: float = 0,
+) -> None:
     """Run a scenario inside the host's namespace; pairs are cleared away at once, not after a while."""
 
     async def run() -> None:
         journal = Journal(str(path / "plugin.db"))
-        links = BridgeLinks(journal, patience_s=0)
+        links = BridgeLinks(journal, BootGrace(grace_s=grace_s), patience_s=0)
         task = asyncio.create_task(links.run())
         try:
             async with asyncio.timeout(20):
@@ -40,6 +47,20 @@ def on_host(host: Host, path: Path, scenario: Callable[[BridgeLinks, Journal], A
 
 def devices(host: Host) -> set[str]:
     return {line.split()[0].partition("@")[0] for line in host.run("ip -br link").splitlines()}
+
+
+def test_pair_waits_at_a_boot_for_the_bridge(underlay: Underlay, tmp_path: Path) -> None:
+    host = underlay.host()
+
+    async def scenario(links: BridgeLinks, _journal: Journal) -> None:
+        creating = asyncio.create_task(links.create(ENDPOINT, None))
+        await asyncio.sleep(0.5)
+        assert not creating.done()
+        host.run("ip link add weave mtu 1450 type bridge")
+        await creating
+        assert "master weave" in host.run("ip link show vethwl012345678")
+
+    on_host(host, tmp_path, scenario, grace_s=20)
 
 
 def test_pair_is_made_on_the_bridge_and_cleared_away(underlay: Underlay, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from tests.fakes.until import until
 from weave_cli.addresses import parse_address
 from weave_cli.api.aio import ABSENT, AsyncRouterClient
 from weave_cli.errors import HostProblem, RouterProblem, UsageProblem
+from weave_cli.plugin.boot import BootGrace
 from weave_cli.plugin.ipam import AddressDriver
 from weave_cli.plugin.journal import Journal
 from weave_cli.plugin.network import NetworkDriver
@@ -74,9 +75,14 @@ def opened(path: str) -> Iterator[Journal]:
 
 
 def with_host(
-    tmp_path: Path, scenario: Callable[[Host], Awaitable[None]], *, wants_multicast_route: bool = True
+    tmp_path: Path,
+    scenario: Callable[[Host], Awaitable[None]],
+    *,
+    wants_multicast_route: bool = True,
+    grace_s: float = 0,
+    limit_s: float = 0.5,
 ) -> None:
-    """Run a scenario; allocations are given up after half a second."""
+    """Run a scenario; allocations are given up after `limit_s`, `grace_s` after the plugin's start."""
 
     async def run() -> None:
         with opened(str(tmp_path / "plugin.db")) as journal:
@@ -91,7 +97,12 @@ def with_host(
                     wants_multicast_route=wants_multicast_route,
                 )
                 addresses = AddressDriver(
-                    client, journal, releases, limit_s=0.5, is_link_present=links.is_present
+                    client,
+                    journal,
+                    releases,
+                    BootGrace(grace_s=grace_s),
+                    limit_s=limit_s,
+                    is_link_present=links.is_present,
                 )
                 try:
                     async with asyncio.timeout(20):
@@ -100,6 +111,36 @@ def with_host(
                     await addresses.close()
 
     asyncio.run(run())
+
+
+def test_address_waits_at_a_boot_for_the_router(tmp_path: Path) -> None:
+    async def scenario(host: Host) -> None:
+        await host.router.stop()
+        asking = asyncio.create_task(host.request())
+        await asyncio.sleep(0.3)
+        assert not asking.done()
+        await host.router.start()
+        assert await asking == "10.32.0.1/12"
+
+    with_host(tmp_path, scenario, grace_s=20, limit_s=10)
+
+
+def test_router_that_does_not_come_at_a_boot_is_named_in_time(tmp_path: Path) -> None:
+    async def scenario(host: Host) -> None:
+        await host.router.stop()
+        with pytest.raises(RouterProblem, match=r"within .* weave container is not present"):
+            await host.request()
+
+    with_host(tmp_path, scenario, grace_s=20)
+
+
+def test_router_that_was_stopped_is_named_at_once(tmp_path: Path) -> None:
+    async def scenario(host: Host) -> None:
+        await host.router.stop()
+        with pytest.raises(RouterProblem, match=r"^weave container is not present"):
+            await host.request()
+
+    with_host(tmp_path, scenario, limit_s=10)
 
 
 def test_pool_without_subnet_is_the_routers_default(tmp_path: Path) -> None:

@@ -42,16 +42,20 @@ def ensure_bridge(mac: str, mtu: int, *, name: str = BRIDGE) -> Link:
 
 
 def get_bridge(netlink: IPRoute, name: str = BRIDGE) -> Link:
-    """The bridge as it is; raises HostProblem when it was not made yet."""
+    """The bridge as it is; raises BridgeAbsent when it was not made yet."""
     bridge = find_link(netlink, name)
     if bridge is None or bridge.kind != "bridge":
         raise absence(name)
     return bridge
 
 
-def absence(name: str) -> HostProblem:
+class BridgeAbsent(HostProblem):
+    """The bridge was not made yet."""
+
+
+def absence(name: str) -> BridgeAbsent:
     """What to say when the bridge was not made yet."""
-    return HostProblem(
+    return BridgeAbsent(
         f"{name} bridge not present. Did you launch weave?", hint="Start it with `weave launch`."
     )
 

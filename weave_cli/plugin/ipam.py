@@ -13,8 +13,10 @@ from typing import Any, Final
 
 from weave_cli.addresses import Cidr, format_address, parse_address
 from weave_cli.api.aio import AsyncRouterClient
+from weave_cli.api.sync import RouterUnreachable
 from weave_cli.errors import RouterProblem, StoreProblem, UsageProblem, WeaveError
 from weave_cli.plugin import protocol
+from weave_cli.plugin.boot import BootGrace
 from weave_cli.plugin.journal import Journal
 from weave_cli.plugin.pending import PendingRequests
 from weave_cli.plugin.protocol import AddressWish, Pool, Reply, host_link
@@ -41,6 +43,7 @@ class AddressDriver:
         router: AsyncRouterClient,
         journal: Journal,
         releases: Releases,
+        boot: BootGrace,
         *,
         limit_s: float = _ALLOCATION_LIMIT_S,
         is_link_present: Callable[[str], bool] = _is_link_present,
@@ -49,6 +52,7 @@ class AddressDriver:
         self._router = router
         self._journal = journal
         self._releases = releases
+        self._boot = boot
         self._pending = PendingRequests(self._give_back_late)
         self._limit_s = limit_s
         self._is_link_present = is_link_present
@@ -113,9 +117,12 @@ class AddressDriver:
             if wish.pool is not None and wish.address is not None:
                 self._check_unused(wish.address)
                 await self._releases.settled(wish.address)
-            return await self._pending.ask(wish, partial(self._ask_router, wish), self._limit_s)
+            return await self._pending.ask(wish, partial(self._await_router, wish), self._limit_s)
         except TimeoutError:
             raise RouterProblem(await self._explain_wait(wish)) from None
+
+    async def _await_router(self, wish: AddressWish) -> Cidr:
+        return await self._boot.wait_out(partial(self._ask_router, wish), RouterUnreachable)
 
     async def _ask_router(self, wish: AddressWish) -> Cidr:
         if wish.pool is None:

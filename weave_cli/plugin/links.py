@@ -19,7 +19,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from weave_cli.errors import HostProblem, StoreProblem
+from weave_cli.host.bridge import BridgeAbsent
 from weave_cli.host.veth import create_endpoint_veth, delete_link, is_link_present, list_links
+from weave_cli.plugin.boot import BootGrace
 from weave_cli.plugin.journal import Journal
 from weave_cli.plugin.protocol import guest_link, guest_second_name, host_link
 
@@ -33,8 +35,9 @@ _LAST_CLEARING_S: Final = 2.0
 class BridgeLinks:
     """Endpoints as veth pairs on the weave bridge (network.EndpointLinks)."""
 
-    def __init__(self, journal: Journal, *, patience_s: float = _PATIENCE_S) -> None:
+    def __init__(self, journal: Journal, boot: BootGrace, *, patience_s: float = _PATIENCE_S) -> None:
         self._journal = journal
+        self._boot = boot
         self._patience_s = patience_s
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="links")
         self._gone: list[str] = []
@@ -43,7 +46,9 @@ class BridgeLinks:
     async def create(self, endpoint_id: str, mac: str | None) -> str:
         """Raises HostProblem when the bridge is not there or the kernel refuses."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, _create, endpoint_id, mac)
+        return await self._boot.wait_out(
+            lambda: loop.run_in_executor(self._thread, _create, endpoint_id, mac), BridgeAbsent
+        )
 
     async def find_guest(self, endpoint_id: str) -> str:
         """Raises HostProblem when the pair is gone and cannot be made again.

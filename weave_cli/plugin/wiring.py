@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from weave_cli.api.aio import AsyncRouterClient
 from weave_cli.errors import DockerProblem
 from weave_cli.names import GLOBAL_DRIVER, MESH_DRIVER
+from weave_cli.plugin.boot import BootGrace
 from weave_cli.plugin.deaths import DeadOwners
 from weave_cli.plugin.default_network import DefaultNetwork
 from weave_cli.plugin.docker_door import DockerDoor
@@ -47,9 +48,10 @@ class Plugin:
         self._journal = Journal(journal_path)
         self._docker = DockerDoor(settings)
         self._router = AsyncRouterClient(http_address)
-        self._links = BridgeLinks(self._journal)
+        boot = BootGrace()
+        self._links = BridgeLinks(self._journal, boot)
         self._releases = Releases(self._router, self._journal)
-        self._addresses = AddressDriver(self._router, self._journal, self._releases)
+        self._addresses = AddressDriver(self._router, self._journal, self._releases, boot)
         self._pulse = RouterPulse(self._router)
         self._subscribed = asyncio.Event()
         self._watcher = NameWatcher(self._docker, self._router, self._pulse, self._journal, DRIVERS)
