@@ -59,8 +59,10 @@ def show(*hosts: LabHost) -> bool:
 def example() -> tuple[list[tuple[str, str]], str]:
     """README.md's first example: host name and command of each line, and the ping inside the last."""
     readme = (Path(__file__).resolve().parents[2] / "README.md").read_text()
-    commands: list[tuple[str, str]] = re.findall(r"^    (host\d)\$ (.+)$", readme, re.MULTILINE)
-    inside = re.search(r"^    # (ping .+)$", readme, re.MULTILINE)
+    block = re.search(r"(^    .+\n)+", readme, re.MULTILINE)
+    assert block, "README.md shows nothing"
+    commands: list[tuple[str, str]] = re.findall(r"^    (host\d)\$ (.+)$", block[0], re.MULTILINE)
+    inside = re.search(r"^    # (ping .+)$", block[0], re.MULTILINE)
     assert commands and inside, "README.md shows no example"
     return commands, inside[1]
 
