@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from weave_cli.names import MESH_PORT, PeerName, parse_peer_name
+from weave_cli.names import MESH_PORT, PeerName, pack_peer_name, parse_peer_name
 from weave_cli.router.ipam.shapes import CHANNEL as ADDRESS_CHANNEL
 from weave_cli.router.mesh.topology_channel import CHANNEL as TOPOLOGY_CHANNEL
 from weave_cli.router.nameserver.registry import CHANNEL as NAME_CHANNEL
@@ -43,6 +43,7 @@ def attack_tcp(address: str, rng: random.Random) -> None:
     openings: tuple[Callable[[random.Random], bytes], ...] = (
         lambda rng: rng.randbytes(rng.randrange(7, 2000)),
         lambda _: b"GET / HTTP/1.1\r\nHost: weave\r\n\r\n",
+        lambda _: PROTOCOL_MAGIC + b"\x03\x03",
         lambda _: PROTOCOL_MAGIC + b"\x01\x01",
         lambda rng: _HEADER + b"\x01" + rng.randbytes(100),
         lambda rng: _HEADER + bytes((rng.randrange(2, 256),)),
@@ -72,6 +73,13 @@ def hold_connections(address: str) -> None:
     time.sleep(3600)
 
 
+def _sleeve_frame(rng: random.Random, source: PeerName, destination: PeerName) -> bytes:
+    """One frame in a good list, special ones among them; its length may be wrong."""
+    frame = rng.choice((bytes(14), b"")) + rng.randbytes(rng.randrange(0, 1300))
+    length = len(frame) if rng.random() < 0.7 else rng.getrandbits(16)
+    return pack_peer_name(source) + pack_peer_name(destination) + length.to_bytes(2, "big") + frame
+
+
 def _introduction(rng: random.Random) -> bytes:
     """A stranger whom the router has to believe."""
     name = PeerName(rng.getrandbits(48) | 2 << 40)
@@ -96,7 +104,7 @@ def _message(rng: random.Random) -> bytes:
 
 
 def attack_udp(address: str, ours: PeerName, theirs: PeerName, rng: random.Random) -> None:
-    """Noise to the port that nobody has; noise, and frames of all kinds in good headers, to that of VXLAN."""
+    """Noise and packets in the neighbour's name for sleeve; noise and frames in good headers for VXLAN."""
     frames: tuple[Callable[[], bytes], ...] = (
         lambda: rng.randbytes(rng.randrange(0, 1400)),
         lambda: VXLAN_HEADER + rng.randbytes(rng.randrange(0, 1400)),
@@ -104,9 +112,14 @@ def attack_udp(address: str, ours: PeerName, theirs: PeerName, rng: random.Rando
         lambda: VXLAN_HEADER + _ethernet(rng, theirs, ETHERTYPE),
         lambda: VXLAN_HEADER + _heartbeat(rng, ours, theirs),
     )
+    packets: tuple[Callable[[], bytes], ...] = (
+        lambda: rng.randbytes(rng.randrange(0, 1400)),
+        lambda: pack_peer_name(ours) + rng.randbytes(rng.randrange(0, 1400)),
+        lambda: pack_peer_name(ours) + _sleeve_frame(rng, ours, theirs),
+    )
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as opened:
         for number in range(PACKETS):
-            opened.sendto(rng.randbytes(rng.randrange(0, 1400)), (address, MESH_PORT))
+            opened.sendto(packets[number % len(packets)](), (address, MESH_PORT))
             opened.sendto(frames[number % len(frames)](), (address, MESH_PORT + 1))
 
 

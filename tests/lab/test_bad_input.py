@@ -29,6 +29,7 @@ _ENGINE_TRACES: Final = "docker ps -aq; docker volume ls -q; docker network ls -
 _OCCUPANT: Final = """
 import signal, socket, sys
 held = socket.socket(socket.AF_INET, getattr(socket, sys.argv[1]))
+held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of an earlier router may linger
 held.bind((sys.argv[2], int(sys.argv[3])))
 if held.type == socket.SOCK_STREAM:
     held.listen()
@@ -231,13 +232,14 @@ def _tells_why_it_refused(host: LabHost) -> None:
     for reason in (
         "not the weave protocol",
         "no common protocol version",
-        "launched with a password",
+        "no password specified, but peer requested an encrypted connection",
         "invalid encryption flag",
         "exceeds the limit",
         "gob: ",
         "too many connections without introduction",
     ):
         assert reason in log
+    assert "sleeve process ended" not in log
     assert "Traceback" not in log, log[log.index("Traceback") - 300 :][:3000]
 
 

@@ -81,6 +81,7 @@ def test_old_kernel_is_only_worth_a_notice(
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_termination_ends_a_command_by_way_of_its_clean_up(steps: list[str], number: signal.Signals) -> None:
+    signal.signal(number, signal.SIG_DFL)  # the tests themselves may run under nohup
     with pytest.raises(SystemExit) as caught, session.changing_host():
         signal.raise_signal(number)
     assert caught.value.code == 128 + number
