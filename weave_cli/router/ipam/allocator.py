@@ -249,7 +249,7 @@ class Allocator:
         if self._retry_at is None or now < self._retry_at:
             return
         self._retry_at = None
-        if self._wants_ring and self._shall_propose_again():
+        if self._waits and not self._territory.is_divided and self._shall_propose_again():
             self._propose(now)
         self._operations.tick(now)
         self._keep_awake(now)
@@ -358,8 +358,8 @@ class Allocator:
         return self._channel is not None and self._channel.unicast(peer, bytes((kind,)) + body)
 
     @property
-    def _wants_ring(self) -> bool:
-        return not self._territory.is_divided and (self._operations.is_waiting or self._election.is_running)
+    def _waits(self) -> bool:
+        return self._operations.is_waiting or self._election.is_running
 
     def _shall_propose_again(self) -> bool:
         """The more often in vain, the rarer: where messages take long, peers that all propose in step would
@@ -368,6 +368,5 @@ class Allocator:
 
     def _keep_awake(self, now: float) -> None:
         """Come back later while something waits."""
-        waits = self._operations.is_waiting or self._election.is_running
-        if waits and self._retry_at is None:
+        if self._waits and self._retry_at is None:
             self._retry_at = now + RETRY_INTERVAL_S

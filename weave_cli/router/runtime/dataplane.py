@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -36,6 +36,7 @@ from weave_cli.router.runtime.host_upkeep import HostUpkeep
 from weave_cli.router.runtime.kernel_carriage import KernelCarriage
 from weave_cli.router.runtime.plane_settings import DataPlaneSettings, make_wish
 from weave_cli.router.runtime.sleeve_paths import BroadcastRoutes, SleevePaths
+from weave_cli.router.runtime.tasks import Tasks
 from weave_cli.router.runtime.vxlan_paths import VxlanPaths
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class DataPlane:
             may_inherit=settings.may_be_clear,
             tell=self._sleeve.set_carriage,
         )
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks("the data path could not do its work")
         self._keeper: asyncio.Task[None] | None = None
         self._on_established: Callable[[int], None] = lambda conn_id: None
         self._on_failed: Callable[[int, str], None] = lambda conn_id, reason: None
@@ -125,14 +126,14 @@ class DataPlane:
         await self._kernel.open()
         self._vxlan.open()
         await self._sleeve.open(self.mtu)
-        self._keeper = self._begin(self.upkeep.keep_up(self._resume))
+        self._keeper = self._tasks.begin(self.upkeep.keep_up(self._resume))
 
     async def close(self) -> None:
         """Let go of sockets and timers; kernel devices, entries and rules stay, containers go on talking."""
         if self._keeper is not None:
             self._keeper.cancel()
         self._connections.clear()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.ended()
         self._vxlan.close()
         await self._kernel.close()
         await self._sleeve.close()
@@ -183,7 +184,7 @@ class DataPlane:
         connection = _Connection(neighbour, OverlaySwitch(tried, obstacles), controls)
         self._connections[conn_id] = connection
         if tried:
-            self._begin(self._start(conn_id, connection))
+            self._tasks.begin(self._start(conn_id, connection))
         elif common:
             self._fail(conn_id, f"no working forwarders to {connection.who}: {VXLAN}: {obstacle}")
         else:
@@ -282,7 +283,7 @@ class DataPlane:
             case PathMtuChanged(text=text, is_narrower=is_narrower):
                 log.log(logging.WARNING if is_narrower else logging.INFO, "%s", text)
             case Established() if overlay == VXLAN:
-                self._begin(self._carry(conn_id, connection))
+                self._tasks.begin(self._carry(conn_id, connection))
             case Established():
                 self._follow(conn_id, connection, switch.established(overlay))
                 self._choose_relays()
@@ -330,14 +331,3 @@ class DataPlane:
         await self._kernel.apply()
         self._vxlan.open()
         await self._sleeve.resume(network.mtu, has_tap=network.tap_index is not None)
-
-    def _begin(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._finished)
-        return task
-
-    def _finished(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (problem := task.exception()) is not None:
-            log.error("the data path could not do its work: %s", problem)

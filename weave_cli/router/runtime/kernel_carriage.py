@@ -6,8 +6,7 @@ Whoever carries the rest is told by `tell(conn_id, carriage)`. Netlink is spoken
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -15,8 +14,7 @@ from weave_cli.host.fdb import read_fdb, reconcile_fdb
 from weave_cli.names import PeerName
 from weave_cli.router.overlay.forwarding import ForwardingPlan
 from weave_cli.router.overlay.roles import Carriage, Neighbour
-
-log = logging.getLogger(__name__)
+from weave_cli.router.runtime.tasks import Tasks
 
 #: Seconds after which what the kernel learned is looked at again: a neighbour switches over a moment later
 #: than we do, and what it sends meanwhile teaches our kernel the way that does not work.
@@ -43,7 +41,7 @@ class KernelCarriage:
         self._plan = ForwardingPlan()
         self._neighbours: dict[int, Neighbour] = {}
         self._told: dict[int, Carriage] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks("cannot change what the VXLAN device carries")
         self._delayed: set[asyncio.Task[None]] = set()
         #: Who speaks to the kernel, and the one turn that waits for the end of it.
         self._speaking = asyncio.Lock()
@@ -65,7 +63,7 @@ class KernelCarriage:
         for task in self._delayed:
             task.cancel()
         # The entries of connections that ended a moment ago still go.
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.ended()
         if self._turn is not None:
             await asyncio.gather(self._turn, return_exceptions=True)
         self._thread.shutdown()
@@ -149,10 +147,10 @@ class KernelCarriage:
             self._tell(conn_id, carriage)
 
     def _soon(self) -> None:
-        self._start(self.apply())
+        self._tasks.begin(self.apply())
 
     def _later(self, delay_s: float, change: Callable[[], None] = lambda: None) -> None:
-        task = self._start(self._change_later(delay_s, change))
+        task = self._tasks.begin(self._change_later(delay_s, change))
         self._delayed.add(task)
         task.add_done_callback(self._delayed.discard)
 
@@ -160,14 +158,3 @@ class KernelCarriage:
         await asyncio.sleep(delay_s)
         change()
         await self.apply()
-
-    def _start(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._finished)
-        return task
-
-    def _finished(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (problem := task.exception()) is not None:
-            log.error("cannot change what the VXLAN device carries: %s", problem)

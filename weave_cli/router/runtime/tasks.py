@@ -1,0 +1,34 @@
+"""Work that is begun and not waited for: kept until it ends, and its failure told."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+
+log = logging.getLogger(__name__)
+
+
+class Tasks:
+    """The tasks of one owner."""
+
+    def __init__(self, failure: str) -> None:
+        """`failure`: what the log says of one that failed, before its reason."""
+        self._failure = failure
+        self._running: set[asyncio.Task[None]] = set()
+
+    def begin(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        """Start it in this loop; who drops the task does not end it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._finished)
+        return task
+
+    async def ended(self) -> None:
+        """When all that runs now has ended, however it did."""
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (problem := task.exception()) is not None:
+            log.error("%s: %s", self._failure, problem)
