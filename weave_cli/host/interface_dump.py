@@ -1,11 +1,8 @@
 """All devices of a namespace and their IPv4 addresses, asked of the kernel without a library for it.
 
-That takes longer to import than a command that only asks may last. Messages as in linux/rtnetlink.h:
+That takes longer to import than a command that only asks may last. Addresses are, as in linux/if_addr.h:
 
-    nlmsghdr      length u32, type u16, flags u16, sequence u32, port u32
-    ifinfomsg     family u8, pad u8, type u16, index i32, flags u32, change u32      (devices)
-    ifaddrmsg     family u8, prefix length u8, flags u8, scope u8, index u32         (addresses)
-    attributes    length u16, type u16, value, padding to 4 octets
+    ifaddrmsg     family u8, prefix length u8, flags u8, scope u8, index u32
 """
 
 from __future__ import annotations
@@ -19,23 +16,25 @@ from typing import Final
 
 from weave_cli.addresses import Cidr
 from weave_cli.errors import HostProblem
+from weave_cli.host.netlink_layout import (
+    ATTRIBUTE,
+    ERROR,
+    ERROR_CODE,
+    HEADER,
+    IFLA_ADDRESS,
+    IFLA_IFNAME,
+    LINK,
+)
 
 _GETLINK: Final = 18
 _GETADDR: Final = 22
-_ERROR: Final = 2
 _DONE: Final = 3
 _REQUEST_DUMP: Final = 0x301
 
-_IFLA_ADDRESS: Final = 1
-_IFLA_IFNAME: Final = 3
 _IFA_ADDRESS: Final = 1
 _IFA_LOCAL: Final = 2
 
-_HEADER: Final = struct.Struct("=IHHII")
-_LINK: Final = struct.Struct("=BxHiII")
 _ADDRESS: Final = struct.Struct("=BBBBI")
-_ATTRIBUTE: Final = struct.Struct("=HH")
-_CODE: Final = struct.Struct("=i")
 
 _ANSWER_BYTES: Final = 65_536
 _TIMEOUT_S: Final = 5.0
@@ -55,7 +54,7 @@ def dump_interfaces() -> list[Interface]:
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as asked:
         asked.settimeout(_TIMEOUT_S)
         try:
-            links = dict(map(_read_link, _dump(asked, _GETLINK, _LINK.pack(0, 0, 0, 0, 0))))
+            links = dict(map(_read_link, _dump(asked, _GETLINK, LINK.pack(0, 0, 0, 0, 0))))
             addresses: dict[int, list[Cidr]] = {}
             for body in _dump(asked, _GETADDR, _ADDRESS.pack(socket.AF_INET, 0, 0, 0, 0)):
                 index, cidr = _read_address(body)
@@ -70,13 +69,13 @@ def dump_interfaces() -> list[Interface]:
 
 def _dump(asked: socket.socket, kind: int, body: bytes) -> Iterator[bytes]:
     """The bodies of the answers to a question for everything of a kind."""
-    asked.send(_HEADER.pack(_HEADER.size + len(body), kind, _REQUEST_DUMP, kind, 0) + body)
+    asked.send(HEADER.pack(HEADER.size + len(body), kind, _REQUEST_DUMP, kind, 0) + body)
     while True:
         for answered, text in _split(asked.recv(_ANSWER_BYTES)):
             if answered == _DONE:
                 return
-            if answered == _ERROR:
-                code = -_CODE.unpack_from(text)[0]
+            if answered == ERROR:
+                code = -ERROR_CODE.unpack_from(text)[0]
                 raise OSError(code, os.strerror(code))
             yield text
 
@@ -84,26 +83,26 @@ def _dump(asked: socket.socket, kind: int, body: bytes) -> Iterator[bytes]:
 def _split(datagram: bytes) -> Iterator[tuple[int, bytes]]:
     """Type and body of each message."""
     start = 0
-    while start + _HEADER.size <= len(datagram):
-        length, kind, *_ = _HEADER.unpack_from(datagram, start)
-        yield kind, datagram[start + _HEADER.size : start + length]
-        start += max(length + -length % 4, _HEADER.size)
+    while start + HEADER.size <= len(datagram):
+        length, kind, *_ = HEADER.unpack_from(datagram, start)
+        yield kind, datagram[start + HEADER.size : start + length]
+        start += max(length + -length % 4, HEADER.size)
 
 
 def _attributes(octets: bytes) -> dict[int, bytes]:
     found: dict[int, bytes] = {}
     start = 0
-    while start + _ATTRIBUTE.size <= len(octets):
-        length, kind = _ATTRIBUTE.unpack_from(octets, start)
-        found[kind] = octets[start + _ATTRIBUTE.size : start + length]
-        start += max(length + -length % 4, _ATTRIBUTE.size)
+    while start + ATTRIBUTE.size <= len(octets):
+        length, kind = ATTRIBUTE.unpack_from(octets, start)
+        found[kind] = octets[start + ATTRIBUTE.size : start + length]
+        start += max(length + -length % 4, ATTRIBUTE.size)
     return found
 
 
 def _read_link(body: bytes) -> tuple[int, tuple[str, str]]:
-    _, _, index, _, _ = _LINK.unpack_from(body)
-    found = _attributes(body[_LINK.size :])
-    return index, (found[_IFLA_IFNAME].rstrip(b"\0").decode(), found.get(_IFLA_ADDRESS, b"").hex(":"))
+    _, _, index, _, _ = LINK.unpack_from(body)
+    found = _attributes(body[LINK.size :])
+    return index, (found[IFLA_IFNAME].rstrip(b"\0").decode(), found.get(IFLA_ADDRESS, b"").hex(":"))
 
 
 def _read_address(body: bytes) -> tuple[int, Cidr]:

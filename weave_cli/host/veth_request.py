@@ -2,11 +2,7 @@
 
 A library for netlink asks and answers attribute by attribute, and takes 3 ms for what the kernel does in half
 of one; a container that starts waits for it. RTM_NEWLINK and RTM_NEWLINKPROP as in linux/rtnetlink.h,
-if_link.h and veth.h:
-
-    nlmsghdr      length u32, type u16, flags u16, sequence u32, port u32
-    ifinfomsg     family u8, pad u8, type u16, index i32, flags u32, change u32
-    attributes    length u16, type u16, value, padding to 4 octets; some hold attributes
+if_link.h and veth.h.
 """
 
 from __future__ import annotations
@@ -14,16 +10,23 @@ from __future__ import annotations
 import struct
 from typing import Final
 
+from weave_cli.host.netlink_layout import (
+    ATTRIBUTE,
+    ERROR,
+    ERROR_CODE,
+    HEADER,
+    IFLA_ADDRESS,
+    IFLA_IFNAME,
+    LINK,
+)
+
 _NEWLINK: Final = 16
 _NEWLINKPROP: Final = 108
-_ERROR: Final = 2
 _REQUEST: Final = 0x001
 _ACKNOWLEDGE: Final = 0x004
 _EXCLUSIVE: Final = 0x200
 _CREATE: Final = 0x400
 
-_IFLA_ADDRESS: Final = 1
-_IFLA_IFNAME: Final = 3
 _IFLA_MTU: Final = 4
 _IFLA_MASTER: Final = 10
 _IFLA_LINKINFO: Final = 18
@@ -36,11 +39,7 @@ _NESTED: Final = 0x8000
 
 _IFF_UP: Final = 1
 
-_HEADER: Final = struct.Struct("=IHHII")
-_LINK: Final = struct.Struct("=BxHiII")
-_ATTRIBUTE: Final = struct.Struct("=HH")
 _U32: Final = struct.Struct("=I")
-_CODE: Final = struct.Struct("=i")
 
 
 def encode_pair(
@@ -48,16 +47,16 @@ def encode_pair(
 ) -> bytes:
     """Make a pair: its host end up and in the bridge of index `master`, its guest end down, with that MAC."""
     guest = (
-        _LINK.pack(0, 0, 0, 0, 0)
-        + _attribute(_IFLA_IFNAME, _text(guest_name))
+        LINK.pack(0, 0, 0, 0, 0)
+        + _attribute(IFLA_IFNAME, _text(guest_name))
         + _attribute(_IFLA_MTU, _U32.pack(mtu))
-        + _attribute(_IFLA_ADDRESS, mac)
+        + _attribute(IFLA_ADDRESS, mac)
     )
     kind = _attribute(_IFLA_INFO_KIND, _text("veth"))
     data = _attribute(_IFLA_INFO_DATA | _NESTED, _attribute(_VETH_INFO_PEER | _NESTED, guest))
     body = (
-        _LINK.pack(0, 0, 0, _IFF_UP, _IFF_UP)
-        + _attribute(_IFLA_IFNAME, _text(host_name))
+        LINK.pack(0, 0, 0, _IFF_UP, _IFF_UP)
+        + _attribute(IFLA_IFNAME, _text(host_name))
         + _attribute(_IFLA_MTU, _U32.pack(mtu))
         + _attribute(_IFLA_MASTER, _U32.pack(master))
         + _attribute(_IFLA_LINKINFO | _NESTED, kind + data)
@@ -68,29 +67,29 @@ def encode_pair(
 def encode_second_name(name: str, second: str, *, sequence: int) -> bytes:
     """Let a device be found by another name too; kernels before 5.5 refuse."""
     names = _attribute(_IFLA_PROP_LIST | _NESTED, _attribute(_IFLA_ALT_IFNAME, _text(second)))
-    body = _LINK.pack(0, 0, 0, 0, 0) + _attribute(_IFLA_IFNAME, _text(name)) + names
+    body = LINK.pack(0, 0, 0, 0, 0) + _attribute(IFLA_IFNAME, _text(name)) + names
     return _request(_NEWLINKPROP, body, sequence)
 
 
 def decode_acknowledgement(datagram: bytes, sequence: int) -> int | None:
     """The errno of the kernel's answer to a request, 0 for success; None: an answer to something else."""
-    if len(datagram) < _HEADER.size + _CODE.size:
+    if len(datagram) < HEADER.size + ERROR_CODE.size:
         return None
-    _, kind, _, answered, _ = _HEADER.unpack_from(datagram)
-    if kind != _ERROR or answered != sequence:
+    _, kind, _, answered, _ = HEADER.unpack_from(datagram)
+    if kind != ERROR or answered != sequence:
         return None
-    code: int = _CODE.unpack_from(datagram, _HEADER.size)[0]
+    code: int = ERROR_CODE.unpack_from(datagram, HEADER.size)[0]
     return -code
 
 
 def _request(kind: int, body: bytes, sequence: int) -> bytes:
     flags = _REQUEST | _ACKNOWLEDGE | _CREATE | _EXCLUSIVE
-    return _HEADER.pack(_HEADER.size + len(body), kind, flags, sequence, 0) + body
+    return HEADER.pack(HEADER.size + len(body), kind, flags, sequence, 0) + body
 
 
 def _attribute(kind: int, value: bytes) -> bytes:
     padding = bytes(-len(value) % 4)
-    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value + padding
+    return ATTRIBUTE.pack(ATTRIBUTE.size + len(value), kind) + value + padding
 
 
 def _text(name: str) -> bytes:
