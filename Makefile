@@ -85,6 +85,10 @@ fuzz: venv ## gives every parser bad octets for SECONDS=600 each; PARSERS='gob d
 completions: venv ## writes the scripts in completions/ anew
 	$(RUN) -m weave_cli.commands.completion completions
 
+.PHONY: reference
+reference: venv ## writes docs/commands.md anew
+	$(RUN) -m weave_cli.commands.reference docs/commands.md
+
 .PHONY: clean
 clean: ## removes .venv and what tools left behind
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +12,9 @@ from pathlib import Path
 import click
 import pytest
 
+from weave_cli.commands import reference
 from weave_cli.commands.completion import SHELLS, render
+from weave_cli.commands.examples import EXAMPLES
 from weave_cli.commands.tree import COMMANDS, PLUMBING, weave
 
 pytestmark = pytest.mark.surface
@@ -61,6 +65,34 @@ def test_every_option_is_explained(command: click.Command) -> None:
     options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
     assert "--help" in [name for option in options for name in option.opts]
     assert [option.opts for option in options if not option.help] == []
+
+
+def test_every_command_has_an_example_and_no_other_word_has() -> None:
+    assert list(EXAMPLES) == list(COMMANDS), "see weave_cli/commands/examples.py"
+
+
+@pytest.mark.parametrize(
+    ("name", "line"), [(name, line) for name, examples in EXAMPLES.items() for line, _ in examples]
+)
+def test_examples_are_lines_that_the_command_takes(name: str, line: str) -> None:
+    typed = [shlex.split(part) for part in re.findall(r"(?:^|[(&] ?)weave ([^&|)]+)", line)]
+    assert name in [words[0] for words in typed]
+    for word, *rest in typed:
+        command = weave.get_command(click.Context(weave), word)
+        assert command is not None
+        command.make_context(word, rest)
+
+
+@pytest.mark.parametrize("command", _commands(), ids=lambda command: str(command.name))
+def test_help_ends_with_the_examples(command: click.Command) -> None:
+    assert command.name is not None
+    shown = command.get_help(click.Context(command, info_name=command.name))
+    assert shown.rstrip().endswith(f"\n  {EXAMPLES[command.name][-1][0]}")
+
+
+def test_reference_is_current() -> None:
+    written = (_ROOT / "docs" / "commands.md").read_text()
+    assert written == reference.render(), "run: make reference"
 
 
 @pytest.mark.parametrize("shell", SHELLS)

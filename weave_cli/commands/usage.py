@@ -48,6 +48,17 @@ help_option = click.option(
 class WeaveCommand(click.Command):
     """A command of the tree; made with `command`."""
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        # Imported here: nobody but a reader of help needs them.
+        from weave_cli.commands.examples import EXAMPLES
+
+        examples = EXAMPLES.get(self.name or "", ())
+        if examples:
+            with formatter.section("Example" if len(examples) == 1 else "Examples"):
+                for line, meaning in examples:
+                    formatter.write_text(f"# {meaning}")
+                    formatter.write(f"{'':{formatter.current_indent}}{line}\n")
+
 
 class LaunchCommand(WeaveCommand):
     """One that takes words of the first versions as well, and says what they are called now."""
