@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final, NewType
 
+from weave_cli.error_codes import Code
 from weave_cli.errors import UsageProblem
 
 PeerName = NewType("PeerName", int)
@@ -75,7 +76,9 @@ def parse_peer_name(text: str) -> PeerName:
     Raises UsageProblem naming the text when it is no such thing.
     """
     problem = UsageProblem(
-        f"invalid peer name: {text!r}", hint="A peer name looks like a MAC address: 7a:42:00:00:00:01."
+        f"invalid peer name: {text!r}",
+        hint="A peer name looks like a MAC address: 7a:42:00:00:00:01.",
+        code=Code.BAD_PEER_NAME,
     )
     before, shortened, after = text.partition("::")
     if not shortened:

@@ -42,7 +42,9 @@ def _named(option: click.Parameter, parse: Callable[[], str]) -> str:
     try:
         return parse()
     except UsageProblem as problem:
-        raise UsageProblem(f"{option.opts[0]}: {problem.message}", hint=problem.hint) from problem
+        raise UsageProblem(
+            f"{option.opts[0]}: {problem.message}", hint=problem.hint, code=problem.code
+        ) from problem
 
 
 def stack(*options: Callable[[Any], Any]) -> Callable[[Function], Function]:

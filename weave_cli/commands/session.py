@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
+from weave_cli.commands.answers import get_output
 from weave_cli.output.progress import Progress
 from weave_cli.settings import Settings, read_settings
 
@@ -39,7 +40,7 @@ def as_root() -> Iterator[tuple[Settings, Progress]]:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup has it ignored
             signal.signal(number, _leave)
-    with Progress() as progress:
+    with Progress(get_output().tell) as progress:
         check_machine(progress)
         yield settings, progress
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from weave_cli.commands.answers import get_output
 from weave_cli.commands.usage import command
 from weave_cli.output.text import show, show_raw, tell, tell_problem
 from weave_cli.settings import read_settings
@@ -61,5 +62,10 @@ def ps(*, names: tuple[str, ...]) -> None:
     """
     from weave_cli.operations.survey import list_attachments
 
+    output = get_output()
+    interfaces = []
     for found in list_attachments(names, read_settings()):
-        show(" ".join([found.owner, found.mac, *map(str, found.addresses)]))
+        addresses = [str(cidr) for cidr in found.addresses]
+        interfaces.append({"owner": found.owner, "mac": found.mac, "addresses": addresses})
+        output.show(" ".join([found.owner, found.mac, *addresses]))
+    output.answer("Interfaces", {"interfaces": interfaces})

@@ -10,13 +10,16 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import Final
+from typing import Final, NoReturn
 
 import click
 
+from weave_cli.commands.answers import asks_for_json, get_output, output_option
 from weave_cli.commands.usage import WeaveCommand, help_option
-from weave_cli.errors import WeaveError
-from weave_cli.output.text import tell, tell_defect, tell_problem
+from weave_cli.error_codes import Code, ExitStatus
+from weave_cli.errors import UsageProblem, WeaveError
+from weave_cli.output.answer import Output
+from weave_cli.output.text import DEFECT_HINT, describe_defect, tell, tell_defect
 from weave_cli.settings import wants_trace
 
 #: Name -> (room, function, first sentence of its help), in the order of `weave help`.
@@ -91,14 +94,23 @@ class CommandTree(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         # While a shell completes, nobody asked for help.
         if args and args[0] not in {*COMMANDS, *PLUMBING} and not ctx.resilient_parsing:
-            tell(f"unknown command: {args[0]}")
-            tell(ctx.get_help())
-            ctx.exit(1)
+            _refuse(ctx, f"unknown command: {args[0]}", Code.UNKNOWN_COMMAND, is_json=asks_for_json(args))
         return super().resolve_command(ctx, args)
+
+
+def _refuse(context: click.Context, message: str, code: Code, *, is_json: bool = False) -> NoReturn:
+    """For people, the whole usage follows."""
+    if is_json or get_output(context).is_json:
+        raise UsageProblem(message, hint="'weave help' lists the commands.", code=code)
+    if code is Code.UNKNOWN_COMMAND:
+        tell(message)
+    tell(context.get_help())
+    context.exit(ExitStatus.FAILURE)
 
 
 @click.group(cls=CommandTree, name="weave", invoke_without_command=True, add_help_option=False)
 @help_option
+@output_option
 @click.option(
     "--local", is_flag=True, hidden=True, expose_value=False, help="Taken and ignored: we are local."
 )
@@ -109,8 +121,7 @@ def weave(context: click.Context) -> None:
     'weave COMMAND --help' tells more about a command.
     """
     if context.invoked_subcommand is None:
-        tell(context.get_help())
-        context.exit(1)
+        _refuse(context, "which command?", Code.USAGE)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -119,29 +130,51 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """One command; errors become words on stderr and an exit status, never a trace."""
+    """One command; errors become words on stderr, or a document, and an exit status, never a trace."""
+    output = Output()
     try:
-        status = weave.main(list(arguments), prog_name="weave", standalone_mode=False)
+        status = _run(arguments, output)
+        output.finish()
         sys.stdout.flush()
-        return status if isinstance(status, int) else 0
-    except click.UsageError as problem:
-        _tell_usage(problem)
-    except WeaveError as problem:
-        tell_problem(problem)
-        return problem.exit_status
-    except (click.Abort, KeyboardInterrupt):
-        tell("interrupted")
-        return 130
+        return status
     except BrokenPipeError:
         # Whoever read our output has had enough; stop quietly, also at the interpreter's own last flush.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitStatus.FAILURE
+
+
+def _run(arguments: Sequence[str], output: Output) -> int:
+    try:
+        status = weave.main(list(arguments), prog_name="weave", standalone_mode=False, obj=output)
+        return status if isinstance(status, int) else ExitStatus.SUCCESS
+    except click.UsageError as problem:
+        # What does not parse may be refused before --output is looked at.
+        output.is_json = output.is_json or asks_for_json(arguments)
+        _tell_usage(problem, output)
+    except WeaveError as problem:
+        output.is_json = output.is_json or asks_for_json(arguments)
+        output.fail(problem)
+        return problem.exit_status
+    except (click.Abort, KeyboardInterrupt):
+        output.fail(WeaveError("interrupted", code=Code.INTERRUPTED))
+        return ExitStatus.INTERRUPTED
+    except BrokenPipeError:
+        raise
+    except SystemExit as end:
+        if output.is_json and end.code in (ExitStatus.HUNG_UP, ExitStatus.TERMINATED):
+            output.fail(WeaveError("ended by a signal", code=Code.INTERRUPTED))
+            return int(end.code)
+        raise
     except Exception as defect:  # the last one: a person never sees a trace unasked
-        tell_defect(defect, wants_trace=wants_trace())
-    return 1
+        if output.is_json:
+            output.fail(WeaveError(describe_defect(defect), hint=DEFECT_HINT, code=Code.DEFECT))
+        if not output.is_json or wants_trace():
+            tell_defect(defect, wants_trace=wants_trace())
+    return ExitStatus.FAILURE
 
 
-def _tell_usage(problem: click.UsageError) -> None:
-    tell(problem.format_message())
-    if problem.ctx is not None:
-        tell(problem.ctx.get_usage())
-        tell(f"Try '{problem.ctx.command_path} --help'.")
+def _tell_usage(problem: click.UsageError, output: Output) -> None:
+    usage = None if problem.ctx is None else problem.ctx.get_usage()
+    help_hint = None if problem.ctx is None else f"Try '{problem.ctx.command_path} --help'."
+    hint = "\n".join(line for line in (usage, help_hint) if line)
+    output.fail(UsageProblem(problem.format_message(), hint=hint or None))

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import click
 
+from weave_cli.commands.answers import get_output, output_option
+from weave_cli.output.answer import DONE_KIND
 from weave_cli.output.text import tell
 
 Function = Callable[..., Any]
@@ -59,18 +61,31 @@ class WeaveCommand(click.Command):
                     formatter.write_text(f"# {meaning}")
                     formatter.write(f"{'':{formatter.current_indent}}{line}\n")
 
+    @property
+    def passes_words_on(self) -> bool:
+        """Are its words those of `docker run`? Then an option of ours may only stand before its name."""
+        return bool(self.context_settings.get("ignore_unknown_options"))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        status = super().invoke(ctx)
+        output = get_output(ctx)
+        if not output.has_answer:
+            output.answer(DONE_KIND, {"command": self.name})
+        return status
+
 
 class LaunchCommand(WeaveCommand):
     """One that takes words of the first versions as well, and says what they are called now."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        tell = get_output(ctx).tell
         if args and _CIDR.fullmatch(args[0]):
             tell(f"WARNING: {args[0]} is ignored: the router takes no address.")
             args = args[1:]
-        return super().parse_args(ctx, [_modernised(word) for word in args])
+        return super().parse_args(ctx, [_modernised(word, tell) for word in args])
 
 
-def _modernised(word: str) -> str:
+def _modernised(word: str, tell: Callable[[str], None]) -> str:
     option, equals, value = word.partition("=")
     modern = _RETIRED.get(option)
     if modern is None:
@@ -82,9 +97,10 @@ def _modernised(word: str) -> str:
 def command(
     name: str, *, kind: type[WeaveCommand] = WeaveCommand, **attributes: Any
 ) -> Callable[[Function], WeaveCommand]:
-    """Declare a command: click's own decorator, with our help option."""
+    """Declare a command: click's own decorator, with our options --output and --help."""
 
     def declare(function: Function) -> WeaveCommand:
-        return click.command(name, cls=kind, add_help_option=False, **attributes)(help_option(function))
+        made = click.command(name, cls=kind, add_help_option=False, **attributes)(help_option(function))
+        return made if made.passes_words_on else output_option(made)
 
     return declare

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from weave_cli.output.text import tell
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 class Progress:
     """Plays the operations' Reporter. Use it as a context: the line is gone at the end."""
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[str], None] = tell) -> None:
+        """tell: where notices go."""
+        self._tell = tell
         self._is_terminal = sys.stderr.isatty()
         self._status: Status | None = None
 
@@ -41,7 +44,7 @@ class Progress:
     def notice(self, text: str) -> None:
         """A line that stays, on a terminal or not."""
         self._clear()
-        tell(text)
+        self._tell(text)
 
     def _clear(self) -> None:
         if self._status is not None:

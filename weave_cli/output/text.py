@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import Final
 
 from weave_cli.addresses import Cidr, format_address
 from weave_cli.errors import WeaveError
+
+DEFECT_HINT: Final = "This is a defect of weave. WEAVE_DEBUG=1 shows where it happened."
 
 
 def show(text: str) -> None:
@@ -42,6 +45,11 @@ def tell_defect(defect: BaseException, *, wants_trace: bool) -> None:
     if wants_trace:
         tell("".join(traceback.format_exception(defect)).rstrip())
         return
+    tell(describe_defect(defect))
+    tell(DEFECT_HINT)
+
+
+def describe_defect(defect: BaseException) -> str:
+    """Its line."""
     reason = str(defect).strip().partition("\n")[0]
-    tell(f"unexpected {type(defect).__name__}{': ' + reason if reason else ''}")
-    tell("This is a defect of weave. WEAVE_DEBUG=1 shows where it happened.")
+    return f"unexpected {type(defect).__name__}{': ' + reason if reason else ''}"
