@@ -7,10 +7,12 @@ is not read, but for those that would otherwise fail in silence: see `Settings.i
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from weave_cli.docker_endpoint import Endpoint, find_endpoint, split_client_arguments
 from weave_cli.errors import UsageProblem
 from weave_cli.names import DOCKER_BRIDGE, HTTP_ADDRESS, MESH_PORT
 
@@ -31,8 +33,12 @@ _IGNORED: Final = (
 class Settings:
     """What the environment asks for."""
 
-    docker_host: str | None
-    """DOCKER_HOST; None when unset or empty."""
+    endpoint: Endpoint
+    """The engine that DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CLIENT_ARGS... lead to."""
+    client_arguments: tuple[str, ...]
+    """DOCKER_CLIENT_ARGS: options for the docker command where we run it."""
+    api_version: str | None
+    """DOCKER_API_VERSION; None: the highest that both sides know."""
     original_docker_host: str | None
     """ORIG_DOCKER_HOST, which `env --restore` goes back to; empty is not the same as unset (None)."""
     docker_bridge: str
@@ -52,10 +58,14 @@ class Settings:
 
     @property
     def docker_socket(self) -> str:
-        """The path on this host of Docker's unix socket, for binding it into a container."""
-        if self.docker_host and self.docker_host.startswith("unix://"):
-            return self.docker_host.removeprefix("unix://")
-        return DOCKER_SOCKET
+        """The path on the engine's host of Docker's unix socket, for binding it into a container."""
+        host = self.endpoint.host
+        return host.removeprefix("unix://") if host and self.endpoint.is_socket else DOCKER_SOCKET
+
+    @property
+    def docker_place(self) -> str:
+        """Where Docker is, for messages."""
+        return self.endpoint.host or f"unix://{DOCKER_SOCKET}"
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -65,7 +75,9 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """
     words = os.environ if environment is None else environment
     return Settings(
-        docker_host=words.get("DOCKER_HOST") or None,
+        endpoint=find_endpoint(words),
+        client_arguments=tuple(split_client_arguments(words.get("DOCKER_CLIENT_ARGS", ""))),
+        api_version=_api_version(words),
         original_docker_host=words.get("ORIG_DOCKER_HOST"),
         docker_bridge=words.get("DOCKER_BRIDGE") or DOCKER_BRIDGE,
         port=_number(words, "WEAVE_PORT", lowest=1, highest=65534) or MESH_PORT,
@@ -80,6 +92,15 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
 def wants_trace() -> bool:
     """WEAVE_DEBUG: show the trace of an unexpected error. Answers even if other variables are wrong."""
     return bool(os.environ.get("WEAVE_DEBUG"))
+
+
+def _api_version(words: Mapping[str, str]) -> str | None:
+    text = words.get("DOCKER_API_VERSION")
+    if text and not re.fullmatch(r"v?\d+\.\d+", text, re.ASCII):
+        raise UsageProblem(
+            f"invalid value in DOCKER_API_VERSION: {text!r}", hint="It takes a version such as 1.41."
+        )
+    return text.removeprefix("v") if text else None
 
 
 def _number(words: Mapping[str, str], name: str, *, lowest: int, highest: int) -> int | None:

@@ -245,7 +245,7 @@ class _Api:
 
 
 def answer_quickly(engine: FakeEngine, path: str) -> tuple[int, Any]:
-    """What the engine answers to those who ask it without the SDK (containers/quick.ask)."""
+    """What the engine answers to those who ask it without the SDK (containers/engine_http.call)."""
     api = _Api(engine)
     if path == "/containers/json":
         return 200, api.containers()

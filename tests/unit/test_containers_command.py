@@ -40,6 +40,12 @@ def test_the_words_come_behind_ours(docker: Path, capfd: pytest.CaptureFixture[s
     assert label.startswith("--label=works.weave.run=")
 
 
+def test_the_user_s_own_options_come_before_the_word(docker: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    docker.write_text('#!/bin/sh\necho "$@" >&2\n')
+    run_detached(FakeEngine().client, ["busybox"], options=["-H", "tcp://10.0.0.1:2375"])
+    assert capfd.readouterr().err.split()[:3] == ["-H", "tcp://10.0.0.1:2375", "run"]
+
+
 def test_its_exit_status_is_ours(docker: Path) -> None:
     docker.write_text("#!/bin/sh\nexit 125\n")
     with pytest.raises(DockerCommandFailed) as caught:

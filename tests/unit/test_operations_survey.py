@@ -42,7 +42,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
         return seen[pid]
 
     monkeypatch.setattr(netns, "read_interfaces", read_interfaces)
-    monkeypatch.setattr(quick, "ask", lambda _, path: answer_quickly(made, path))
+    monkeypatch.setattr(quick, "call", lambda _, __, path: answer_quickly(made, path))
     return made
 
 
@@ -63,7 +63,7 @@ def test_ps_of_the_host_alone_needs_no_docker(engine: FakeEngine, monkeypatch: p
     def refuse(*_: object) -> None:
         raise DockerProblem("no docker")
 
-    monkeypatch.setattr(quick, "ask", refuse)
+    monkeypatch.setattr(quick, "call", refuse)
     assert [each.owner for each in list_attachments(("weave:expose",), read_settings({}))] == ["weave:expose"]
 
 

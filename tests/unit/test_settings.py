@@ -72,6 +72,7 @@ def test_empty_original_docker_host_differs_from_none() -> None:
         ("WEAVE_PORT", "²"),
         ("WEAVE_MTU", "100"),
         ("WEAVE_HTTP_ADDR", "127.0.0.1"),
+        ("DOCKER_API_VERSION", "latest"),
     ],
 )
 def test_bad_value_is_refused_by_name_and_value(name: str, value: str) -> None:
@@ -90,3 +91,14 @@ def test_trace_is_asked_for_even_when_other_variables_are_wrong(monkeypatch: pyt
     monkeypatch.setenv("WEAVE_PORT", "nonsense")
     monkeypatch.setenv("WEAVE_DEBUG", "1")
     assert wants_trace()
+
+
+def test_words_for_the_docker_command_are_kept() -> None:
+    settings = read_settings({"DOCKER_CLIENT_ARGS": "-H tcp://10.0.0.1:2375 --debug"})
+    assert settings.client_arguments == ("-H", "tcp://10.0.0.1:2375", "--debug")
+    assert settings.docker_place == "tcp://10.0.0.1:2375"
+
+
+@pytest.mark.parametrize(("value", "version"), [("1.41", "1.41"), ("v1.44", "1.44"), ("", None)])
+def test_version_of_the_engine_s_api_is_the_user_s(value: str, version: str | None) -> None:
+    assert read_settings({"DOCKER_API_VERSION": value}).api_version == version

@@ -8,13 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, Literal
 
 import docker
 import requests
 from docker.errors import APIError, DockerException, InvalidVersion, TLSParameterError
+from docker.tls import TLSConfig
 
 from weave_cli.containers.advice import advise, find_cause, first_line
+from weave_cli.docker_endpoint import TlsFiles
 from weave_cli.errors import DockerProblem
 from weave_cli.settings import LOWEST_ENGINE, Settings
 
@@ -29,11 +31,15 @@ _VERSION = re.compile(r"(\d+)\.(\d+)", re.ASCII)
 
 
 def open_docker(settings: Settings) -> Docker:
-    """A client of the engine that DOCKER_HOST names; raises DockerProblem when absent or too old."""
-    where = settings.docker_host or f"unix://{settings.docker_socket}"
+    """A client of the engine that the settings name; raises DockerProblem when absent or too old."""
+    where = settings.docker_place
     try:
-        # The SDK reads DOCKER_HOST and the TLS variables itself, as the docker command does.
-        client = docker.from_env(timeout=_ANSWER_TIMEOUT_S, version="auto")
+        client = docker.DockerClient(
+            base_url=settings.endpoint.host or where,
+            timeout=_ANSWER_TIMEOUT_S,
+            version=settings.api_version or "auto",
+            tls=_tls_config(settings.endpoint.tls),
+        )
         version = str(client.version().get("Version", ""))
     except TLSParameterError as problem:
         raise DockerProblem(
@@ -51,6 +57,13 @@ def open_docker(settings: Settings) -> Docker:
         ) from problem
     check_engine_version(version)
     return client
+
+
+def _tls_config(files: TlsFiles | None) -> TLSConfig | Literal[False]:
+    if files is None:
+        return False
+    pair = (files.certificate, files.key) if files.certificate and files.key else None
+    return TLSConfig(client_cert=pair, ca_cert=files.ca, verify=files.verifies)
 
 
 def check_engine_version(version: str) -> None:

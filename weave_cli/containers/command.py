@@ -26,14 +26,14 @@ class DockerCommandFailed(DockerProblem):
         self.exit_status = status
 
 
-def run_detached(client: Docker, arguments: Sequence[str]) -> str:
-    """`docker run -d ARGUMENTS`; answers the container's id. Its messages go to our stderr.
+def run_detached(client: Docker, arguments: Sequence[str], *, options: Sequence[str] = ()) -> str:
+    """`docker OPTIONS run -d ARGUMENTS`; answers the container's id. Its messages go to our stderr.
 
     Interrupted, it leaves no container. Raises DockerCommandFailed with its exit status, and DockerProblem
     when there is no such program.
     """
     mark = f"{RUN_LABEL}={uuid.uuid4().hex}"
-    command = [_PROGRAM, "run", f"--label={mark}", "--detach", *arguments]
+    command = [_PROGRAM, *options, "run", f"--label={mark}", "--detach", *arguments]
     with _removed_on_interrupt(client, mark):
         process: subprocess.Popen[str] | None = None
         try:

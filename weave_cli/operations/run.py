@@ -35,7 +35,9 @@ def run(
     extra_hosts = tuple(find_extra_hosts(words))
     resolver = make_dns_arguments(words, settings, reporter).split() if wants_resolver else []
     # The variable keeps a proxy's hands off.
-    container_id = run_detached(client, ["--env=WEAVE_CIDR=none", *resolver, *words])
+    container_id = run_detached(
+        client, ["--env=WEAVE_CIDR=none", *resolver, *words], options=settings.client_arguments
+    )
     options = replace(options, extra_hosts=extra_hosts, on_failure=OnFailure.KILL)
     attach(client, settings, container_id, wishes, options, reporter)
     return container_id

@@ -1,0 +1,135 @@
+"""One call to Docker by the standard library alone, over a socket or over TCP, with TLS or without.
+
+For what must not wait for the import of the SDK, and for what the SDK does not do well: conversations that
+leave HTTP, as `attach` does. Knows no container.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from weave_cli.containers.advice import advise, find_cause, first_line
+from weave_cli.docker_endpoint import TlsFiles
+from weave_cli.errors import DockerProblem
+from weave_cli.settings import Settings
+
+if TYPE_CHECKING:
+    import ssl  # takes as long to import as asking takes, and is seldom needed
+
+#: A call that touches a dead plugin takes Docker as long as this (specification plugin, section 8.1).
+_TIMEOUT_S: Final = 60.0
+#: A host that does not answer at all is another matter; the docker command waits for minutes.
+_CONNECT_TIMEOUT_S: Final = 15.0
+_PORTS: Final = {"tcp": 2375, "http": 2375, "https": 2376}
+
+
+def call(
+    settings: Settings, method: str, path: str, body: object = None, *, timeout_s: float | None = _TIMEOUT_S
+) -> tuple[int, Any]:
+    """Status and JSON (None: no body) of Docker's answer; raises DockerProblem when there is none.
+
+    Without DOCKER_API_VERSION, a question gets the engine's own version of the answer.
+    """
+    connection = open_connection(settings)
+    try:
+        assert connection.sock is not None
+        connection.sock.settimeout(timeout_s)
+        answer = send(connection, settings, method, path, body)
+        octets = answer.read()
+        return answer.status, json.loads(octets) if octets.strip() else None
+    except (OSError, http.client.HTTPException, ValueError) as problem:
+        raise unreachable(settings, problem) from problem
+    finally:
+        connection.close()
+
+
+def send(
+    connection: http.client.HTTPConnection,
+    settings: Settings,
+    method: str,
+    path: str,
+    body: object = None,
+    *,
+    upgrades: bool = False,
+) -> http.client.HTTPResponse:
+    """Ask, and read the answer's head. upgrades: octets in both directions shall follow."""
+    version = "" if settings.api_version is None else f"/v{settings.api_version}"
+    headers = {"Connection": "Upgrade", "Upgrade": "tcp"} if upgrades else {}
+    octets = None
+    if body is not None:
+        headers["Content-Type"] = "application/json"
+        octets = json.dumps(body).encode()
+    elif method == "POST":
+        headers["Content-Length"] = "0"
+    connection.request(method, f"{version}{path}", octets, headers)
+    return connection.getresponse()
+
+
+def open_connection(settings: Settings) -> http.client.HTTPConnection:
+    """Connected, without time limit; raises DockerProblem when Docker cannot be reached."""
+    connection = http.client.HTTPConnection("docker")
+    try:
+        connection.sock = _connect(settings)
+        connection.sock.settimeout(None)
+    except (OSError, ValueError) as problem:
+        raise unreachable(settings, problem) from problem
+    return connection
+
+
+def unreachable(settings: Settings, problem: BaseException) -> DockerProblem:
+    """The same words as the SDK's errors lead to."""
+    where = settings.docker_place
+    if settings.endpoint.tls is not None and type(problem).__module__ == "ssl":
+        reason = (
+            getattr(problem, "verify_message", "") or getattr(problem, "reason", "") or first_line(problem)
+        )
+        return DockerProblem(
+            f"cannot talk TLS to Docker at {where}: {reason}",
+            hint="Check DOCKER_TLS_VERIFY and DOCKER_CERT_PATH.",
+        )
+    return DockerProblem(f"cannot reach Docker at {where}: {find_cause(problem)}", hint=advise(problem))
+
+
+def _connect(settings: Settings) -> socket.socket:
+    if settings.endpoint.is_socket:
+        opened = socket.socket(socket.AF_UNIX)
+        opened.settimeout(_TIMEOUT_S)
+        try:
+            opened.connect(settings.docker_socket)
+        except BaseException:
+            opened.close()
+            raise
+        return opened
+    address = urlsplit(settings.endpoint.host or "")
+    if address.scheme not in _PORTS:
+        raise ValueError(f"{address.scheme}:// is not spoken here; tcp:// and unix:// are")
+    tls = settings.endpoint.tls
+    if tls is None and address.scheme == "https":
+        tls = TlsFiles()
+    port = address.port or (2376 if tls is not None else _PORTS[address.scheme])
+    host = address.hostname or "127.0.0.1"
+    # Notices that the other side is gone, and lets Docker notice that we are.
+    opened = socket.create_connection((host, port), timeout=_CONNECT_TIMEOUT_S)
+    try:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return opened if tls is None else _tls_context(tls).wrap_socket(opened, server_hostname=host)
+    except BaseException:
+        opened.close()
+        raise
+
+
+def _tls_context(files: TlsFiles) -> ssl.SSLContext:
+    import ssl
+
+    context = ssl.create_default_context(cafile=files.ca)
+    if not files.verifies:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if files.certificate:
+        context.load_cert_chain(files.certificate, files.key)
+    return context
