@@ -43,6 +43,7 @@ class Code(StrEnum):
     # The caller's words
     USAGE = "usage", "words on the command line are wrong"
     UNKNOWN_COMMAND = "unknown-command", "there is no such command"
+    RETIRED = "retired", "the command is no more; the message says what to do instead"
     UNKNOWN_PAGE = "unknown-page", "'weave status' has no such page"
     BAD_ADDRESS = "bad-address", "an IP address, CIDR or subnet does not parse or does not fit"
     BAD_PEER_NAME = "bad-peer-name", "a peer name does not parse"

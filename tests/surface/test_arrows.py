@@ -144,6 +144,8 @@ PURE = (
     "weave_cli.addresses",
     "weave_cli.names",
     "weave_cli.reports",
+    "weave_cli.report_states",
+    "weave_cli.error_codes",
 )
 _IMPURE = ("asyncio", "socket", "select", "selectors", "threading", "time", "os", "subprocess", "http", "ssl")
 

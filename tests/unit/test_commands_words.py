@@ -123,8 +123,9 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> Launched:
     def changing_host() -> Iterator[tuple[Any, Any, Any]]:
         yield None, None, None
 
-    def act(_docker: Any, _settings: Any, router: RouterOptions, plugin: PluginOptions, _: Any) -> None:
+    def act(_docker: Any, _settings: Any, router: RouterOptions, plugin: PluginOptions, _: Any) -> Any:
         given.router, given.plugin = router, plugin
+        return operation.Launched(router="1", plugin="2")
 
     monkeypatch.setattr(launch, "changing_host", changing_host)
     monkeypatch.setattr(operation, "launch", act)

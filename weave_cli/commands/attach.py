@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from weave_cli.commands.answers import get_output
 from weave_cli.commands.params import (
     add_host_option,
     addresses_and_container,
@@ -12,7 +13,7 @@ from weave_cli.commands.params import (
 )
 from weave_cli.commands.session import beside_others
 from weave_cli.commands.usage import command
-from weave_cli.output.text import show_addresses
+from weave_cli.output.addresses import answer_addresses
 
 
 @command("attach")
@@ -52,7 +53,7 @@ def attach(
             on_failure=(OnFailure.KILL if or_die else OnFailure.KILL_PROCESS if or_kill else OnFailure.LEAVE),
         )
         cidrs = act(docker, settings, container, wishes, options, progress)
-    show_addresses(cidrs)
+    answer_addresses(get_output(), cidrs)
 
 
 @command("detach")
@@ -67,4 +68,4 @@ def detach(*, words: tuple[str, ...]) -> None:
         from weave_cli.operations.attach import detach as act
 
         cidrs = act(docker, settings, container, wishes, progress)
-    show_addresses(cidrs)
+    answer_addresses(get_output(), cidrs)

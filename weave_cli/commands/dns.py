@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from weave_cli.addresses import Address, split_addresses
+from weave_cli.commands.answers import get_output
 from weave_cli.commands.usage import command
 from weave_cli.output.progress import Progress
-from weave_cli.output.text import show, show_raw
 from weave_cli.settings import read_settings
 
 
@@ -22,9 +22,10 @@ def dns_args(*, words: tuple[str, ...]) -> None:
     """
     from weave_cli.operations.naming import make_dns_arguments
 
-    with Progress() as progress:
+    output = get_output()
+    with Progress(output.tell) as progress:
         arguments = make_dns_arguments(words, read_settings(), progress)
-    show_raw(arguments)
+    output.answer("DockerArguments", {"arguments": arguments.split()}, text=arguments)
 
 
 _NAMED = click.argument("words", nargs=-1, metavar="[ADDRESS]... [CONTAINER]")
@@ -42,7 +43,7 @@ def dns_add(*, words: tuple[str, ...], fqdn: str | None) -> None:
     addresses, container = _split_named(words, fqdn)
     from weave_cli.operations.registering import add_names
 
-    with Progress() as progress:
+    with Progress(get_output().tell) as progress:
         add_names(read_settings(), addresses, container, fqdn, progress)
 
 
@@ -57,7 +58,7 @@ def dns_remove(*, words: tuple[str, ...], fqdn: str | None) -> None:
     addresses, container = _split_named(words, fqdn)
     from weave_cli.operations.registering import remove_names
 
-    with Progress() as progress:
+    with Progress(get_output().tell) as progress:
         remove_names(read_settings(), addresses, container, fqdn, progress)
 
 
@@ -81,5 +82,6 @@ def dns_lookup(*, name: str) -> None:
     """
     from weave_cli.operations.naming import look_up
 
-    for address in look_up(name, read_settings()):
-        show(address)
+    addresses = look_up(name, read_settings())
+    text = "".join(f"{address}\n" for address in addresses)
+    get_output().answer("Lookup", {"name": name, "addresses": list(addresses)}, text=text)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import click
 
+from weave_cli.commands.answers import get_output
 from weave_cli.commands.params import addresses_argument, split_alone
 from weave_cli.commands.session import as_root
 from weave_cli.commands.usage import command
-from weave_cli.output.text import show_addresses
+from weave_cli.output.addresses import answer_addresses
 
 
 @command("expose")
@@ -25,7 +26,7 @@ def expose(*, words: tuple[str, ...], fqdn: str | None, without_masquerade: bool
         from weave_cli.operations.expose import expose as act
 
         cidrs = act(settings, wishes, progress, fqdn=fqdn, masquerades=not without_masquerade)
-    show_addresses(cidrs)
+    answer_addresses(get_output(), cidrs)
 
 
 @command("hide")
@@ -40,4 +41,4 @@ def hide(*, words: tuple[str, ...]) -> None:
         from weave_cli.operations.expose import hide as act
 
         cidrs = act(settings, wishes, progress)
-    show_addresses(cidrs)
+    answer_addresses(get_output(), cidrs)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from weave_cli.commands.answers import get_output
 from weave_cli.commands.params import log_level_option, peers_argument, plugin_options, router_options
 from weave_cli.commands.session import changing_host
 from weave_cli.commands.usage import LaunchCommand, command
 from weave_cli.first_ring import choose_first_ring
-from weave_cli.output.text import show
 
 if TYPE_CHECKING:
     from weave_cli.containers.specs import PluginOptions, RouterOptions
@@ -29,7 +29,8 @@ def launch(**words: Any) -> None:
     with changing_host() as (docker, settings, progress):
         from weave_cli.operations.launch import launch as act
 
-        act(docker, settings, router, _plugin_options(words), progress)
+        launched = act(docker, settings, router, _plugin_options(words), progress)
+    _answer(launched.router, launched.plugin)
 
 
 @command("launch-router", kind=LaunchCommand)
@@ -46,7 +47,7 @@ def launch_router(**words: Any) -> None:
         from weave_cli.operations.launch import launch_router as act
 
         container_id = act(docker, settings, router, progress)
-    show(container_id)
+    _answer(container_id, None, text=f"{container_id}\n")
 
 
 @command("launch-plugin")
@@ -61,7 +62,14 @@ def launch_plugin(**words: Any) -> None:
         from weave_cli.operations.launch import launch_plugin as act
 
         container_id = act(docker, settings, _plugin_options(words), progress)
-    show(container_id)
+    _answer(None, container_id, text=f"{container_id}\n")
+
+
+def _answer(router: str | None, plugin: str | None, *, text: str = "") -> None:
+    """The containers that run now, as far as they were asked for."""
+    parts = {"router": router, "plugin": plugin}
+    data = {part: None if found is None else {"container": found} for part, found in parts.items()}
+    get_output().answer("Launched", data, text=text)
 
 
 def _router_options(words: dict[str, Any]) -> RouterOptions:

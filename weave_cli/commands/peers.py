@@ -6,8 +6,11 @@ from functools import partial
 
 import click
 
+from weave_cli.commands.answers import get_output
 from weave_cli.commands.usage import command
+from weave_cli.error_codes import ExitStatus
 from weave_cli.errors import RouterProblem, UsageProblem
+from weave_cli.output.answer import describe_problem
 from weave_cli.settings import read_settings
 
 
@@ -49,17 +52,20 @@ def rmpeer(*, peers: tuple[str, ...]) -> int:
     """
     from weave_cli.api.sync import RouterClient
     from weave_cli.operations.asking import ask_router
-    from weave_cli.output.text import show, tell_problem
 
-    settings = read_settings()
-    failures = 0
+    settings, output = read_settings(), get_output()
+    takeovers = []
     for peer in peers:
         try:
-            show(ask_router(partial(RouterClient.take_over, peer=peer), settings))
+            sentence = ask_router(partial(RouterClient.take_over, peer=peer), settings)
         except RouterProblem as problem:
-            tell_problem(problem)
-            failures += 1
-    return 1 if failures else 0
+            output.fail(problem)
+            takeovers.append({"peer": peer, "message": None, "error": describe_problem(problem)})
+        else:
+            output.show(sentence)
+            takeovers.append({"peer": peer, "message": sentence, "error": None})
+    output.answer("Takeovers", {"takeovers": takeovers})
+    return ExitStatus.FAILURE if any(one["error"] for one in takeovers) else ExitStatus.SUCCESS
 
 
 @command("prime")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import click
 
+from weave_cli.commands.answers import get_output
 from weave_cli.commands.session import as_root
-from weave_cli.commands.setup import env
+from weave_cli.commands.setup import NO_PROXY, env
 from weave_cli.commands.usage import command
-from weave_cli.output.text import show, show_raw, tell
+from weave_cli.error_codes import Code, ExitStatus
+from weave_cli.errors import RouterProblem, UsageProblem
 from weave_cli.settings import read_settings
 
 
@@ -18,9 +20,9 @@ def bridge_type(context: click.Context) -> None:
     from weave_cli.operations.plumbing import find_bridge_type
 
     found = find_bridge_type()
-    if found is None:
-        context.exit(1)
-    show(found)
+    text = "" if found is None else f"{found}\n"
+    get_output(context).answer("BridgeType", {"type": found}, text=text)
+    context.exit(ExitStatus.FAILURE if found is None else ExitStatus.SUCCESS)
 
 
 @command("docker-bridge-ip", hidden=True)
@@ -28,7 +30,8 @@ def docker_bridge_ip() -> None:
     """Print the address of Docker's bridge, without a newline."""
     from weave_cli.operations.naming import get_dns_address
 
-    show_raw(get_dns_address(read_settings()))
+    address = get_dns_address(read_settings())
+    get_output().answer("BridgeAddress", {"address": address}, text=address)
 
 
 @command("create-bridge", hidden=True)
@@ -60,30 +63,29 @@ def attach_router() -> None:
 
 
 @command("setup-cni", hidden=True)
-@click.pass_context
-def setup_cni(context: click.Context) -> None:
+def setup_cni() -> None:
     """Explain that there is no CNI plugin."""
-    tell("There is no CNI plugin in this weave.")
-    tell("Docker's network plugin needs no setup: 'weave launch' starts it.")
-    context.exit(1)
+    raise UsageProblem(
+        "There is no CNI plugin in this weave.",
+        hint="Docker's network plugin needs no setup: 'weave launch' starts it.",
+        code=Code.RETIRED,
+    )
 
 
 @command("config")
-@click.pass_context
-def config(context: click.Context) -> None:
+def config() -> None:
     """Print the option that points docker at the proxy.
 
     There is no proxy yet: nothing is printed but a message on stderr, and the exit status is 1.
     """
-    tell("There is no proxy to point to: use the Docker network 'weave' instead.")
-    context.exit(1)
+    raise RouterProblem(NO_PROXY, code=Code.PROXY_ABSENT)
 
 
 @command("proxy-env", hidden=True)
 @click.pass_context
 def proxy_env(context: click.Context) -> None:
     """Do what 'weave env' does."""
-    tell("Warning: proxy-env is deprecated; please use env")
+    get_output(context).tell("Warning: proxy-env is deprecated; please use env")
     context.invoke(env, restore=False)
 
 
@@ -91,14 +93,14 @@ def proxy_env(context: click.Context) -> None:
 @click.pass_context
 def proxy_config(context: click.Context) -> None:
     """Do what 'weave config' does."""
-    tell("Warning: proxy-config is deprecated; please use config")
+    get_output(context).tell("Warning: proxy-config is deprecated; please use config")
     context.invoke(config)
 
 
 @command("launch-dns", hidden=True)
 def launch_dns() -> None:
     """Explain that the command is no more."""
-    tell(
+    get_output().tell(
         "The 'launch-dns' command has been removed; DNS is launched as part of 'launch' and 'launch-router'."
     )
 
@@ -106,4 +108,6 @@ def launch_dns() -> None:
 @command("stop-dns", hidden=True)
 def stop_dns() -> None:
     """Explain that the command is no more."""
-    tell("The 'stop-dns' command has been removed; DNS is stopped as part of 'stop' and 'stop-router'.")
+    get_output().tell(
+        "The 'stop-dns' command has been removed; DNS is stopped as part of 'stop' and 'stop-router'."
+    )

@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from weave_cli.addresses import split_wishes
+from weave_cli.commands.answers import get_output
 from weave_cli.commands.params import addresses_and_container, multicast_option, split_container
 from weave_cli.commands.session import beside_others
 from weave_cli.commands.usage import command
-from weave_cli.output.text import show, tell
 
 
 @command("run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -31,7 +31,7 @@ def run(
     A container that cannot be attached is killed.
     """
     if with_dns:
-        tell("Warning: --with-dns is deprecated; it is on by default")
+        get_output().tell("Warning: --with-dns is deprecated; it is on by default")
     wishes, docker_words = split_wishes(words)
     if not docker_words:
         raise click.UsageError("which image?", click.get_current_context())
@@ -45,7 +45,7 @@ def run(
         container_id = act(
             docker, settings, wishes, docker_words, options, progress, wants_resolver=not without_dns
         )
-    show(container_id)
+    _answer(container_id)
 
 
 @command("start")
@@ -60,7 +60,7 @@ def start(*, words: tuple[str, ...]) -> None:
         from weave_cli.operations.run import start as act
 
         act(docker, settings, container, wishes, progress)
-    show(container)
+    _answer(container)
 
 
 @command("restart")
@@ -71,4 +71,9 @@ def restart(*, container: str) -> None:
         from weave_cli.operations.run import restart as act
 
         act(docker, settings, container, progress)
-    show(container)
+    _answer(container)
+
+
+def _answer(container: str) -> None:
+    """Its id, or what the caller calls it."""
+    get_output().answer("Container", {"container": container}, text=f"{container}\n")

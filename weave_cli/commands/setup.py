@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import click
 
 from weave_cli import __version__
+from weave_cli.commands.answers import get_output
 from weave_cli.commands.session import changing_host
 from weave_cli.commands.usage import command
+from weave_cli.error_codes import Code
 from weave_cli.errors import UsageProblem, WeaveError
+from weave_cli.output.answer import Output
 from weave_cli.output.progress import Progress
-from weave_cli.output.text import show, tell
+from weave_cli.output.text import tell
 from weave_cli.settings import read_settings
+
+NO_PROXY: Final = "There is no proxy to point to: use the Docker network 'weave' instead."
 
 
 @command("setup")
@@ -33,28 +40,36 @@ def env(*, restore: bool) -> None:
 
     There is no proxy yet: nothing is printed but a message on stderr.
     """
+    output = get_output()
     if not restore:
-        tell("There is no proxy to point to: use the Docker network 'weave' instead.")
+        output.tell(NO_PROXY)
+        output.answer("Environment", {"variables": {}})
         return
     original = read_settings().original_docker_host
     if original is None:
         raise UsageProblem(
             "cannot restore: ORIG_DOCKER_HOST is not set",
             hint="The environment was not changed by 'weave env'.",
+            code=Code.BAD_SETTING,
         )
-    show(f"DOCKER_HOST={original}")
+    variables = {"DOCKER_HOST": original}
+    output.answer("Environment", {"variables": variables}, text=f"DOCKER_HOST={original}\n")
 
 
 @command("version")
 def version() -> None:
     """Print the versions of script, router and plugin."""
-    show(f"weave script {__version__}")
+    output = get_output()
+    output.show(f"weave script {__version__}")
     from weave_cli.containers.client import open_docker
     from weave_cli.operations.setup import list_versions
 
-    with Progress() as progress:
+    versions: dict[str, str | None] = {"script": __version__, "router": None, "plugin": None}
+    with Progress(output.tell) as progress:
         for component, number in list_versions(open_docker(read_settings()), progress):
-            show(f"weave {component} {number}")
+            versions[component] = number
+            output.show(f"weave {component} {number}")
+    output.answer("Versions", versions)
 
 
 @command("help")
@@ -64,11 +79,21 @@ def show_help(context: click.Context, *, name: str | None) -> None:
     """Show this text, or the help of a command."""
     root = context.find_root()
     if name is None:
-        tell(root.get_help())
+        _answer_help(root.get_help(), get_output(context))
         return
     if not isinstance(root.command, click.Group):
         raise WeaveError("help belongs into the tree of commands")
     found = root.command.get_command(root, name)
     if found is None:
-        raise UsageProblem(f"unknown command: {name}", hint="'weave help' lists them.")
-    tell(found.get_help(click.Context(found, info_name=name, parent=root)))
+        raise UsageProblem(
+            f"unknown command: {name}", hint="'weave help' lists them.", code=Code.UNKNOWN_COMMAND
+        )
+    _answer_help(found.get_help(click.Context(found, info_name=name, parent=root)), get_output(context))
+
+
+def _answer_help(text: str, output: Output) -> None:
+    """For people on stderr, as the script did."""
+    if output.is_json:
+        output.answer("Help", {"text": text})
+    else:
+        tell(text)

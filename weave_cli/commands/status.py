@@ -20,9 +20,15 @@ def status(context: click.Context, *, topics: tuple[str, ...]) -> None:
 
     Exit status 1 when the router does not answer or is not ready.
     """
+    settings = read_settings()
+    output = get_output(context)
+    if output.is_json:
+        from weave_cli.commands.status_documents import answer_status
+
+        context.exit(answer_status(topics, settings, output))
+
     from weave_cli.operations.survey import read_status, read_status_page
 
-    settings = read_settings()
     if topics:
         page = read_status_page(topics, settings)
         (show_raw if page.is_ready else tell)(page.text)
@@ -48,7 +54,16 @@ def report(*, template: str | None) -> None:
     """
     from weave_cli.operations.asking import ask_router
 
-    show_raw(ask_router(lambda api: api.get_report(template), read_settings()))
+    output = get_output()
+    text = ask_router(lambda api: api.get_report(template), read_settings())
+    if template is not None:
+        output.answer("RenderedReport", {"text": text}, text=text)
+    elif output.is_json:
+        import json
+
+        output.answer("Report", json.loads(text))
+    else:
+        show_raw(text)
 
 
 @command("ps")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from weave_cli.api.sync import RouterClient
 from weave_cli.containers import lifecycle, lookup, networks
@@ -33,24 +34,33 @@ from weave_cli.operations.waiting import wait_until
 from weave_cli.settings import Settings
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launched:
+    """Ids of the containers that run now; no plugin when none is wanted."""
+
+    router: str
+    plugin: str | None
+
+
 def launch(
     client: Docker,
     settings: Settings,
     router: RouterOptions,
     plugin: PluginOptions,
     reporter: Reporter,
-) -> None:
+) -> Launched:
     """Router and plugin. A plugin that runs already is left alone: it restarts by itself."""
     password = choose_password(router, settings)
     _check_not_running(client, ROUTER_CONTAINER, "router")
-    has_plugin = settings.wants_plugin and _is_plugin_running(client, plugin, settings, reporter)
-    if settings.wants_plugin and not has_plugin:
+    plugin_id = _find_running_plugin(client, plugin, settings, reporter) if settings.wants_plugin else None
+    if settings.wants_plugin and plugin_id is None:
         _check_network(client, plugin, settings)
     with _undone_on_failure(client, ROUTER_CONTAINER):
-        _serve_router(client, settings, router, password, reporter)
-        if settings.wants_plugin and not has_plugin:
+        router_id = _serve_router(client, settings, router, password, reporter)
+        if settings.wants_plugin and plugin_id is None:
             # Its name is free, and the image is there: the router has just been made of it.
-            _serve_plugin(client, settings, plugin, reporter)
+            plugin_id = _serve_plugin(client, settings, plugin, reporter)
+    return Launched(router=router_id, plugin=plugin_id)
 
 
 def launch_router(client: Docker, settings: Settings, options: RouterOptions, reporter: Reporter) -> str:
@@ -131,20 +141,20 @@ def _start(client: Docker, spec: ContainerSpec, reporter: Reporter) -> str:
     return container_id
 
 
-def _is_plugin_running(
+def _find_running_plugin(
     client: Docker, options: PluginOptions, settings: Settings, reporter: Reporter
-) -> bool:
-    """Is it up already? Fails before anything is started when its name is taken or it keeps dying."""
+) -> str | None:
+    """Its id, if it is up already. Fails before anything starts when its name is taken or it keeps dying."""
     found = lookup.find_our_container(client, PLUGIN_CONTAINER)
     if found is None or not (found.is_ours and found.is_running):
         _check_not_running(client, PLUGIN_CONTAINER, "plugin")
-        return False
+        return None
     if found.command != make_plugin_spec(options, settings, image=image_name()).command:
         reporter.notice(
             f"{PLUGIN_CONTAINER} is already running, with other options; they stay.\n"
             "To change them: 'weave stop-plugin', then 'weave launch-plugin'."
         )
-    return True
+    return found.id
 
 
 def _check_network(client: Docker, options: PluginOptions, settings: Settings) -> None:

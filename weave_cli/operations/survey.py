@@ -9,10 +9,12 @@ from typing import Final
 
 from weave_cli.addresses import Cidr
 from weave_cli.api.sync import RouterClient, RouterUnreachable
+from weave_cli.error_codes import Code
 from weave_cli.errors import RouterProblem, UsageProblem, WeaveError
 from weave_cli.names import BRIDGE, EXPOSE_OWNER
 from weave_cli.operations.asking import ask_router, explain_unreachable
 from weave_cli.operations.plugin_sockets import is_plugin_listening
+from weave_cli.reports import Report
 from weave_cli.settings import Settings
 
 #: Interfaces that the network plugin and `attach` give to containers begin so.
@@ -42,12 +44,25 @@ class Attachment:
 
 def read_status(settings: Settings) -> Status:
     """The router's page, and whether the plugin serves; tells of the one also while the other is down."""
-    has_plugin = settings.wants_plugin and is_plugin_listening()
+    is_served = has_plugin(settings)
     try:
         reply = RouterClient(settings.http_address).get_status()
     except RouterUnreachable as problem:
-        return Status(text="", has_plugin=has_plugin, problem=explain_unreachable(problem, settings))
-    return Status(text=reply.text, has_plugin=has_plugin, is_ready=reply.is_success)
+        return Status(text="", has_plugin=is_served, problem=explain_unreachable(problem, settings))
+    return Status(text=reply.text, has_plugin=is_served, is_ready=reply.is_success)
+
+
+def read_report(settings: Settings) -> Report:
+    """All that the router tells of itself; raises RouterProblem when it does not answer."""
+    import json  # only answers for programs need it
+
+    found: Report = json.loads(ask_router(lambda api: api.get_report(), settings))
+    return found
+
+
+def has_plugin(settings: Settings) -> bool:
+    """Does the plugin serve, and is it wanted?"""
+    return settings.wants_plugin and is_plugin_listening()
 
 
 def read_status_page(topics: Sequence[str], settings: Settings) -> Status:
@@ -58,15 +73,22 @@ def read_status_page(topics: Sequence[str], settings: Settings) -> Status:
     reply = ask_router(lambda api: api.get_status(topics), settings)
     page = "/".join(topics)
     if reply.status == 404:
-        raise UsageProblem(
-            f"unknown status page: {page}", hint="There are: targets, connections, peers, dns, ipam."
-        )
+        raise unknown_page(page)
     if reply.status not in (200, 503):
         raise RouterProblem(
             f"the router has no status page {page}: {reply.text.strip() or reply.status}",
             hint="Is that part switched off? See 'weave status'.",
         )
     return Status(text=reply.text, is_ready=reply.status == 200)
+
+
+def unknown_page(page: str) -> UsageProblem:
+    """There is no such page of the status."""
+    return UsageProblem(
+        f"unknown status page: {page}",
+        hint="There are: targets, connections, peers, dns, ipam.",
+        code=Code.UNKNOWN_PAGE,
+    )
 
 
 def list_attachments(wanted: Sequence[str], settings: Settings) -> Iterator[Attachment]:

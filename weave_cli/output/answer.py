@@ -77,8 +77,8 @@ class Output:
             plain.show_raw(text if isinstance(text, str) else text())
 
     def fail(self, problem: WeaveError) -> None:
-        """What went wrong; an answer that was given stays."""
-        self._problem = problem
+        """What went wrong, the first if there are several; an answer that was given stays."""
+        self._problem = self._problem or problem
         if not self.is_json:
             plain.tell_problem(problem)
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Sequence
 from typing import Final
 
-from weave_cli.addresses import Cidr, format_address
 from weave_cli.errors import WeaveError
 
 DEFECT_HINT: Final = "This is a defect of weave. WEAVE_DEBUG=1 shows where it happened."
@@ -21,11 +19,6 @@ def show(text: str) -> None:
 def show_raw(text: str) -> None:
     """Something asked for, exactly as it is: nothing added."""
     sys.stdout.write(text)
-
-
-def show_addresses(cidrs: Sequence[Cidr]) -> None:
-    """Addresses without prefix on one line, which is empty when there are none."""
-    show(" ".join(format_address(cidr.address) for cidr in cidrs))
 
 
 def tell(text: str) -> None:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
+from weave_cli.report_states import RingState, find_ring_state
 from weave_cli.reports import Dns, Ipam, LocalConnection, Report
 
 _CONNECTION_STATES: Final = ("established", "pending", "retrying", "failed", "connecting", "waiting")
@@ -123,19 +124,16 @@ def _router_block(report: Report) -> str:
 
 
 def _ipam_state(ipam: Ipam) -> str:
-    """The first of the specification's states that applies (section 5.1)."""
-    entries = ipam["Entries"] or []
-    if entries:
-        if not any(entry["IsKnownPeer"] and entry["Size"] for entry in entries):
+    """The state in the words that scripts know (section 5.1)."""
+    match find_ring_state(ipam):
+        case RingState.UNREACHABLE:
             return "all IP ranges owned by unreachable peers - use 'rmpeer' if they are dead"
-        if ipam["PendingAllocates"]:
+        case RingState.WAITING:
             return "waiting for IP(s) to become available"
-        return "ready"
-    if paxos := ipam["Paxos"]:
-        if paxos["Elector"]:
+        case RingState.AWAITING_CONSENSUS if paxos := ipam["Paxos"]:
             return f"awaiting consensus (quorum: {paxos['Quorum']}, known: {paxos['KnownNodes']})"
-        return "priming"
-    return "idle"
+        case state:
+            return str(state)
 
 
 def _connection_line(one: LocalConnection) -> str:
