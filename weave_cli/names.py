@@ -39,6 +39,8 @@ IMAGE_REPOSITORY: Final = "weave-cli"
 LABEL: Final = "works.weave"
 COMPONENT_LABEL: Final = "works.weave.component"
 RUN_LABEL: Final = "works.weave.run"
+#: Workloads of `weave connectivity test` carry it; its value is the run's.
+TEST_LABEL: Final = "works.weave.test"
 
 # Inside our containers, the host's /proc/sys/net is bound here, writable; at its own path it is not.
 SYSCTL_NET_MOUNT: Final = "/weave/sys/net"

@@ -40,6 +40,11 @@ FLOORS: Mapping[str, int] = {
     "weave_cli.api": 20,
     # what commands do
     "weave_cli.operations": 30,
+    # what may be wrong: judgements, which are pure, over facts, which know all doors
+    "weave_cli.doctor.findings": 10,
+    "weave_cli.doctor.checks": 11,
+    "weave_cli.doctor.facts": 31,
+    "weave_cli.doctor": 32,
     # programs
     "weave_cli.output": 40,
     "weave_cli.commands": 41,
@@ -79,6 +84,7 @@ BANS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ),
     ("weave_cli.images", ("weave_cli.host", "weave_cli.api"), "doors do not know each other"),
     ("weave_cli.operations", ("weave_cli.output",), "operations never print"),
+    ("weave_cli.doctor", (*_ROUTER, *_PLUGIN), "programs meet in Docker and in the HTTP API only"),
     (
         "weave_cli.router.ipam",
         ("weave_cli.router.nameserver", "weave_cli.router.overlay"),
@@ -141,6 +147,8 @@ PURE = (
     "weave_cli.containers.facts",
     "weave_cli.containers.advice",
     "weave_cli.api.endpoints",
+    "weave_cli.doctor.findings",
+    "weave_cli.doctor.checks",
     "weave_cli.addresses",
     "weave_cli.names",
     "weave_cli.reports",

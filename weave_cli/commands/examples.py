@@ -55,6 +55,10 @@ EXAMPLES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "status": (("weave status connections", "which hosts, by which overlay, and what is wrong"),),
     "report": (("weave report -f '{{.Router.NickName}}'", "this host's name for people"),),
     "ps": (("weave ps weave:expose db", "the addresses of the host and of a container"),),
+    "doctor": (
+        ("weave doctor", "would a launch succeed; after it: is all well"),
+        ("weave doctor --wait 60s -o json", "for scripts: waits until all is well, at most a minute"),
+    ),
     "reset": (("weave reset", "leaves the mesh, hands over its addresses, removes everything"),),
     "env": (("eval $(weave env)", "points docker at the proxy"),),
     "config": (("docker $(weave config) ps", "docker through the proxy, once"),),

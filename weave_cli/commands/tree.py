@@ -49,6 +49,11 @@ COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
     "status": ("status", "status", "Show the state of router and plugin, or one page of it."),
     "report": ("status", "report", "Print the router's full state as JSON, or through a template."),
     "ps": ("status", "ps", "List the weave interfaces of containers."),
+    "doctor": (
+        "doctor",
+        "doctor",
+        "Look for what is wrong on this host and between the hosts, and say what mends it.",
+    ),
     "reset": ("stop", "reset", "Leave the mesh and remove everything that weave made."),
     "env": ("setup", "env", "Print the shell command that points docker at the proxy."),
     "config": ("plumbing", "config", "Print the option that points docker at the proxy."),

@@ -29,6 +29,8 @@ class OurContainer:
     """The version of weave that made it; None: it is not ours."""
     command: tuple[str, ...]
     restart_count: int
+    image_id: str = ""
+    """Of the image that it was made from, whatever has its name now."""
 
     @property
     def is_ours(self) -> bool:
@@ -82,6 +84,7 @@ def read_our_container(facts: Facts) -> OurContainer:
         version=labels.get(LABEL),
         command=tuple(config.get("Entrypoint") or ()) + tuple(config.get("Cmd") or ()),
         restart_count=int(facts.get("RestartCount") or 0),
+        image_id=str(facts.get("Image") or ""),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from docker.errors import NotFound
+from docker.errors import ImageNotFound, NotFound
 
 from weave_cli.containers.client import Docker, translated
 from weave_cli.containers.facts import (
@@ -64,6 +64,15 @@ def read_last_log_lines(client: Docker, container_id: str, *, count: int) -> Seq
         except NotFound:
             return ()
     return text.decode("utf-8", "replace").splitlines()
+
+
+def find_image_id(client: Docker, name: str) -> str | None:
+    """The id of the image that has this name now; None when there is none."""
+    with translated(f"inspect image {name}"):
+        try:
+            return str(client.images.get(name).id)
+        except ImageNotFound:
+            return None
 
 
 def find_facts(client: Docker, name_or_id: str) -> dict[str, Any] | None:

@@ -32,7 +32,7 @@ def find_backend() -> str:
     Raises HostProblem when no iptables is installed.
     """
     for backend in (NFT, LEGACY):
-        if any(chain in list_rules(backend) for chain in _DOCKER_CHAINS):
+        if _has_docker(backend):
             return backend
     run_program([DEFAULT, "--version"])
     return DEFAULT
@@ -44,6 +44,26 @@ def ensure_rules(facts: FirewallFacts) -> bool:
     backend, chains = find_backend(), wanted_chains(replace(facts, is_joined=is_joined))
     lines = [line for table in TABLES for line in plan_repair(_list(backend, table), chains, table)]
     return _restore(backend, lines)
+
+
+def find_repairs(facts: FirewallFacts, backend: str) -> list[str]:
+    """What `ensure_rules` would change, as lines for `iptables-restore`; none where all is well."""
+    is_joined = any(name.startswith(JOINT_PREFIX) for _, name in socket.if_nameindex())
+    chains = wanted_chains(replace(facts, is_joined=is_joined))
+    return [line for table in TABLES for line in plan_repair(list_rules(backend, table), chains, table)]
+
+
+def find_docker_backends() -> list[str]:
+    """The backends that have Docker's chains."""
+    return [backend for backend in (NFT, LEGACY) if _has_docker(backend)]
+
+
+def make_rules(backend: str, facts: FirewallFacts) -> None:
+    """Rules in that backend, whatever Docker uses. Raises HostProblem."""
+    chains = wanted_chains(facts)
+    _restore(
+        backend, [line for table in TABLES for line in plan_repair(_list(backend, table), chains, table)]
+    )
 
 
 def remove_rules() -> None:
@@ -62,6 +82,11 @@ def list_rules(backend: str, table: str = FILTER) -> list[str]:
         return _list(backend, table)
     except HostProblem:
         return []
+
+
+def _has_docker(backend: str) -> bool:
+    listing = list_rules(backend)
+    return any(chain in listing for chain in _DOCKER_CHAINS)
 
 
 def _legacy_has(table: str) -> bool:

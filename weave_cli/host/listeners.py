@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
@@ -33,7 +34,26 @@ def find_listener(
     inodes = set(_listening_inodes(protocol, port, address, proc))
     if not inodes:
         return None
-    return _find_owner(inodes, proc) or UNSEEN_OWNER
+    owner = _find_owner(inodes, proc)
+    return UNSEEN_OWNER if owner is None else str(owner)
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A process that has a socket open."""
+
+    name: str
+    pid: int
+
+    def __str__(self) -> str:
+        return f"{self.name} (pid {self.pid})"
+
+
+def find_owner(
+    protocol: Literal["tcp", "udp"], port: int, address: str | None = None, *, proc: Path = Path("/proc")
+) -> Owner | None:
+    """The process itself, where find_listener has its description; None also when it cannot be seen."""
+    return _find_owner(set(_listening_inodes(protocol, port, address, proc)), proc)
 
 
 def _listening_inodes(protocol: str, port: int, address: str | None, proc: Path) -> Iterator[str]:
@@ -64,14 +84,13 @@ def _is_in_the_way(local: str, address: str) -> bool:
     return octets in (b"\0\0\0\0", socket.inet_aton(address))
 
 
-def _find_owner(inodes: set[str], proc: Path) -> str | None:
+def _find_owner(inodes: set[str], proc: Path) -> Owner | None:
     """The first process that has one of the sockets open."""
     wanted = {f"socket:[{inode}]" for inode in inodes}
     for directory in sorted((entry for entry in proc.iterdir() if entry.name.isdigit()), key=_pid):
         try:
             if any(str(link.readlink()) in wanted for link in (directory / "fd").iterdir()):
-                name = (directory / "comm").read_text().strip()
-                return f"{name} (pid {directory.name})"
+                return Owner((directory / "comm").read_text().strip(), _pid(directory))
         except OSError:  # gone meanwhile, or not ours to look into
             continue
     return None

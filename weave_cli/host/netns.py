@@ -41,17 +41,26 @@ def call_in_namespace(pid: int, function: Callable[[], T]) -> T:
     ProcessLookupError when the process has ended, and HostProblem when we may not enter.
     """
     _check_reachable(_path_of(pid))
+    return _call_in_thread(lambda: _enter(_path_of(pid)), function, name=f"namespace of {pid}")
+
+
+def call_in_new_namespace(function: Callable[[], T]) -> T:
+    """The same inside a network namespace that is made for it, gone when nothing has it open."""
+    return _call_in_thread(_leave_for_new, function, name="new namespace")
+
+
+def _call_in_thread(move: Callable[[], None], function: Callable[[], T], *, name: str) -> T:
     answers: list[T] = []
     problems: list[BaseException] = []
 
     def run() -> None:
         try:
-            _enter(_path_of(pid))
+            move()
             answers.append(function())
         except BaseException as problem:
             problems.append(problem)
 
-    thread = threading.Thread(target=run, name=f"namespace of {pid}")
+    thread = threading.Thread(target=run, name=name)
     thread.start()
     try:
         thread.join()
@@ -74,6 +83,12 @@ def _enter(namespace: str) -> None:
             raise HostProblem(f"cannot enter {namespace}: {reason}", hint="weave must be run as root.")
     finally:
         os.close(opened)
+
+
+def _leave_for_new() -> None:
+    if ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWNET) != 0:
+        reason = os.strerror(ctypes.get_errno())
+        raise HostProblem(f"cannot make a network namespace: {reason}", hint="weave must be run as root.")
 
 
 def _path_of(pid: int) -> str:

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from socketserver import ThreadingUnixStreamServer
-from typing import Final
+from typing import Final, Literal
 
 from weave_cli.names import GLOBAL_DRIVER, MESH_DRIVER, PLUGIN_SOCKET_DIRECTORY
 
@@ -33,11 +33,24 @@ _REPLIES: Final = {
 
 def is_plugin_listening(driver: str = MESH_DRIVER, *, directory: Path = DIRECTORY) -> bool:
     """Does somebody answer /Plugin.Activate on the driver's socket?"""
+    return _answers(directory / f"{driver}.sock")
+
+
+def find_socket_state(path: Path) -> Literal["answers", "silent", "dead"] | None:
+    """silent: somebody accepts, and answers nothing; dead: nobody accepts; None: it is no socket."""
+    if not path.is_socket():
+        return None
+    if _answers(path):
+        return "answers"
+    return "silent" if _accepts(path) else "dead"
+
+
+def _answers(path: Path) -> bool:
     connection = http.client.HTTPConnection("plugin", timeout=_CONNECT_TIMEOUT_S)
     with socket.socket(socket.AF_UNIX) as opened:
         opened.settimeout(_CONNECT_TIMEOUT_S)
         try:
-            opened.connect(str(directory / f"{driver}.sock"))
+            opened.connect(str(path))
             connection.sock = opened
             connection.request("POST", "/Plugin.Activate")
             response = connection.getresponse()

@@ -149,6 +149,12 @@ def find_overlap(wanted: Cidr, route_table: str) -> tuple[Cidr, str] | None:
     return None
 
 
+def list_routes() -> list[tuple[Cidr, str]]:
+    """This host's routes with their devices, but for the default ones and ours on the weave bridge."""
+    parsed = _parse_routes(_ROUTES.read_text().splitlines()[1:])
+    return [(route, device) for route, device in parsed if device != BRIDGE and route.prefix_len > 0]
+
+
 def _parse_routes(lines: Iterable[str]) -> Iterator[tuple[Cidr, str]]:
     for line in lines:
         fields = line.split()

@@ -1,0 +1,63 @@
+"""doctor: declaration."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict
+from typing import Final
+
+import click
+
+from weave_cli.commands.answers import get_output
+from weave_cli.commands.session import as_root
+from weave_cli.commands.usage import command
+
+_UNITS: Final = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+#: Exit statuses by the worst verdict; 1 is for a doctor that could not look at all.
+STATUS_WARNING: Final = 10
+STATUS_FAILURE: Final = 11
+
+
+def parse_duration(_: click.Context, __: click.Parameter, text: str | None) -> float:
+    """Seconds of a text like 60, 60s, 2m or 1h; 0 for none."""
+    if text is None:
+        return 0.0
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h|)", text, re.ASCII)
+    if match is None:
+        raise click.BadParameter(f"{text!r} is no time; it looks like 60s or 2m.")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+@command("doctor")
+@click.option(
+    "--wait",
+    "wait_s",
+    metavar="TIME",
+    callback=parse_duration,
+    help="Look again until all is well, at most so long, as in 60s or 2m.",
+)
+@click.pass_context
+def doctor(context: click.Context, *, wait_s: float) -> None:
+    """Look for what is wrong on this host and between the hosts, and say what mends it.
+
+    Before a launch it tells whether one would succeed. Changes nothing. Exit status: 0 all is well, 10
+    something deserves attention, 11 something is broken, 1 the doctor cannot look.
+    """
+    with as_root() as (settings, progress):
+        from weave_cli.doctor.examination import examine_until_well
+        from weave_cli.doctor.findings import Verdict, find_worst
+        from weave_cli.output.findings import show_findings
+
+        progress.progress("looking")
+        seen = examine_until_well(settings, wait_s, lambda _: progress.progress("waiting until all is well"))
+    worst = find_worst(seen)
+    findings = [{"category": category.name, **asdict(one)} for category in seen for one in category.findings]
+    output = get_output()
+    output.answer(
+        "Findings",
+        {"verdict": worst.word, "findings": [{**one, "verdict": one["verdict"].word} for one in findings]},
+    )
+    if not output.is_json:
+        show_findings(seen)
+    context.exit({Verdict.WARNING: STATUS_WARNING, Verdict.FAILURE: STATUS_FAILURE}.get(worst, 0))

@@ -1,0 +1,95 @@
+"""Router and plugin: do their containers run, stay up, and do they serve."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from weave_cli.doctor.findings import Finding, failure, note, ok, warning
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonFacts:
+    """A container of ours, by the name that it should have. status: Docker's word; None: there is none."""
+
+    component: str
+    container: str
+    status: str | None
+    is_ours: bool = True
+    restart_count: int = 0
+    serves: bool = False
+    """It answers, and all of it is up."""
+    is_wanted: bool = True
+    """False when nobody launched it, or the environment says that it is not used."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllocatorFacts:
+    """state: as in `weave status`; unreachable: nicknames of owners of addresses that are not in the mesh."""
+
+    state: str
+    unreachable: tuple[str, ...] = ()
+
+
+def check_daemon(facts: DaemonFacts) -> Iterator[Finding]:
+    code, name = f"daemons.{facts.component}", f"the {facts.component}"
+    if facts.status is None:
+        if facts.is_wanted:
+            yield note(code, f"{name} has not been launched", mend=_launch(facts))
+        return
+    if not facts.is_ours:
+        yield failure(
+            code,
+            f"a container that is not ours has the name {facts.container}",
+            why=f"{name} cannot be launched beside it",
+            mend=f"docker rename {facts.container} {facts.container}-old, or docker rm -f {facts.container}",
+        )
+    elif facts.status != "running":
+        yield failure(
+            code,
+            f"container {facts.container} is {facts.status}",
+            why="no new address, name or connection until it runs",
+            mend=f"docker unpause {facts.container}"
+            if facts.status == "paused"
+            else f"docker logs {facts.container}; {_launch(facts)}",
+        )
+    elif not facts.serves:
+        yield failure(
+            code,
+            f"container {facts.container} runs, but {name} does not serve",
+            why="commands and docker run wait for it",
+            mend=f"docker logs {facts.container}; docker restart {facts.container}",
+        )
+    else:
+        yield ok(code, f"{name} serves")
+    if facts.is_ours and facts.restart_count > 0:
+        yield warning(
+            f"{code}-restarts",
+            f"Docker has restarted container {facts.container} {facts.restart_count} times",
+            why="it died; its log says of what",
+            mend=f"docker logs {facts.container}",
+        )
+
+
+def check_allocator(facts: AllocatorFacts) -> Iterator[Finding]:
+    if facts.state.startswith(("awaiting", "priming", "idle")):
+        yield warning(
+            "daemons.addresses",
+            f"no addresses can be given out yet: {facts.state}",
+            why="docker run --net=weave and weave attach wait until the hosts have divided the range",
+            mend="weave connect <another host>; with one host only: weave reset && weave launch"
+            " --ipalloc-init consensus=1",
+        )
+    else:
+        yield ok("daemons.addresses", f"address allocation: {facts.state}")
+    for nickname in facts.unreachable:
+        yield warning(
+            "daemons.unreachable-owner",
+            f"{nickname} owns addresses and is not in the mesh",
+            why="its addresses are of no use to others while it is away",
+            mend=f"Bring it back; or, if it is gone for good, on one host only: weave rmpeer {nickname}",
+        )
+
+
+def _launch(facts: DaemonFacts) -> str:
+    return "weave launch" if facts.component == "router" else "weave launch-plugin"

@@ -1,0 +1,73 @@
+"""What several categories start from: Docker's client, our containers, the router's report. Reads only."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from weave_cli.api.sync import RouterClient, RouterUnreachable
+from weave_cli.containers import lookup
+from weave_cli.containers.client import Docker, open_docker
+from weave_cli.containers.facts import OurContainer
+from weave_cli.errors import DockerProblem, RouterProblem
+from weave_cli.names import PLUGIN_CONTAINER, ROUTER_CONTAINER
+from weave_cli.reports import LocalConnection, Report
+from weave_cli.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """client is None, and docker_problem says why, while Docker does not answer."""
+
+    settings: Settings
+    client: Docker | None
+    docker_problem: DockerProblem | None
+    router: OurContainer | None
+    plugin: OurContainer | None
+    report: Report | None
+    """None: no router answers."""
+
+    @property
+    def router_runs(self) -> bool:
+        return self.report is not None
+
+    @property
+    def is_launched(self) -> bool:
+        return self.report is not None or (self.router is not None and self.router.is_ours)
+
+    @property
+    def port(self) -> int:
+        """The mesh's TCP port: the router's, else the one that it would get."""
+        return self.settings.port if self.report is None else self.report["Router"]["Port"]
+
+    @property
+    def connections(self) -> tuple[LocalConnection, ...]:
+        return () if self.report is None else tuple(self.report["Router"]["Connections"])
+
+
+def read_circumstances(settings: Settings) -> Circumstances:
+    """Asks Docker and the router; neither need be there."""
+    client, problem, router, plugin = None, None, None, None
+    try:
+        client = open_docker(settings)
+        router = lookup.find_our_container(client, ROUTER_CONTAINER)
+        plugin = lookup.find_our_container(client, PLUGIN_CONTAINER)
+    except DockerProblem as caught:
+        client, problem = None, caught
+    return Circumstances(
+        settings=settings,
+        client=client,
+        docker_problem=problem,
+        router=router,
+        plugin=plugin,
+        report=_read_report(settings),
+    )
+
+
+def _read_report(settings: Settings) -> Report | None:
+    try:
+        report: Report = json.loads(RouterClient(settings.http_address).get_report())
+        # Another program may answer there: what is no report of a router has none of its keys.
+        return report if "Router" in report else None
+    except (RouterUnreachable, RouterProblem, ValueError):
+        return None

@@ -1,0 +1,115 @@
+"""Docker, the image, and our containers in it. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from weave_cli.containers import lookup, networks
+from weave_cli.containers.client import Docker
+from weave_cli.containers.facts import OurContainer
+from weave_cli.doctor.checks.containers import AllocatorFacts, DaemonFacts
+from weave_cli.doctor.checks.engine import DockerFacts
+from weave_cli.doctor.checks.image import ImageFacts
+from weave_cli.doctor.checks.plugin import PluginFacts, SocketFacts
+from weave_cli.doctor.facts.circumstances import Circumstances
+from weave_cli.images.builder import find_image
+from weave_cli.images.recipe import image_name
+from weave_cli.names import GLOBAL_DRIVER, MESH_DRIVER, PLUGIN_CONTAINER, ROUTER_CONTAINER
+from weave_cli.operations.host_facts import find_interface_address
+from weave_cli.operations.plugin_sockets import DIRECTORY, find_socket_state, is_plugin_listening
+from weave_cli.reports import Ipam
+
+
+def read_docker(around: Circumstances) -> DockerFacts:
+    bridge = around.settings.docker_bridge
+    address = find_interface_address(bridge)
+    wants_dns = around.report is None or "DNS" in around.report
+    if around.client is None:
+        problem = around.docker_problem
+        return DockerFacts(
+            problem="Docker does not answer" if problem is None else problem.message,
+            hint="" if problem is None else problem.hint or "",
+            bridge=bridge,
+            bridge_address=address,
+            wants_dns=wants_dns,
+        )
+    version: Mapping[str, Any] = around.client.version()
+    return DockerFacts(
+        version=str(version.get("Version", "?")),
+        api_version=str(version.get("ApiVersion", "?")),
+        bridge=bridge,
+        bridge_address=address,
+        wants_dns=wants_dns,
+    )
+
+
+def read_image(client: Docker, around: Circumstances) -> ImageFacts:
+    state, name = find_image(client), image_name()
+    current = lookup.find_image_id(client, name)
+    outdated = [
+        container.name
+        for container in (around.router, around.plugin)
+        if container is not None
+        and container.is_ours
+        and container.is_running
+        and container.image_id != current
+    ]
+    return ImageFacts(name=name, state=state, outdated=tuple(outdated))
+
+
+def read_daemons(around: Circumstances) -> Iterator[DaemonFacts]:
+    is_ready = around.report is not None and around.report["Ready"]
+    yield _read_daemon("router", ROUTER_CONTAINER, around.router, is_ready, True)
+    wants_plugin = around.settings.wants_plugin
+    yield _read_daemon("plugin", PLUGIN_CONTAINER, around.plugin, is_plugin_listening(), wants_plugin)
+
+
+def _read_daemon(
+    component: str, name: str, found: OurContainer | None, serves: bool, is_wanted: bool
+) -> DaemonFacts:
+    return DaemonFacts(
+        component=component,
+        container=name,
+        status=None if found is None else found.status,
+        is_ours=found is None or found.is_ours,
+        restart_count=0 if found is None else found.restart_count,
+        serves=serves,
+        is_wanted=is_wanted,
+    )
+
+
+def read_allocator(ipam: Ipam) -> AllocatorFacts:
+    entries = ipam["Entries"] or []
+    paxos = ipam["Paxos"]
+    if entries:
+        state = "waiting for a free address" if ipam["PendingAllocates"] else "ready"
+    elif paxos is None:
+        # A host that nobody has asked for an address yet has no reason to agree with anybody.
+        state = "not needed yet"
+    else:
+        state = f"awaiting consensus (quorum {paxos['Quorum']}, known {paxos['KnownNodes']})"
+    gone = dict.fromkeys(entry["Nickname"] or entry["Peer"] for entry in entries if not entry["IsKnownPeer"])
+    return AllocatorFacts(state=state, unreachable=tuple(gone))
+
+
+def read_plugin(client: Docker, around: Circumstances) -> PluginFacts:
+    ours = {f"{driver}.sock" for driver in (MESH_DRIVER, GLOBAL_DRIVER)}
+    paths = sorted(DIRECTORY.glob("*.sock")) if DIRECTORY.is_dir() else []
+    states = ((path, find_socket_state(path)) for path in paths)
+    found = networks.list_our_networks(client)
+    return PluginFacts(
+        sockets=tuple(
+            SocketFacts(path=str(path), state=state, is_ours=path.name in ours)
+            for path, state in states
+            if state is not None
+        ),
+        runs=around.plugin is not None and around.plugin.is_ours and around.plugin.is_running,
+        networks=tuple(network.name for network in found),
+        stale=tuple(
+            (network.name, attached.name)
+            for network in found
+            for attached in network.attached
+            if attached.id.startswith("ep-")
+        ),
+    )

@@ -1,0 +1,137 @@
+"""Kernel, firewall, ports and routes of this host. Reads only; tries out elsewhere."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, Literal
+
+from weave_cli.addresses import Cidr, parse_address, parse_cidr, parse_trusted_subnets
+from weave_cli.doctor.checks.firewall import FirewallState
+from weave_cli.doctor.checks.kernel import KernelFacts
+from weave_cli.doctor.checks.ports import PortFacts
+from weave_cli.doctor.checks.ranges import RangeFacts, RouteFacts
+from weave_cli.doctor.facts.circumstances import Circumstances
+from weave_cli.errors import UsageProblem
+from weave_cli.host import iptables
+from weave_cli.host.bridge import read_bridge
+from weave_cli.host.exposure import read_exposures
+from weave_cli.host.listeners import find_listener, find_owner
+from weave_cli.host.rules import FirewallFacts
+from weave_cli.host.trial import try_kernel
+from weave_cli.names import BRIDGE, DEFAULT_RANGE
+from weave_cli.operations.host_facts import find_interface_address
+from weave_cli.operations.preflight import list_routes
+
+_BRIDGE_FILTER: Final = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
+_DNS_PORT: Final = 53
+
+Protocol = Literal["tcp", "udp"]
+
+
+def read_kernel() -> KernelFacts:
+    return KernelFacts(release=platform.release(), refusals=try_kernel())
+
+
+def read_firewall(around: Circumstances) -> FirewallState:
+    backend = iptables.find_backend()
+    port = around.port
+    return FirewallState(
+        backend=backend,
+        is_in_both=len(iptables.find_docker_backends()) > 1,
+        repairs=tuple(iptables.find_repairs(_wanted_rules(around), backend)),
+        listing=tuple(iptables.list_rules(backend)),
+        ports=(("tcp", port), ("udp", port), ("udp", port + 1)),
+        router_runs=around.router_runs,
+        bridge=BRIDGE,
+        has_bridge=read_bridge() is not None,
+        filters_bridges=_BRIDGE_FILTER.exists() and _BRIDGE_FILTER.read_text().strip() == "1",
+    )
+
+
+def _wanted_rules(around: Circumstances) -> FirewallFacts:
+    """As the router that runs was told, as far as it tells."""
+    clear_sources = None
+    if around.report is not None and around.report["Router"]["Encryption"]:
+        clear_sources = parse_trusted_subnets(",".join(around.report["Router"]["TrustedSubnets"]))
+    return FirewallFacts(
+        mesh_port=around.port,
+        docker_bridge=around.settings.docker_bridge,
+        control_address=around.settings.http_address,
+        exposures=read_exposures(),
+        clear_sources=clear_sources,
+    )
+
+
+def read_ports(around: Circumstances) -> Iterator[PortFacts]:
+    port, (http_host, _, http_port) = around.port, around.settings.http_address.rpartition(":")
+    other_port = "choose another port with WEAVE_PORT, the same on all hosts"
+    yield _read_port(around, "tcp", port, None, "the mesh", other_port)
+    yield _read_port(around, "udp", port, None, "overlay sleeve", other_port)
+    yield _read_port(around, "udp", port + 1, None, "overlay vxlan", other_port)
+    yield _read_port(
+        around,
+        "tcp",
+        int(http_port),
+        http_host,
+        "the HTTP API",
+        "choose another address with WEAVE_HTTP_ADDR",
+    )
+    address = find_interface_address(around.settings.docker_bridge)
+    if address is not None and (around.report is None or "DNS" in around.report):
+        for protocol in ("udp", "tcp"):
+            yield _read_port(around, protocol, _DNS_PORT, address, "weaveDNS", "launch with --no-dns")
+
+
+def _read_port(
+    around: Circumstances, protocol: Protocol, port: int, address: str | None, purpose: str, instead: str
+) -> PortFacts:
+    described = find_listener(protocol, port, address)
+    owner = find_owner(protocol, port, address)
+    # The VXLAN device's socket is the kernel's own, which a stopped router leaves, and takes up again.
+    is_kernels = described is not None and owner is None and protocol == "udp"
+    return PortFacts(
+        protocol=protocol,
+        port=port,
+        address=address,
+        purpose=purpose,
+        instead=instead,
+        owner=None if is_kernels and not around.router_runs else described,
+        owner_pid=None if owner is None else owner.pid,
+        is_ours=is_kernels or (owner is not None and _is_in(owner.pid, around)),
+    )
+
+
+def _is_in(pid: int, around: Circumstances) -> bool:
+    """Is it a process of the router's container? Control groups are named after containers."""
+    if around.router is None:
+        return False
+    try:
+        return around.router.id in Path(f"/proc/{pid}/cgroup").read_text()
+    except OSError:
+        return False
+
+
+def read_ranges(around: Circumstances) -> RangeFacts:
+    return RangeFacts(
+        wanted=_read_range(around),
+        is_launched=around.is_launched,
+        routes=tuple(RouteFacts(host="", route=route, device=device) for route, device in list_routes()),
+        underlay=tuple(_read_underlay(around)),
+    )
+
+
+def _read_range(around: Circumstances) -> Cidr | None:
+    if around.report is None:
+        return parse_cidr(DEFAULT_RANGE)
+    return parse_cidr(around.report["IPAM"]["Range"]) if "IPAM" in around.report else None
+
+
+def _read_underlay(around: Circumstances) -> Iterator[tuple[str, int]]:
+    """Name and address of each host that we are, or shall be, connected to; IPv4 addresses only."""
+    for one in around.connections:
+        try:
+            yield one["Address"], parse_address(one["Address"].rpartition(":")[0])
+        except UsageProblem:
+            continue
