@@ -5,7 +5,7 @@ Key names and their order are the Go routers', because scripts read them. A leaf
 
 from __future__ import annotations
 
-from typing import Any, NotRequired, TypedDict
+from typing import Any, Final, NotRequired, TypedDict
 
 
 class VersionCheck(TypedDict):
@@ -57,7 +57,7 @@ class LocalConnection(TypedDict):
 
     State: established, pending; for targets waiting, failed, connecting, retrying.
     Info: overlay and peer, or the error and the time of the next try.
-    Attrs: what the overlay tells of itself (name, mtu in octets).
+    Attrs: what the overlay tells of itself (name, mtu in octets), and ROUND_TRIP.
     """
 
     Address: str
@@ -177,6 +177,9 @@ class Report(TypedDict):
     IPAM: NotRequired[Ipam]
     DNS: NotRequired[Dns]
 
+
+#: Key in Attrs, which Go routers do not have: microseconds that a packet takes to the peer and back.
+ROUND_TRIP: Final = "rtt_us"
 
 NO_VERSION_CHECK: VersionCheck = {
     "Enabled": False,

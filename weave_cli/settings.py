@@ -94,6 +94,11 @@ def wants_trace() -> bool:
     return bool(os.environ.get("WEAVE_DEBUG"))
 
 
+def wants_colour() -> bool:
+    """False when NO_COLOR is not empty (no-color.org), or the terminal has none."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
 def _api_version(words: Mapping[str, str]) -> str | None:
     text = words.get("DOCKER_API_VERSION")
     if text and not re.fullmatch(r"v?\d+\.\d+", text, re.ASCII):

@@ -163,6 +163,7 @@ class ApiRouter:
                 dataplane=cast(Any, _Plane()),
                 terminations=0,
                 is_encrypted=lambda conn_id: False,
+                round_trip_us=lambda conn_id: 310,
                 allocator=self.allocator,
                 registry=self.registry,
                 dns_server=cast(Any, _DnsServer()),

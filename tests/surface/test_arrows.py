@@ -154,6 +154,12 @@ PURE = (
     "weave_cli.reports",
     "weave_cli.report_states",
     "weave_cli.error_codes",
+    "weave_cli.topology",
+    "weave_cli.durations",
+    "weave_cli.output.signs",
+    "weave_cli.output.graph_layout",
+    "weave_cli.output.topology_text",
+    "weave_cli.output.topology_picture",
 )
 _IMPURE = ("asyncio", "socket", "select", "selectors", "threading", "time", "os", "subprocess", "http", "ssl")
 

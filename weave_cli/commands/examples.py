@@ -52,7 +52,11 @@ EXAMPLES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     ),
     "dns-remove": (("weave dns-remove db -h database.weave.local", "undoes the dns-add"),),
     "dns-lookup": (("weave dns-lookup db", "asks for db.weave.local"),),
-    "status": (("weave status connections", "which hosts, by which overlay, and what is wrong"),),
+    "status": (
+        ("weave status connections", "which hosts, by which overlay, and what is wrong"),
+        ("weave status topology --svg mesh.svg", "a picture of the mesh"),
+        ("weave status peers --watch=5s", "looks again every five seconds"),
+    ),
     "report": (("weave report -f '{{.Router.NickName}}'", "this host's name for people"),),
     "ps": (("weave ps weave:expose db", "the addresses of the host and of a container"),),
     "doctor": (

@@ -9,6 +9,8 @@ from typing import Any, Final, TypeVar
 import click
 
 from weave_cli.addresses import Wish, parse_subnet, parse_trusted_subnets, split_wishes
+from weave_cli.commands.usage import OptionalValue
+from weave_cli.durations import looks_like_duration, parse_duration
 from weave_cli.errors import UsageProblem
 from weave_cli.first_ring import parse_first_ring
 from weave_cli.names import format_peer_name, parse_peer_name
@@ -33,6 +35,16 @@ def _parse_init(_: click.Context, option: click.Parameter, text: str | None) -> 
     return str(parse_first_ring(text)) if text else None
 
 
+def _parse_duration(_: click.Context, option: click.Parameter, text: str | None) -> float | None:
+    """Seconds; at least a tenth, lest somebody asks the router all the time."""
+    if text is None:
+        return None
+    try:
+        return max(0.1, parse_duration(text))
+    except UsageProblem as problem:
+        raise UsageProblem(f"{option.opts[0]}: {problem.message}", hint=problem.hint) from problem
+
+
 def _parse_trusted(_: click.Context, option: click.Parameter, text: str | None) -> str | None:
     """CIDRs with commas, without their host bits."""
     return _named(option, lambda: ",".join(map(str, parse_trusted_subnets(text)))) if text else text
@@ -54,6 +66,19 @@ def stack(*options: Callable[[Any], Any]) -> Callable[[Function], Function]:
         return reduce(lambda decorated, option: option(decorated), reversed(options), function)
 
     return decorate
+
+
+def duration_option(name: str, *, bare: str, help: str) -> Callable[[Function], Function]:  # noqa: A002
+    """An option for a length of time, in seconds; `bare` is meant when the option stands alone."""
+    return click.option(
+        name,
+        cls=OptionalValue,
+        bare=bare,
+        takes=looks_like_duration,
+        metavar="[TIME]",
+        callback=_parse_duration,
+        help=help,
+    )
 
 
 log_level_option = click.option(

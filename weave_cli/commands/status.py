@@ -5,23 +5,50 @@ from __future__ import annotations
 import click
 
 from weave_cli.commands.answers import get_output
+from weave_cli.commands.params import duration_option
 from weave_cli.commands.usage import command
 from weave_cli.output.text import show, show_raw, tell, tell_problem
 from weave_cli.settings import read_settings
 
-_PLUGIN_SECTION = "\n        Service: plugin\n     DriverName: weave"
+PLUGIN_SECTION = "\n        Service: plugin\n     DriverName: weave"
 
 
 @command("status")
-@click.argument("topics", nargs=-1, metavar="[targets|connections|peers|dns|ipam]")
+@duration_option(
+    "--watch", bare="2s", help="Show it anew every so often until Ctrl-C, as in 5s; default: 2s."
+)
+@click.option(
+    "--svg",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    metavar="FILE",
+    help="Of topology: draw a picture into a file; - for stdout.",
+)
+@click.option("--dot", is_flag=True, help="Of topology: print it for Graphviz.")
+@click.argument("topics", nargs=-1, metavar="[targets|connections|peers|dns|ipam|topology]")
 @click.pass_context
-def status(context: click.Context, *, topics: tuple[str, ...]) -> None:
+def status(
+    context: click.Context, *, topics: tuple[str, ...], watch: float | None, svg: str | None, dot: bool
+) -> None:
     """Show the state of router and plugin, or one page of it.
 
-    Exit status 1 when the router does not answer or is not ready.
+    'topology' draws the mesh: whom this host is connected with, by which overlay and how far away, who is
+    connected with whom, and who is not there. Exit status 1 when the router does not answer or is not ready.
     """
     settings = read_settings()
     output = get_output(context)
+    is_drawn = svg is not None or dot
+    if is_drawn and topics != ("topology",):
+        raise click.UsageError("--svg and --dot are for 'weave status topology'", context)
+    if watch is not None and (is_drawn or output.is_json):
+        raise click.UsageError("--watch shows text only", context)
+    if watch is not None or (topics == ("topology",) and not output.is_json):
+        from weave_cli.commands.status_pages import show_topology, watch_status
+
+        if watch is not None:
+            watch_status(topics, settings, every_s=watch)
+        else:
+            show_topology(settings, svg_file=svg, wants_dot=dot)
+        return
     if output.is_json:
         from weave_cli.commands.status_documents import answer_status
 
@@ -40,7 +67,7 @@ def status(context: click.Context, *, topics: tuple[str, ...]) -> None:
     else:
         (show if found.is_ready else tell)(found.text.rstrip("\n"))
     if found.has_plugin:
-        show(_PLUGIN_SECTION)
+        show(PLUGIN_SECTION)
     show("")
     context.exit(0 if found.problem is None and found.is_ready else 1)
 

@@ -10,8 +10,10 @@ from weave_cli.errors import RouterProblem
 from weave_cli.operations.survey import has_plugin, read_report, unknown_page
 from weave_cli.output import status_data
 from weave_cli.output.answer import Data, Output
+from weave_cli.output.topology_data import make_data
 from weave_cli.reports import Report
 from weave_cli.settings import Settings
+from weave_cli.topology import read_topology
 
 
 def answer_status(topics: Sequence[str], settings: Settings, output: Output) -> ExitStatus:
@@ -73,4 +75,5 @@ _PAGES: Final[Mapping[str, tuple[str, Callable[[Report], Data]]]] = {
     "peers": ("Peers", status_data.peers),
     "dns": ("Names", _dns),
     "ipam": ("AddressShares", _ipam),
+    "topology": ("Topology", lambda report: make_data(read_topology(report))),
 }

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from weave_cli.commands.answers import get_output, output_option
 from weave_cli.output.answer import DONE_KIND
 from weave_cli.output.text import tell
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 Function = Callable[..., Any]
 
@@ -47,6 +50,43 @@ help_option = click.option(
 )
 
 
+class OptionalValue(click.Option):
+    """An option that may stand alone: `--wait`, `--wait=1m` and `--wait 1m`.
+
+    click itself would take any word behind it for its value, be it a peer.
+    """
+
+    def __init__(self, *arguments: Any, bare: str, takes: Callable[[str], bool], **attributes: Any) -> None:
+        """bare: the value of one that stands alone; takes: may this word be a value?"""
+        super().__init__(*arguments, **attributes)
+        self.bare = bare
+        self.takes = takes
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        # Behind it comes what would come without it.
+        arguments = [one for one in ctx.command.params if isinstance(one, click.Argument)]
+        return arguments[0].shell_complete(ctx, incomplete) if arguments else []
+
+
+def fill_in(command: click.Command, words: list[str]) -> list[str]:
+    """The words with a value behind each OptionalValue, in one word with it."""
+    options = {
+        name: option for option in command.params if isinstance(option, OptionalValue) for name in option.opts
+    }
+    filled: list[str] = []
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        if word == "--":
+            return [*filled, word, *rest]
+        option = options.get(word)
+        if option is not None:
+            value = rest.pop(0) if rest and option.takes(rest[0]) else option.bare
+            word = f"{word}={value}"
+        filled.append(word)
+    return filled
+
+
 class WeaveCommand(click.Command):
     """A command of the tree; made with `command`."""
 
@@ -60,6 +100,9 @@ class WeaveCommand(click.Command):
                 for line, meaning in examples:
                     formatter.write_text(f"# {meaning}")
                     formatter.write(f"{'':{formatter.current_indent}}{line}\n")
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, fill_in(self, args))
 
     @property
     def passes_words_on(self) -> bool:

@@ -86,7 +86,7 @@ def unknown_page(page: str) -> UsageProblem:
     """There is no such page of the status."""
     return UsageProblem(
         f"unknown status page: {page}",
-        hint="There are: targets, connections, peers, dns, ipam.",
+        hint="There are: targets, connections, peers, dns, ipam, topology.",
         code=Code.UNKNOWN_PAGE,
     )
 

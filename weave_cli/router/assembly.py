@@ -176,6 +176,7 @@ class Weaver:
                 dataplane=self._dataplane,
                 terminations=self._runner.terminations,
                 is_encrypted=self._runner.is_encrypted,
+                round_trip_us=self._runner.round_trip_us,
                 allocator=self._allocator,
                 registry=self._registry,
                 dns_server=self._dns_server,

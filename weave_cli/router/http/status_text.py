@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from weave_cli.report_states import RingState, find_ring_state
-from weave_cli.reports import Dns, Ipam, LocalConnection, Report
+from weave_cli.reports import ROUND_TRIP, Dns, Ipam, LocalConnection, Report
 
 _CONNECTION_STATES: Final = ("established", "pending", "retrying", "failed", "connecting", "waiting")
 
@@ -137,7 +137,9 @@ def _ipam_state(ipam: Ipam) -> str:
 
 
 def _connection_line(one: LocalConnection) -> str:
-    attributes = {key: value for key, value in (one["Attrs"] or {}).items() if key != "name"}
+    # The round trip is another one each time: who compares this page with the last one looks for changes.
+    untold = ("name", ROUND_TRIP)
+    attributes = {key: value for key, value in (one["Attrs"] or {}).items() if key not in untold}
     text = " ".join(f"{key}={_word(value)}" for key, value in sorted(attributes.items()))
     return f"{_arrow(one['Outbound'])} {one['Address']:<21} {one['State']:<11} {one['Info']} {text}\n"
 

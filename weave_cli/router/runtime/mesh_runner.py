@@ -124,6 +124,11 @@ class MeshRunner:
         link = self._links.get(conn_id)
         return link is not None and link.session_key is not None
 
+    def round_trip_us(self, conn_id: int) -> int | None:
+        """How long a packet takes to that peer and back, in microseconds."""
+        link = self._links.get(conn_id)
+        return None if link is None else link.round_trip_us()
+
     # What the data path says
 
     def overlay_established(self, conn_id: int) -> None:

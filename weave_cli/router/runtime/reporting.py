@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from weave_cli import __version__
 from weave_cli.addresses import format_address
 from weave_cli.names import TAP_DEVICE, VXLAN_DEVICE, PeerName, format_peer_name
-from weave_cli.reports import NO_VERSION_CHECK, Dns, Ipam, LocalConnection, Report, Router
+from weave_cli.reports import NO_VERSION_CHECK, ROUND_TRIP, Dns, Ipam, LocalConnection, Report, Router
 from weave_cli.router.ipam.allocator import Allocator
 from weave_cli.router.ipam.ring import as_cidr
 from weave_cli.router.mesh.node import MeshNode
@@ -32,6 +32,7 @@ class ReportSources:
     dataplane: DataPlane
     terminations: int
     is_encrypted: Callable[[int], bool]
+    round_trip_us: Callable[[int], int | None]
     allocator: Allocator | None
     registry: NameRegistry | None
     dns_server: DnsServer | None
@@ -122,6 +123,9 @@ def _connections(sources: ReportSources) -> list[LocalConnection]:
             sealing = f"{'encrypted' if is_encrypted else 'unencrypted':<11} "
             if is_encrypted and attributes:
                 attributes = {**attributes, "encrypted": True}
+        round_trip_us = sources.round_trip_us(one.conn_id)
+        if round_trip_us is not None and attributes:
+            attributes = {**attributes, ROUND_TRIP: round_trip_us}
         lines.append(
             {
                 "Address": one.address,

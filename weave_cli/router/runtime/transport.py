@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from weave_cli.errors import HostProblem, LocalProtocolError
 from weave_cli.host.listeners import find_listener
+from weave_cli.host.tcp_info import read_round_trip_us
 from weave_cli.router.wire.connection import Closed, Introduced, Received, WireConnection
 from weave_cli.router.wire.intro import LOWEST_VERSION, Features
 
@@ -93,6 +94,11 @@ class PeerLink(asyncio.Protocol):
             except LocalProtocolError as problem:
                 log.error("->[%s]: not sent: %s", self.address, problem)
         self._flush()
+
+    def round_trip_us(self) -> int | None:
+        """How long a packet takes to the peer and back, in microseconds; None when that is not known."""
+        connection = self._transport.get_extra_info("socket") if self._transport else None
+        return None if connection is None or self._closed else read_round_trip_us(connection)
 
     def close(self, reason: str) -> None:
         """End the connection; its owner hears of it once, whoever ended it."""
