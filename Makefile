@@ -86,8 +86,9 @@ completions: venv ## writes the scripts in completions/ anew
 	$(RUN) -m weave_cli.commands.completion completions
 
 .PHONY: reference
-reference: venv ## writes docs/commands.md anew
+reference: venv ## writes docs/commands.md and docs/output.md anew
 	$(RUN) -m weave_cli.commands.reference docs/commands.md
+	$(RUN) -m weave_cli.output.reference docs/output-v1 docs/output.md
 
 .PHONY: clean
 clean: ## removes .venv and what tools left behind

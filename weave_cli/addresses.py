@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NewType
 
+from weave_cli.error_codes import Code
 from weave_cli.errors import UsageProblem
 
 Address = NewType("Address", int)
@@ -29,7 +30,7 @@ def parse_address(text: str) -> Address:
     match = _DOTTED_QUAD.fullmatch(text)
     octets = [int(group) for group in match.groups()] if match else []
     if not octets or max(octets) > 255:
-        raise UsageProblem(f"invalid IP Address: {text}")
+        raise UsageProblem(f"invalid IP Address: {text}", code=Code.BAD_ADDRESS)
     return Address(int.from_bytes(bytes(octets), "big"))
 
 
@@ -91,20 +92,22 @@ def parse_cidr(text: str) -> Cidr:
     """`a.b.c.d/n` as a value; raises UsageProblem naming the text otherwise."""
     address_text, slash, prefix_text = text.partition("/")
     if not slash or not re.fullmatch(r"\d{1,2}", prefix_text, re.ASCII) or int(prefix_text) > 32:
-        raise UsageProblem(f"invalid CIDR address: {text}")
+        raise UsageProblem(f"invalid CIDR address: {text}", code=Code.BAD_ADDRESS)
     try:
         return Cidr(parse_address(address_text), int(prefix_text))
     except UsageProblem:
-        raise UsageProblem(f"invalid CIDR address: {text}") from None
+        raise UsageProblem(f"invalid CIDR address: {text}", code=Code.BAD_ADDRESS) from None
 
 
 def parse_subnet(text: str) -> Cidr:
     """A CIDR with zero host bits and at least four addresses (specification ipam, section 1)."""
     cidr = parse_cidr(text)
     if not cidr.is_network:
-        raise UsageProblem(f"invalid subnet - bits after network prefix are not all zero: {text}")
+        raise UsageProblem(
+            f"invalid subnet - bits after network prefix are not all zero: {text}", code=Code.BAD_ADDRESS
+        )
     if cidr.prefix_len > 30:
-        raise UsageProblem(f"invalid subnet - smaller than minimum size 4: {text}")
+        raise UsageProblem(f"invalid subnet - smaller than minimum size 4: {text}", code=Code.BAD_ADDRESS)
     return cidr
 
 
@@ -116,7 +119,9 @@ def parse_trusted_subnets(text: str) -> tuple[Cidr, ...]:
     try:
         found = [parse_cidr(part.strip()) for part in text.split(",")] if text.strip() else []
     except UsageProblem as problem:
-        raise UsageProblem(problem.message, hint="Subnets look like 10.0.0.0/8,192.168.1.0/24.") from None
+        raise UsageProblem(
+            problem.message, hint="Subnets look like 10.0.0.0/8,192.168.1.0/24.", code=Code.BAD_ADDRESS
+        ) from None
     return tuple(Cidr(one.network.start, one.prefix_len) for one in found)
 
 

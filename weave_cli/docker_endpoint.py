@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from weave_cli.error_codes import Code
 from weave_cli.errors import UsageProblem
 
 #: The context that has no files: it means DOCKER_HOST, or the socket of this machine.
@@ -62,6 +63,7 @@ def split_client_arguments(text: str) -> list[str]:
         raise UsageProblem(
             f"invalid value in DOCKER_CLIENT_ARGS: {text!r}: {problem}",
             hint="It takes options of the docker command, quoted as in a shell.",
+            code=Code.BAD_SETTING,
         ) from problem
 
 
@@ -73,7 +75,9 @@ def find_endpoint(environment: Mapping[str, str]) -> Endpoint:
     given = _parse(split_client_arguments(environment.get("DOCKER_CLIENT_ARGS", "")))
     if "host" in given and "context" in given:
         raise UsageProblem(
-            "DOCKER_CLIENT_ARGS names both a host and a context", hint="Give -H or --context, not both."
+            "DOCKER_CLIENT_ARGS names both a host and a context",
+            hint="Give -H or --context, not both.",
+            code=Code.BAD_SETTING,
         )
     configuration = _configuration_directory(given, environment)
     host = given.get("host")
@@ -104,6 +108,7 @@ def _parse(words: Sequence[str]) -> dict[str, str]:
             raise UsageProblem(
                 f"invalid value in DOCKER_CLIENT_ARGS: {word!r}",
                 hint="It takes options that stand before a command of docker's, such as -H and --tlsverify.",
+                code=Code.BAD_SETTING,
             )
     return found
 
@@ -111,7 +116,9 @@ def _parse(words: Sequence[str]) -> dict[str, str]:
 def _next(rest: Any, option: str) -> str:
     value = next(rest, None)
     if value is None:
-        raise UsageProblem(f"invalid value in DOCKER_CLIENT_ARGS: {option} needs a value")
+        raise UsageProblem(
+            f"invalid value in DOCKER_CLIENT_ARGS: {option} needs a value", code=Code.BAD_SETTING
+        )
     return str(value)
 
 
@@ -148,7 +155,9 @@ def _read_context(name: str, configuration: Path | None) -> Endpoint:
     import hashlib
 
     directory = hashlib.sha256(name.encode()).hexdigest()
-    problem = UsageProblem(f"there is no Docker context {name!r}", hint="'docker context ls' lists them.")
+    problem = UsageProblem(
+        f"there is no Docker context {name!r}", hint="'docker context ls' lists them.", code=Code.BAD_SETTING
+    )
     if configuration is None:
         raise problem
     try:

@@ -24,6 +24,8 @@ class ExitStatus(IntEnum):
     FAILURE = 1, "wrong words, or something failed"
     NOT_RUNNING = 2, "the container named is there, but does not run; or its name is somebody else's"
     RESTARTING = 3, "router or plugin is there, and Docker restarts it again and again"
+    WARNINGS = 10, "of 'weave doctor': something deserves attention"
+    BROKEN = 11, "of 'weave doctor': something is broken"
     HUNG_UP = 129, "ended by SIGHUP; what was begun is undone"
     INTERRUPTED = 130, "ended by Ctrl-C; what was begun is undone"
     TERMINATED = 143, "ended by SIGTERM; what was begun is undone"

@@ -9,6 +9,7 @@ import os
 import stat
 from typing import BinaryIO, Final
 
+from weave_cli.error_codes import Code
 from weave_cli.errors import UsageProblem
 
 #: Octets; longer ones are some other file.
@@ -27,12 +28,14 @@ def read_password_file(path: str) -> bytes:
                 raise UsageProblem(
                     f"password file {path} is open to others (mode {stat.S_IMODE(mode):04o})",
                     hint=f"Make it its owner's alone: chmod 600 {path}",
+                    code=Code.BAD_PASSWORD,
                 )
             return read_password(file, f"password file {path}")
     except OSError as problem:
         raise UsageProblem(
             f"cannot read password file {path}: {problem.strerror or problem}",
             hint="Name a file that holds the password of the network and nothing else.",
+            code=Code.BAD_PASSWORD,
         ) from problem
 
 
@@ -40,8 +43,12 @@ def read_password(file: BinaryIO, what: str) -> bytes:
     """The password in an open file that messages call `what`; raises UsageProblem when there is none."""
     octets = file.read(_MAX_SIZE + 1)
     if len(octets) > _MAX_SIZE:
-        raise UsageProblem(f"{what} is longer than {_MAX_SIZE} octets")
+        raise UsageProblem(f"{what} is longer than {_MAX_SIZE} octets", code=Code.BAD_PASSWORD)
     password = octets.removesuffix(b"\n").removesuffix(b"\r")
     if not password:
-        raise UsageProblem(f"{what} is empty", hint="Without a password, launch without --password-file.")
+        raise UsageProblem(
+            f"{what} is empty",
+            hint="Without a password, launch without --password-file.",
+            code=Code.BAD_PASSWORD,
+        )
     return password

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from weave_cli.docker_endpoint import Endpoint, find_endpoint, split_client_arguments
+from weave_cli.error_codes import Code
 from weave_cli.errors import UsageProblem
 from weave_cli.names import DOCKER_BRIDGE, HTTP_ADDRESS, MESH_PORT
 
@@ -103,7 +104,9 @@ def _api_version(words: Mapping[str, str]) -> str | None:
     text = words.get("DOCKER_API_VERSION")
     if text and not re.fullmatch(r"v?\d+\.\d+", text, re.ASCII):
         raise UsageProblem(
-            f"invalid value in DOCKER_API_VERSION: {text!r}", hint="It takes a version such as 1.41."
+            f"invalid value in DOCKER_API_VERSION: {text!r}",
+            hint="It takes a version such as 1.41.",
+            code=Code.BAD_SETTING,
         )
     return text.removeprefix("v") if text else None
 
@@ -114,7 +117,9 @@ def _number(words: Mapping[str, str], name: str, *, lowest: int, highest: int) -
         return None
     if not (text.isascii() and text.isdigit() and lowest <= int(text) <= highest):
         raise UsageProblem(
-            f"invalid value in {name}: {text!r}", hint=f"It takes a number from {lowest} to {highest}."
+            f"invalid value in {name}: {text!r}",
+            hint=f"It takes a number from {lowest} to {highest}.",
+            code=Code.BAD_SETTING,
         )
     return int(text)
 
@@ -126,6 +131,8 @@ def _endpoint(words: Mapping[str, str], name: str) -> str | None:
     host, _, port = text.rpartition(":")
     if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
         raise UsageProblem(
-            f"invalid value in {name}: {text!r}", hint=f"It takes IP:PORT, as in {HTTP_ADDRESS}."
+            f"invalid value in {name}: {text!r}",
+            hint=f"It takes IP:PORT, as in {HTTP_ADDRESS}.",
+            code=Code.BAD_SETTING,
         )
     return f"{host or '127.0.0.1'}:{port}"

@@ -13,6 +13,7 @@ from typing import Final
 from weave_cli.addresses import Cidr, parse_cidr
 from weave_cli.api import endpoints
 from weave_cli.api.endpoints import Call
+from weave_cli.error_codes import Code
 from weave_cli.errors import RouterProblem
 
 _CONNECT_TIMEOUT_S: Final = 3.0
@@ -21,6 +22,8 @@ _ANSWER_TIMEOUT_S: Final = 60.0
 
 class RouterUnreachable(RouterProblem):
     """Nobody answers at the router's address: it is not running, or not yet."""
+
+    code = Code.ROUTER_UNREACHABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ class RouterClient:
 
         Raises RouterProblem for a peer that is alive.
         """
-        return self._succeed(endpoints.take_over(peer)).text.strip()
+        return self._succeed(endpoints.take_over(peer), refused=Code.TAKEOVER_REFUSED).text.strip()
 
     def find_domain(self) -> str | None:
         """weaveDNS's domain with final dot; None when weaveDNS is switched off."""
@@ -109,7 +112,9 @@ class RouterClient:
         reply = self.send(endpoints.wait_for_ring())
         if reply.status == 404:
             raise RouterProblem(
-                "IP address allocation is switched off", hint="The router was launched with --ipalloc-range=."
+                "IP address allocation is switched off",
+                hint="The router was launched with --ipalloc-range=.",
+                code=Code.ALLOCATION_OFF,
             )
         _refuse_cancelled(self._checked(reply))
 
@@ -161,17 +166,20 @@ class RouterClient:
         if reply.status != 404:  # 404: it has no allocator, so nothing to hand over
             self._checked(reply)
 
-    def _succeed(self, call: Call) -> Reply:
-        return self._checked(self.send(call))
+    def _succeed(self, call: Call, *, refused: Code | None = None) -> Reply:
+        return self._checked(self.send(call), refused=refused)
 
-    def _checked(self, reply: Reply) -> Reply:
+    def _checked(self, reply: Reply, *, refused: Code | None = None) -> Reply:
         if not reply.is_success:
-            raise RouterProblem(reply.text.strip() or f"the router refused with status {reply.status}")
+            reason = reply.text.strip() or f"the router refused with status {reply.status}"
+            raise RouterProblem(reason, code=refused)
         return reply
 
 
 def _refuse_cancelled(reply: Reply) -> None:
     if reply.text == endpoints.CANCELLED:
         raise RouterProblem(
-            "the router gave up before there was an address", hint="It may be stopping; try again."
+            "the router gave up before there was an address",
+            hint="It may be stopping; try again.",
+            code=Code.ALLOCATION_ENDED,
         )

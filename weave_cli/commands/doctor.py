@@ -11,12 +11,9 @@ import click
 from weave_cli.commands.answers import get_output
 from weave_cli.commands.session import as_root
 from weave_cli.commands.usage import command
+from weave_cli.error_codes import ExitStatus
 
 _UNITS: Final = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-#: Exit statuses by the worst verdict; 1 is for a doctor that could not look at all.
-STATUS_WARNING: Final = 10
-STATUS_FAILURE: Final = 11
 
 
 def parse_duration(_: click.Context, __: click.Parameter, text: str | None) -> float:
@@ -60,4 +57,6 @@ def doctor(context: click.Context, *, wait_s: float) -> None:
     )
     if not output.is_json:
         show_findings(seen)
-    context.exit({Verdict.WARNING: STATUS_WARNING, Verdict.FAILURE: STATUS_FAILURE}.get(worst, 0))
+    # ExitStatus.FAILURE is for a doctor that could not look at all.
+    statuses = {Verdict.WARNING: ExitStatus.WARNINGS, Verdict.FAILURE: ExitStatus.BROKEN}
+    context.exit(statuses.get(worst, ExitStatus.SUCCESS))

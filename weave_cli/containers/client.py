@@ -17,6 +17,7 @@ from docker.tls import TLSConfig
 
 from weave_cli.containers.advice import advise, find_cause, first_line
 from weave_cli.docker_endpoint import TlsFiles
+from weave_cli.error_codes import Code
 from weave_cli.errors import DockerProblem
 from weave_cli.settings import LOWEST_ENGINE, Settings
 
@@ -45,15 +46,20 @@ def open_docker(settings: Settings) -> Docker:
         raise DockerProblem(
             f"cannot talk TLS to Docker at {where}: {first_line(problem)}",
             hint="Check DOCKER_TLS_VERIFY and DOCKER_CERT_PATH.",
+            code=Code.DOCKER_UNREACHABLE,
         ) from problem
     except InvalidVersion as problem:
         raise DockerProblem(
-            f"Docker Engine at {where} is too old: {first_line(problem)}", hint=_needs_newer()
+            f"Docker Engine at {where} is too old: {first_line(problem)}",
+            hint=_needs_newer(),
+            code=Code.DOCKER_TOO_OLD,
         ) from problem
     except (DockerException, requests.RequestException, ValueError) as problem:
         # ValueError: a port in DOCKER_HOST that is none.
         raise DockerProblem(
-            f"cannot reach Docker at {where}: {find_cause(problem)}", hint=advise(problem)
+            f"cannot reach Docker at {where}: {find_cause(problem)}",
+            hint=advise(problem),
+            code=Code.DOCKER_UNREACHABLE,
         ) from problem
     check_engine_version(version)
     return client
@@ -70,7 +76,9 @@ def check_engine_version(version: str) -> None:
     """Raises DockerProblem for an engine older than we are tried with; passes a version that is no number."""
     match = _VERSION.match(version)
     if match and (int(match[1]), int(match[2])) < LOWEST_ENGINE:
-        raise DockerProblem(f"Docker Engine {version} is too old", hint=_needs_newer())
+        raise DockerProblem(
+            f"Docker Engine {version} is too old", hint=_needs_newer(), code=Code.DOCKER_TOO_OLD
+        )
 
 
 def _needs_newer() -> str:

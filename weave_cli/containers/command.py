@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from weave_cli.containers.client import Docker, translated
 from weave_cli.containers.lifecycle import remove_container
+from weave_cli.error_codes import Code
 from weave_cli.errors import DockerProblem
 from weave_cli.names import RUN_LABEL
 
@@ -22,7 +23,7 @@ class DockerCommandFailed(DockerProblem):
     """It has said why on stderr, which is the user's."""
 
     def __init__(self, word: str, status: int) -> None:
-        super().__init__(f"docker {word} failed with status {status}")
+        super().__init__(f"docker {word} failed with status {status}", code=Code.DOCKER_COMMAND)
         self.exit_status = status
 
 
@@ -43,7 +44,9 @@ def run_detached(client: Docker, arguments: Sequence[str], *, options: Sequence[
             output, _ = process.communicate()
         except OSError as problem:
             raise DockerProblem(
-                f"cannot run {_PROGRAM}: {problem.strerror}", hint="Install Docker's command line."
+                f"cannot run {_PROGRAM}: {problem.strerror}",
+                hint="Install Docker's command line.",
+                code=Code.DOCKER_COMMAND,
             ) from problem
         except BaseException:
             if process is not None:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from weave_cli.containers.advice import advise, find_cause, first_line
 from weave_cli.docker_endpoint import TlsFiles
+from weave_cli.error_codes import Code
 from weave_cli.errors import DockerProblem
 from weave_cli.settings import Settings
 
@@ -90,8 +91,13 @@ def unreachable(settings: Settings, problem: BaseException) -> DockerProblem:
         return DockerProblem(
             f"cannot talk TLS to Docker at {where}: {reason}",
             hint="Check DOCKER_TLS_VERIFY and DOCKER_CERT_PATH.",
+            code=Code.DOCKER_UNREACHABLE,
         )
-    return DockerProblem(f"cannot reach Docker at {where}: {find_cause(problem)}", hint=advise(problem))
+    return DockerProblem(
+        f"cannot reach Docker at {where}: {find_cause(problem)}",
+        hint=advise(problem),
+        code=Code.DOCKER_UNREACHABLE,
+    )
 
 
 def _connect(settings: Settings) -> socket.socket:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from weave_cli.error_codes import Code, ExitStatus
 from weave_cli.errors import DockerProblem
 from weave_cli.names import LABEL
 
@@ -69,7 +70,8 @@ class RunningContainer:
 class NotRunning(DockerProblem):
     """The container is there, and has no processes."""
 
-    exit_status = 2
+    exit_status = ExitStatus.NOT_RUNNING
+    code = Code.CONTAINER_NOT_RUNNING
 
 
 def read_our_container(facts: Facts) -> OurContainer:
@@ -117,4 +119,6 @@ def require_running(facts: Facts | None, name: str) -> RunningContainer:
 
 
 def no_such_container(name: str) -> DockerProblem:
-    return DockerProblem(f"Error: No such container: {name}", hint="'docker ps -a' lists them.")
+    return DockerProblem(
+        f"Error: No such container: {name}", hint="'docker ps -a' lists them.", code=Code.CONTAINER_UNKNOWN
+    )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from weave_cli.addresses import Cidr, format_address
+from weave_cli.error_codes import Code
 from weave_cli.errors import DockerProblem, UsageProblem
 
 _DEFAULTS: Final = """
@@ -34,7 +35,9 @@ def parse_extra_host(text: str) -> ExtraHost:
     name, colon, address = text.partition(":")
     # Whoever puts a line end here writes more lines than one.
     if not (name and colon and address) or text.split() != [text]:
-        raise UsageProblem(f"bad format for add-host: {text!r}", hint="It is NAME:ADDRESS.")
+        raise UsageProblem(
+            f"bad format for add-host: {text!r}", hint="It is NAME:ADDRESS.", code=Code.BAD_ADDRESS
+        )
     return ExtraHost(name, address)
 
 

@@ -16,6 +16,7 @@ from docker.types import LogConfig
 from weave_cli import __version__
 from weave_cli.containers.client import Docker, translated
 from weave_cli.containers.specs import LOG_LIMITS, ContainerSpec, SecretFile
+from weave_cli.error_codes import Code, ExitStatus
 from weave_cli.errors import DockerProblem
 from weave_cli.names import LABEL, STATE_VOLUME
 
@@ -28,17 +29,21 @@ _CONFLICT: Final = 409
 class NameTaken(DockerProblem):
     """A container that is not ours has the name of one of ours."""
 
-    exit_status = 2
+    exit_status = ExitStatus.NOT_RUNNING
+    code = Code.NAME_TAKEN
 
 
 class AlreadyRunning(DockerProblem):
     """What was to be launched is there."""
 
+    code = Code.ALREADY_RUNNING
+
 
 class Restarting(DockerProblem):
     """What was to be launched is there, and Docker restarts it."""
 
-    exit_status = 3
+    exit_status = ExitStatus.RESTARTING
+    code = Code.RESTARTING
 
 
 def create_container(client: Docker, spec: ContainerSpec) -> str:

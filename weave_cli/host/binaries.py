@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from weave_cli.error_codes import Code
 from weave_cli.errors import HostProblem
 
 _TIMEOUT_S: Final = 30
@@ -31,10 +32,16 @@ def run_program(arguments: Sequence[str], *, stdin: str = "") -> Completed:
         # Every program we run has the name of its package, or that name and a suffix.
         package = arguments[0].partition("-")[0]
         raise HostProblem(
-            f"program {arguments[0]} not found", hint=f"Install the package {package} on this host."
+            f"program {arguments[0]} not found",
+            hint=f"Install the package {package} on this host.",
+            code=Code.PROGRAM_MISSING,
         ) from error
     except OSError as error:
-        raise HostProblem(f"cannot run {arguments[0]}: {error.strerror}") from error
+        raise HostProblem(
+            f"cannot run {arguments[0]}: {error.strerror}", code=Code.PROGRAM_MISSING
+        ) from error
     except subprocess.TimeoutExpired as error:
-        raise HostProblem(f"{' '.join(arguments)} did not end within {_TIMEOUT_S} s") from error
+        raise HostProblem(
+            f"{' '.join(arguments)} did not end within {_TIMEOUT_S} s", code=Code.PROGRAM_MISSING
+        ) from error
     return Completed(done.returncode, done.stdout, done.stderr)

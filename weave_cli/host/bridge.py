@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from weave_cli.error_codes import Code
 from weave_cli.errors import HostProblem
 from weave_cli.host.netlink import Link, explained, find_link, get_link, list_links, open_netlink
 from weave_cli.names import BRIDGE
@@ -52,6 +53,8 @@ def get_bridge(netlink: IPRoute, name: str = BRIDGE) -> Link:
 class BridgeAbsent(HostProblem):
     """The bridge was not made yet."""
 
+    code = Code.BRIDGE_MISSING
+
 
 def absence(name: str) -> BridgeAbsent:
     """What to say when the bridge was not made yet."""
@@ -72,7 +75,13 @@ def _refuse_foreign(present: list[Link], name: str) -> None:
         if link.name == name and link.kind != "bridge":
             kind = link.kind or "physical"
             raise HostProblem(
-                f"network device {name} is there, but it is no bridge ({kind})", hint=_RESET_HINT
+                f"network device {name} is there, but it is no bridge ({kind})",
+                hint=_RESET_HINT,
+                code=Code.BRIDGE_FOREIGN,
             )
         if link.name == _GO_DATAPATH or link.name.startswith(_GO_PREFIX):
-            raise HostProblem(f"network device {link.name} belongs to another weave router", hint=_RESET_HINT)
+            raise HostProblem(
+                f"network device {link.name} belongs to another weave router",
+                hint=_RESET_HINT,
+                code=Code.BRIDGE_FOREIGN,
+            )

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from weave_cli.addresses import Cidr
+from weave_cli.error_codes import Code
 from weave_cli.errors import HostProblem
 from weave_cli.host.netlink_layout import (
     ATTRIBUTE,
@@ -60,7 +61,9 @@ def dump_interfaces() -> list[Interface]:
                 index, cidr = _read_address(body)
                 addresses.setdefault(index, []).append(cidr)
         except OSError as problem:
-            raise HostProblem(f"cannot list network devices: {problem.strerror or problem}") from problem
+            raise HostProblem(
+                f"cannot list network devices: {problem.strerror or problem}", code=Code.KERNEL
+            ) from problem
     return [
         Interface(name=name, mac=mac, addresses=tuple(addresses.get(index, ())))
         for index, (name, mac) in sorted(links.items())

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from weave_cli.error_codes import Code
 from weave_cli.errors import HostProblem
 from weave_cli.host.binaries import run_program
 from weave_cli.host.rules import FILTER, TABLES, FirewallFacts, plan_removal, plan_repair, wanted_chains
@@ -99,7 +100,11 @@ def _legacy_has(table: str) -> bool:
 def _list(backend: str, table: str) -> list[str]:
     done = run_program([backend, "-w", "-t", table, "-S"])
     if done.status != 0:
-        raise HostProblem(f"cannot read the firewall rules: {done.stderr.strip()}", hint=_hint(done.stderr))
+        raise HostProblem(
+            f"cannot read the firewall rules: {done.stderr.strip()}",
+            hint=_hint(done.stderr),
+            code=Code.FIREWALL,
+        )
     return done.stdout.splitlines()
 
 
@@ -108,7 +113,11 @@ def _restore(backend: str, lines: Sequence[str]) -> bool:
         return False
     done = run_program([f"{backend}-restore", "-w", "--noflush"], stdin="\n".join(lines) + "\n")
     if done.status != 0:
-        raise HostProblem(f"cannot change the firewall rules: {done.stderr.strip()}", hint=_hint(done.stderr))
+        raise HostProblem(
+            f"cannot change the firewall rules: {done.stderr.strip()}",
+            hint=_hint(done.stderr),
+            code=Code.FIREWALL,
+        )
     return True
 
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from weave_cli.error_codes import Code
 from weave_cli.errors import HostProblem
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def explained(doing: str) -> Iterator[None]:
 
 def refusal(doing: str, code: int) -> HostProblem:
     """What the kernel's refusal of something means; code: its errno."""
-    return HostProblem(f"cannot {doing}: {os.strerror(code)}", hint=_HINTS.get(code))
+    return HostProblem(f"cannot {doing}: {os.strerror(code)}", hint=_HINTS.get(code), code=Code.KERNEL)
 
 
 def find_link(netlink: IPRoute, name: str) -> Link | None:
@@ -86,7 +87,7 @@ def get_link(netlink: IPRoute, name: str) -> Link:
     """The device of that name; raises HostProblem when there is none."""
     link = find_link(netlink, name)
     if link is None:
-        raise HostProblem(f"network device {name} not present")
+        raise HostProblem(f"network device {name} not present", code=Code.BRIDGE_MISSING)
     return link
 
 

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
+from weave_cli.error_codes import Code
 from weave_cli.errors import HostProblem
 from weave_cli.host.interface_dump import Interface, dump_interfaces
 
@@ -80,7 +81,9 @@ def _enter(namespace: str) -> None:
     try:
         if ctypes.CDLL(None, use_errno=True).setns(opened, _CLONE_NEWNET) != 0:
             reason = os.strerror(ctypes.get_errno())
-            raise HostProblem(f"cannot enter {namespace}: {reason}", hint="weave must be run as root.")
+            raise HostProblem(
+                f"cannot enter {namespace}: {reason}", hint="weave must be run as root.", code=Code.NOT_ROOT
+            )
     finally:
         os.close(opened)
 
@@ -88,7 +91,11 @@ def _enter(namespace: str) -> None:
 def _leave_for_new() -> None:
     if ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWNET) != 0:
         reason = os.strerror(ctypes.get_errno())
-        raise HostProblem(f"cannot make a network namespace: {reason}", hint="weave must be run as root.")
+        raise HostProblem(
+            f"cannot make a network namespace: {reason}",
+            hint="weave must be run as root.",
+            code=Code.NOT_ROOT,
+        )
 
 
 def _path_of(pid: int) -> str:
@@ -102,5 +109,7 @@ def _check_reachable(namespace: str) -> None:
         raise ProcessLookupError(f"{namespace}: the process has ended") from problem
     except PermissionError as problem:
         raise HostProblem(
-            f"cannot look into {namespace}: {problem.strerror}", hint="weave must be run as root."
+            f"cannot look into {namespace}: {problem.strerror}",
+            hint="weave must be run as root.",
+            code=Code.NOT_ROOT,
         ) from problem

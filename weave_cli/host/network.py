@@ -10,6 +10,7 @@ import random
 from dataclasses import dataclass
 from typing import Final
 
+from weave_cli.error_codes import Code
 from weave_cli.errors import HostProblem
 from weave_cli.host.bridge import ensure_bridge, read_bridge
 from weave_cli.host.exposure import ensure_exposed
@@ -108,6 +109,7 @@ def _choose_mtu(wanted: int | None, underlay_mtu: int) -> int:
         raise HostProblem(
             f"an MTU of {mtu} octets is out of range",
             hint=f"Set WEAVE_MTU between {_LEAST_MTU} and {_LARGEST_MTU - VXLAN_OVERHEAD}.",
+            code=Code.BAD_SETTING,
         )
     return mtu
 

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from weave_cli.error_codes import Code
 from weave_cli.errors import HostProblem
 from weave_cli.host.bridge import get_bridge
 from weave_cli.host.netlink import Link, explained, find_link, open_netlink
@@ -45,13 +46,17 @@ def open_tap(*, name: str = TAP_DEVICE, control: str = TUN_CONTROL) -> int:
     try:
         descriptor = os.open(control, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        raise HostProblem(f"cannot open {control}: {error.strerror}", hint=_hint(control, error)) from error
+        raise HostProblem(
+            f"cannot open {control}: {error.strerror}", hint=_hint(control, error), code=Code.KERNEL_FEATURE
+        ) from error
     try:
         _claim(descriptor, _REQUEST.pack(name.encode(), _IFF_TAP | _IFF_NO_PI | _IFF_VNET_HDR))
     except OSError as error:
         os.close(descriptor)
         raise HostProblem(
-            f"cannot make the TAP device {name}: {error.strerror}", hint=_claim_hint(name, error)
+            f"cannot make the TAP device {name}: {error.strerror}",
+            hint=_claim_hint(name, error),
+            code=Code.KERNEL_FEATURE,
         ) from error
     return descriptor
 

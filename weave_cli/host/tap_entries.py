@@ -15,6 +15,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from weave_cli.error_codes import Code
 from weave_cli.errors import HostProblem
 
 # From the kernel's netlink.h, rtnetlink.h and neighbour.h
@@ -69,7 +70,9 @@ class TapEntries:
             refusals = self._refusals() - set(ignored)
             if refusals:
                 reason = os.strerror(min(refusals))
-                raise HostProblem(f"cannot change the bridge's entries of its TAP port: {reason}")
+                raise HostProblem(
+                    f"cannot change the bridge's entries of its TAP port: {reason}", code=Code.KERNEL
+                )
 
     def _message(self, mac: bytes, kind: int, flags: int) -> bytes:
         return _MESSAGE.pack(

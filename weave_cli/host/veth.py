@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from weave_cli.error_codes import Code
 from weave_cli.errors import HostProblem
 from weave_cli.host import netlink as links
 from weave_cli.host.bridge import absence
@@ -84,7 +85,11 @@ def join_bridges(host_name: str, guest_name: str, other: str, *, bridge: str = B
     with open_netlink() as netlink:
         there = find_link(netlink, other)
         if there is None or there.kind != "bridge":
-            raise HostProblem(f"there is no bridge {other}", hint="'ip link show type bridge' lists them.")
+            raise HostProblem(
+                f"there is no bridge {other}",
+                hint="'ip link show type bridge' lists them.",
+                code=Code.BRIDGE_MISSING,
+            )
         if find_link(netlink, host_name) is not None:
             return False
         try:
@@ -146,4 +151,6 @@ def _ask(encode: Callable[[int], bytes]) -> int:
                 if code is not None:
                     return code
         except OSError as problem:
-            raise HostProblem(f"cannot ask the kernel for a veth pair: {problem}") from problem
+            raise HostProblem(
+                f"cannot ask the kernel for a veth pair: {problem}", code=Code.KERNEL
+            ) from problem

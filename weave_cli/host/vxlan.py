@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Any, Final
 
+from weave_cli.error_codes import Code
 from weave_cli.errors import HostProblem
 from weave_cli.host.bridge import get_bridge
 from weave_cli.host.netlink import Link, explained, find_link, get_link, open_netlink, remove_link
@@ -88,4 +89,5 @@ def _bring_up(netlink: IPRoute, device: Link, udp_port: int) -> None:
             raise HostProblem(
                 f"UDP port {udp_port} is taken: the VXLAN device {device.name} cannot use it",
                 hint=f"See who has it with `ss -lunp sport = {udp_port}`; stop that, or choose another port.",
+                code=Code.KERNEL,
             ) from error

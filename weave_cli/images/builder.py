@@ -11,6 +11,7 @@ from typing import Literal
 from docker.errors import APIError, ImageNotFound
 
 from weave_cli.containers.client import Docker, translated
+from weave_cli.error_codes import Code
 from weave_cli.errors import DockerProblem
 from weave_cli.images.collect import FileTree, collect_tree
 from weave_cli.images.recipe import CONTENT_LABEL, content_id, image_name
@@ -61,9 +62,9 @@ def parse_import_answer(answer: str) -> str:
     lines = [json.loads(line) for line in answer.splitlines() if line.strip()]
     for line in lines:
         if "error" in line:
-            raise DockerProblem(f"cannot import the image: {line['error']}")
+            raise DockerProblem(f"cannot import the image: {line['error']}", code=Code.IMAGE)
     if not lines:
-        raise DockerProblem("cannot import the image: Docker answered nothing")
+        raise DockerProblem("cannot import the image: Docker answered nothing", code=Code.IMAGE)
     return str(lines[-1]["status"])
 
 

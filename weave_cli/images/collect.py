@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from weave_cli.error_codes import Code
 from weave_cli.errors import HostProblem
 from weave_cli.images import installation
 from weave_cli.images.libraries import find_libraries, system_directories
@@ -100,6 +101,7 @@ def _add_libraries(tree: FileTree, interpreter: Path, programs: list[Path], exte
             raise HostProblem(
                 f"cannot make the image: {needed_by} needs the shared library {name}, which is not found",
                 hint="If it is in a directory of its own, name that in /etc/ld.so.conf and run ldconfig.",
+                code=Code.IMAGE,
             )
     for path in sorted(found.paths):
         tree.add(path)

@@ -16,6 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
+from weave_cli.error_codes import Code
 from weave_cli.errors import HostProblem
 
 Distribution = metadata.Distribution
@@ -53,12 +54,14 @@ def find_interpreter() -> Path:
         raise HostProblem(
             f"cannot make the image from {sys.implementation.name} on {sys.platform}",
             hint="Run weave with CPython on Linux.",
+            code=Code.IMAGE,
         )
     path = Path(getattr(sys, "_base_executable", None) or sys.executable)
     if not path.is_file():
         raise HostProblem(
             f"cannot make the image: the Python interpreter {path} is gone",
             hint="Install weave again: pipx reinstall weave-cli, or pip in a new virtual environment.",
+            code=Code.IMAGE,
         )
     return path
 
@@ -116,6 +119,7 @@ def find_sources() -> list[Path]:
         raise HostProblem(
             f"cannot make the image: {_PACKAGE} is no directory",
             hint="Install weave with pip or pipx rather than as an archive.",
+            code=Code.IMAGE,
         )
     return sorted(path for path in _PACKAGE.rglob("*") if "__pycache__" not in path.parts and path.is_file())
 
@@ -134,6 +138,7 @@ def find_host_programs() -> list[Path]:
         raise HostProblem(
             "cannot make the image: iptables is not installed",
             hint="The router needs it for its firewall rules: apt-get install iptables",
+            code=Code.IMAGE,
         )
     return found
 
@@ -156,6 +161,7 @@ def _requirements_of_ourselves() -> list[str]:
         raise HostProblem(
             f"cannot make the image: {_OURSELVES} is not installed as a package",
             hint="Install it with pip or pipx: pip install .",
+            code=Code.IMAGE,
         ) from None
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from weave_cli.error_codes import Code
 from weave_cli.errors import HostProblem
 from weave_cli.images.collect import FileTree
 from weave_cli.images.elf import trim_elf
@@ -68,6 +69,7 @@ def _add_file(tar: tarfile.TarFile, path: Path) -> None:
         raise HostProblem(
             f"cannot make the image: {path}: {problem.strerror}",
             hint="Was the installation changed just now? Run 'weave setup' again.",
+            code=Code.IMAGE,
         ) from problem
     _add(tar, str(path), tarfile.REGTYPE, 0o755 if status.st_mode & 0o111 else 0o644, trim_elf(data))
     if path.suffix == ".py":

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from weave_cli.api.sync import RouterClient, RouterUnreachable
+from weave_cli.error_codes import Code
 from weave_cli.errors import DockerProblem, RouterProblem, WeaveError
 from weave_cli.names import ROUTER_CONTAINER
 from weave_cli.settings import Settings
@@ -15,6 +16,8 @@ Answer = TypeVar("Answer")
 
 class RouterStopped(RouterProblem):
     """The router's container is there, and does not run."""
+
+    code = Code.ROUTER_STOPPED
 
 
 def ask_router(call: Callable[[RouterClient], Answer], settings: Settings) -> Answer:
@@ -44,10 +47,16 @@ def explain_unreachable(problem: RouterUnreachable, settings: Settings) -> Weave
     name = f"{ROUTER_CONTAINER} container"
     if found is None:
         return RouterProblem(
-            f"{name} is not present. Have you launched it?", hint="Start it with 'weave launch'."
+            f"{name} is not present. Have you launched it?",
+            hint="Start it with 'weave launch'.",
+            code=Code.ROUTER_ABSENT,
         )
     if found.status == "restarting":
-        return RouterProblem(f"{name} is restarting.", hint=f"See 'docker logs {ROUTER_CONTAINER}'.")
+        return RouterProblem(
+            f"{name} is restarting.",
+            hint=f"See 'docker logs {ROUTER_CONTAINER}'.",
+            code=Code.ROUTER_RESTARTING,
+        )
     if not found.is_running:
         return RouterStopped(f"{name} is not running.", hint="Start it with 'weave launch'.")
     return problem

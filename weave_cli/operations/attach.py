@@ -21,6 +21,7 @@ from weave_cli.containers import lifecycle, lookup
 from weave_cli.containers.client import Docker
 from weave_cli.containers.facts import RunningContainer
 from weave_cli.containers.hostsfile import ExtraHost, render_hosts, rewrite_hosts
+from weave_cli.error_codes import Code
 from weave_cli.errors import HostProblem, RouterProblem, UsageProblem
 from weave_cli.host.guest import attach_guest, detach_guest, read_guest, restore_guest
 from weave_cli.host.netns import is_in_our_namespace
@@ -76,7 +77,11 @@ def attach(
         with exclusively(reporter):
             # Addresses may have taken long: is it still the same life of the container?
             if lookup.get_running(client, found.id).pid != found.pid:
-                raise HostProblem(f"Container {name} died", hint="It was started again meanwhile; try again.")
+                raise HostProblem(
+                    f"Container {name} died",
+                    hint="It was started again meanwhile; try again.",
+                    code=Code.CONTAINER_DIED,
+                )
             ensure_bridge(settings)
             if options.rewrites_hosts:
                 _rewrite_hosts(found, cidrs, options.extra_hosts)
@@ -125,7 +130,9 @@ def claim_wishes(
                     found = api.allocate(owner, subnet, check_alive=check_alive)
                     if found is None:
                         raise UsageProblem(
-                            _NO_ALLOCATOR, hint="Give a fixed address, or launch with --ipalloc-range."
+                            _NO_ALLOCATOR,
+                            hint="Give a fixed address, or launch with --ipalloc-range.",
+                            code=Code.ALLOCATION_OFF,
                         )
                     cidr = found
         except RouterUnreachable as problem:
@@ -173,10 +180,13 @@ def explained(pid: int, name: str) -> Iterator[None]:
         yield
     except (ProcessLookupError, HostProblem) as problem:
         if not isinstance(problem, HostProblem) or not Path(f"/proc/{pid}").exists():
-            raise HostProblem(f"Container {name} died", hint=f"See 'docker logs {name}'.") from problem
+            raise HostProblem(
+                f"Container {name} died", hint=f"See 'docker logs {name}'.", code=Code.CONTAINER_DIED
+            ) from problem
         raise HostProblem(
             f"Failure during network configuration for container {name}:\n{problem.message}",
             hint=problem.hint,
+            code=Code.KERNEL,
         ) from problem
 
 
@@ -195,7 +205,8 @@ def _undone(api: RouterClient, found: RunningContainer, name: str, wishes: Seque
     if is_ours:
         raise HostProblem(
             "Container is running in the host network namespace, and therefore cannot be\n"
-            "connected to weave. Perhaps the container was started with --net=host."
+            "connected to weave. Perhaps the container was started with --net=host.",
+            code=Code.CONTAINER_ON_HOST,
         )
     try:
         yield

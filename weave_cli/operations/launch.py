@@ -20,6 +20,7 @@ from weave_cli.containers.specs import (
     make_plugin_spec,
     make_router_spec,
 )
+from weave_cli.error_codes import Code
 from weave_cli.errors import UsageProblem
 from weave_cli.images.recipe import image_name
 from weave_cli.names import GLOBAL_DRIVER, MESH_DRIVER, MESH_NETWORK, PLUGIN_CONTAINER, ROUTER_CONTAINER
@@ -85,6 +86,7 @@ def _serve_router(
         raise UsageProblem(
             f"the bridge {settings.docker_bridge} has no address for weaveDNS to listen on",
             hint="Name Docker's bridge in DOCKER_BRIDGE, or launch with --no-dns.",
+            code=Code.BRIDGE_MISSING,
         )
     preflight.check_ports(
         settings.port if options.port is None else options.port,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from weave_cli.api.sync import RouterClient, RouterUnreachable
+from weave_cli.error_codes import Code
 from weave_cli.errors import HostProblem, RouterProblem
 from weave_cli.names import DEFAULT_DOMAIN
 from weave_cli.operations.asking import ask_router
@@ -87,19 +88,25 @@ def look_up(name: str, settings: Settings) -> Sequence[str]:
     import dns.rdatatype
 
     if ask_router(lambda api: api.find_domain(), settings) is None:
-        raise RouterProblem("weaveDNS is switched off", hint="The router was launched with --no-dns.")
+        raise RouterProblem(
+            "weaveDNS is switched off", hint="The router was launched with --no-dns.", code=Code.DNS_OFF
+        )
     server = get_dns_address(settings)
     try:
         question = dns.message.make_query(name, dns.rdatatype.A)
         answer, _ = dns.query.udp_with_fallback(question, server, timeout=_LOOKUP_TIMEOUT_S)
     except dns.exception.Timeout as problem:
-        raise RouterProblem(f"weaveDNS does not answer at {server}", hint=_NOT_THERE) from problem
+        raise RouterProblem(
+            f"weaveDNS does not answer at {server}", hint=_NOT_THERE, code=Code.DNS_UNREACHABLE
+        ) from problem
     except OSError as problem:
         raise RouterProblem(
-            f"weaveDNS does not answer at {server}: {problem.strerror or problem}", hint=_NOT_THERE
+            f"weaveDNS does not answer at {server}: {problem.strerror or problem}",
+            hint=_NOT_THERE,
+            code=Code.DNS_UNREACHABLE,
         ) from problem
     except dns.exception.DNSException as problem:
-        raise RouterProblem(f"cannot look up {name!r}: {problem}") from problem
+        raise RouterProblem(f"cannot look up {name!r}: {problem}", code=Code.DNS_UNREACHABLE) from problem
     records = (record for rrset in answer.answer for record in rrset)
     return [record.address for record in records if record.rdtype == dns.rdatatype.A]
 
@@ -111,6 +118,7 @@ def get_dns_address(settings: Settings) -> str:
         raise HostProblem(
             f"the bridge {settings.docker_bridge} has no address",
             hint="Is Docker running? Name its bridge in DOCKER_BRIDGE if it is another one.",
+            code=Code.BRIDGE_MISSING,
         )
     return address
 

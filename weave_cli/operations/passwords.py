@@ -6,6 +6,7 @@ import sys
 from typing import Final
 
 from weave_cli.containers.specs import RouterOptions
+from weave_cli.error_codes import Code
 from weave_cli.errors import UsageProblem
 from weave_cli.password_file import read_password, read_password_file
 from weave_cli.settings import Settings
@@ -21,7 +22,9 @@ def choose_password(options: RouterOptions, settings: Settings) -> bytes | None:
     if options.password_file is not None:
         if options.password is not None:
             raise UsageProblem(
-                "--password and --password-file contradict each other", hint="Give one of them."
+                "--password and --password-file contradict each other",
+                hint="Give one of them.",
+                code=Code.BAD_PASSWORD,
             )
         if options.password_file == _STANDARD_INPUT:
             return read_password(sys.stdin.buffer, "standard input")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from weave_cli.api.sync import RouterClient
+from weave_cli.error_codes import Code
 from weave_cli.errors import HostProblem, UsageProblem
 from weave_cli.names import BRIDGE, JOINT_PREFIX, OTHER_JOINT_PREFIX
 from weave_cli.operations.asking import ask_router
@@ -30,6 +31,7 @@ def find_bridge_type(*, devices: Path = _DEVICES) -> str | None:
             raise HostProblem(
                 "Inconsistent bridge state detected. Please do 'weave reset' and try again.",
                 hint="Do it with the weave that made the device datapath.",
+                code=Code.BRIDGE_FOREIGN,
             )
         return "bridged_fastdp"
     if not (devices / BRIDGE).exists():
@@ -60,7 +62,9 @@ def attach_bridge(settings: Settings, name: str | None, reporter: Reporter) -> N
         )
     with exclusively(reporter):
         if find_bridge_type() is None:
-            raise HostProblem("Weave bridge not found. Please run 'weave launch' and try again")
+            raise HostProblem(
+                "Weave bridge not found. Please run 'weave launch' and try again", code=Code.BRIDGE_MISSING
+            )
         join_bridges(f"{JOINT_PREFIX}{other}", f"{OTHER_JOINT_PREFIX}{other}", other)
         # A router sees it by itself at its next look after the host's network.
         if not RouterClient(settings.http_address).is_ready():

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from weave_cli.addresses import Cidr, parse_cidr
+from weave_cli.error_codes import Code
 from weave_cli.errors import HostProblem, UsageProblem
 from weave_cli.host.listeners import UNSEEN_OWNER, find_listener
 from weave_cli.host.tap import is_tun_present
@@ -33,10 +34,12 @@ def check_machine(reporter: Reporter) -> None:
     """Raises HostProblem unless we are root on Linux; an old kernel is only worth a notice."""
     if platform.system() != "Linux":
         raise HostProblem(
-            f"weave cannot run on {platform.system()}", hint="Run it on the Linux host that Docker runs on."
+            f"weave cannot run on {platform.system()}",
+            hint="Run it on the Linux host that Docker runs on.",
+            code=Code.NOT_LINUX,
         )
     if os.geteuid() != 0:
-        raise HostProblem("weave must be run as root", hint="Try again with sudo.")
+        raise HostProblem("weave must be run as root", hint="Try again with sudo.", code=Code.NOT_ROOT)
     match = re.match(r"(\d+)\.(\d+)", platform.release())
     if match and (int(match[1]), int(match[2])) < _LOWEST_KERNEL:
         needed = ".".join(map(str, _LOWEST_KERNEL))
@@ -49,6 +52,7 @@ def check_tun() -> None:
         raise HostProblem(
             f"this host has no {TUN_CONTROL}, which the router needs for overlay sleeve",
             hint="Load the kernel's module with `modprobe tun`, then launch again.",
+            code=Code.KERNEL_FEATURE,
         )
 
 
@@ -75,7 +79,9 @@ def _check_port(
     if owner is not None and not (protocol == "udp" and owner == UNSEEN_OWNER):
         place = f"port {port}/{protocol}" if address is None else f"{address}:{port}/{protocol}"
         raise HostProblem(
-            f"cannot use {place} for {purpose}: in use by {owner}", hint=f"Stop that program, or {instead}."
+            f"cannot use {place} for {purpose}: in use by {owner}",
+            hint=f"Stop that program, or {instead}.",
+            code=Code.PORT_IN_USE,
         )
 
 
@@ -96,6 +102,7 @@ def check_range(given: str | None, reporter: Reporter) -> None:
         raise HostProblem(
             f"the default address range {wanted} overlaps with the route {route} of this host ({device})",
             hint="Choose another range with --ipalloc-range, the same one on all hosts.",
+            code=Code.RANGE_OVERLAP,
         )
     reporter.notice(
         f"WARNING: the address range {wanted} overlaps with the route {route} of this host ({device}).\n"
@@ -126,6 +133,7 @@ def check_subnet(given: str | None, subnet: str | None) -> None:
         raise UsageProblem(
             f"the default subnet {subnet} does not overlap with the allocation range {whole}",
             hint="Give both --ipalloc-range and --ipalloc-default-subnet, the second inside the first.",
+            code=Code.BAD_ADDRESS,
         )
 
 

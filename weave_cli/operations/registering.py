@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from weave_cli.addresses import Address, Cidr
 from weave_cli.api.sync import RouterClient, RouterUnreachable
+from weave_cli.error_codes import Code, ExitStatus
 from weave_cli.errors import HostProblem, RouterProblem
 from weave_cli.names import EXTERN_OWNER, GUEST_LINK
 from weave_cli.operations.asking import RouterStopped, explain_unreachable
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 #: Of commands that name containers, when the router's own container does not run.
-_STOPPED_STATUS: Final = 2
+_STOPPED_STATUS: Final = ExitStatus.NOT_RUNNING
 
 
 def register(api: RouterClient, container_id: str, fqdn: str | None, cidrs: Iterable[Cidr]) -> None:
@@ -95,7 +96,7 @@ def _list_addresses(found: RunningContainer | None) -> list[int]:
         interfaces = read_interfaces(found.pid)
     except ProcessLookupError as problem:
         raise HostProblem(
-            f"Container {found.name} died", hint=f"See 'docker logs {found.name}'."
+            f"Container {found.name} died", hint=f"See 'docker logs {found.name}'.", code=Code.CONTAINER_DIED
         ) from problem
     return [
         cidr.address

@@ -16,6 +16,7 @@ from weave_cli.containers.client import Docker
 from weave_cli.containers.facts import OurContainer
 from weave_cli.containers.networks import OurNetwork
 from weave_cli.containers.specs import find_mesh_network_name
+from weave_cli.error_codes import Code
 from weave_cli.errors import DockerProblem, RouterProblem
 from weave_cli.host.network import tear_down
 from weave_cli.names import MESH_NETWORK, PLUGIN_CONTAINER, ROUTER_CONTAINER
@@ -152,6 +153,7 @@ def _leave(client: Docker, router: OurContainer | None, settings: Settings, repo
         raise RouterProblem(
             "cannot leave the cluster: the router is not running",
             hint="Launch it again and repeat, or go without handing over addresses: weave reset --force",
+            code=Code.ROUTER_STOPPED,
         )
     reporter.progress("handing addresses over")
     try:

@@ -78,6 +78,7 @@ def read_status_page(topics: Sequence[str], settings: Settings) -> Status:
         raise RouterProblem(
             f"the router has no status page {page}: {reply.text.strip() or reply.status}",
             hint="Is that part switched off? See 'weave status'.",
+            code=Code.UNKNOWN_PAGE,
         )
     return Status(text=reply.text, is_ready=reply.status == 200)
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from weave_cli.containers import lookup
 from weave_cli.containers.client import Docker
+from weave_cli.error_codes import Code
 from weave_cli.errors import DockerProblem
 from weave_cli.operations.reporter import Reporter
 
@@ -42,6 +43,7 @@ def wait_until(
             raise DockerProblem(
                 f"{name} was not ready after {limit_s:.0f} s; the last it said:\n{words}",
                 hint="It was removed again; --log-level=debug makes it say more.",
+                code=Code.START_FAILED,
             )
         time.sleep(_POLL_S)
         rounds += 1
@@ -50,11 +52,16 @@ def wait_until(
 def _check_alive(client: Docker, container_id: str, name: str) -> None:
     found = lookup.find_our_container(client, container_id)
     if found is None:
-        raise DockerProblem(f"{name} was removed while it started", hint="Somebody else did that; try again.")
+        raise DockerProblem(
+            f"{name} was removed while it started",
+            hint="Somebody else did that; try again.",
+            code=Code.START_FAILED,
+        )
     if not found.is_running or found.restart_count > 0:
         raise DockerProblem(
             f"{name} died while it started; the last it said:\n{_last_words(client, container_id)}",
             hint="It was removed again, so that it does not restart for ever.",
+            code=Code.START_FAILED,
         )
 
 
