@@ -169,7 +169,7 @@ class RouterNetwork(FakeNetwork):
         if station.forgotten:
             forgotten, station.forgotten = frozenset(station.forgotten), []
             self.cores[number].allocator.peers_forgotten(forgotten)
-            self.cores[number].registry.peers_forgotten(forgotten)
+            self.cores[number].registry.peers_forgotten(forgotten, self.now)
             super().drain(station)
         # Before any message leaves: those are pulled by an action of their own.
         self.hosts[number].disk.commit()

@@ -51,7 +51,7 @@ class Line(FakeNetwork):
             self._open_channels(station)
         super().drain(station)
         if station.forgotten:
-            self.registries[station.number].peers_forgotten(station.forgotten)
+            self.registries[station.number].peers_forgotten(station.forgotten, self.now)
             self.allocators[station.number].peers_forgotten(station.forgotten)
             station.forgotten.clear()
         while outcome := self.allocators[station.number].next_event():

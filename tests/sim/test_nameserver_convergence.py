@@ -31,7 +31,7 @@ class NamedNetwork(FakeNetwork):
             self.registries[station.number] = registry
         super().drain(station)
         if station.forgotten:
-            self.registries[station.number].peers_forgotten(station.forgotten)
+            self.registries[station.number].peers_forgotten(station.forgotten, self.now)
             station.forgotten.clear()
 
     def announce(self, number: int, name: str) -> None:
@@ -121,6 +121,31 @@ def test_halves_forget_each_other_change_and_agree_after_healing(seed: int) -> N
     assert network.agrees()
     assert all(network.who_has("web", asked) == set(network.stations) - {2} for asked in network.stations)
     assert all(network.who_has("db", asked) == {7} for asked in network.stations)
+
+
+@pytest.mark.parametrize("seed", [1, 4, 7])
+def test_where_links_broke_and_came_back_no_name_waits_for_the_next_gossip(seed: int) -> None:
+    """A peer may seem to have left, where the news of its lost link are faster than those of the other."""
+    network = NamedNetwork(seed, discovery=False)
+    network.delay_s, network.spread = 0.01, 5
+    count = 5
+    links = [(number, number % count + 1) for number in range(1, count + 1)]
+    network.add(count)
+    for one, other in links:
+        network.connect(one, other)
+    network.live(20)
+    for number in network.stations:
+        network.announce(number, f"name{number}")
+    rng = random.Random(seed)
+    for _ in range(20):
+        for _ in range(rng.randint(1, 3)):
+            network.cut(*rng.choice([*links, *((other, one) for one, other in links)]))
+            network.run_for(rng.choice([0, 0.05, 0.3, 1]))
+        while not all(other in network.stations[one].neighbours for one, other in links):
+            network.live(1)
+        network.live(4)
+        for asked in network.stations:
+            assert all(network.who_has(f"name{number}", asked) == {number} for number in network.stations)
 
 
 def test_what_was_removed_while_apart_for_longer_than_tombstones_live_stays_removed() -> None:

@@ -14,7 +14,7 @@ from weave_cli.errors import RemoteProtocolError
 from weave_cli.names import PeerName, parse_peer_name
 from weave_cli.router.mesh.gossip import GossipData
 from weave_cli.router.nameserver import registry as registry_room
-from weave_cli.router.nameserver.entries import Entry
+from weave_cli.router.nameserver.entries import Entry, storage_order
 from weave_cli.router.nameserver.gossip import NameGossip
 from weave_cli.router.nameserver.registry import (
     REPEAT_AFTER_S,
@@ -22,7 +22,7 @@ from weave_cli.router.nameserver.registry import (
     NameRegistry,
 )
 from weave_cli.router.nameserver.shapes import decode_message, encode_message
-from weave_cli.router.nameserver.strangers import KEPT_S
+from weave_cli.router.nameserver.strangers import KEPT_AFTER_LEAVING_S, KEPT_S
 
 pytestmark = pytest.mark.unit
 
@@ -263,7 +263,7 @@ def test_entries_of_forgotten_peers_go_and_come_back() -> None:
     tested.gossip(foreign, third)
     tested.take()
     generation = tested.registry.generation
-    tested.registry.peers_forgotten([OTHER, US])
+    tested.registry.peers_forgotten([OTHER, US], NOW)
     assert tested.registry.entries() == [third, entry()]
     assert tested.registry.generation > generation and tested.take() == []
     assert tested.registry.lookup("db.weave.local.") == [3]
@@ -325,7 +325,7 @@ def test_a_state_that_told_nothing_new_is_known_again_until_something_changes() 
     assert tested.gossip(*many()) == sorted(many(), key=lambda one: one.identity)
     for later in (1, 30):
         assert tested.gossip(*many(), now=NOW + later) is None
-    tested.registry.peers_forgotten([OTHER])
+    tested.registry.peers_forgotten([OTHER], NOW + 30)
     assert tested.registry.entries() == []
     assert tested.gossip(*many(), now=NOW + 60) == sorted(many(), key=lambda one: one.identity)
 
@@ -370,6 +370,40 @@ def test_names_of_a_peer_that_does_not_come_are_forgotten() -> None:
     tested.directory.nicknames[STRANGER] = "nine"
     tested.registry.on_wake(now + 60)
     assert tested.registry.entries() == [] and tested.channel.gossiped == []
+
+
+def test_names_of_a_peer_that_leaves_for_a_moment_come_back_with_it() -> None:
+    tested = bench()
+    tested.gossip(*many())
+    tested.registry.peers_forgotten([OTHER], NOW)
+    del tested.directory.nicknames[OTHER]
+    tested.registry.on_wake(NOW + 12)
+    assert tested.registry.entries() == []
+    tested.directory.nicknames[OTHER] = "two"
+    tested.registry.on_wake(NOW + 13)
+    assert tested.registry.entries() == sorted(many(), key=storage_order)
+    assert tested.registry.next_wake() is None
+
+
+def test_names_of_a_peer_that_left_are_not_kept_for_ever() -> None:
+    tested = bench()
+    tested.gossip(*many())
+    tested.registry.peers_forgotten([OTHER], NOW)
+    del tested.directory.nicknames[OTHER]
+    tested.registry.on_wake(NOW + KEPT_AFTER_LEAVING_S)
+    tested.directory.nicknames[OTHER] = "two"
+    tested.registry.on_wake(NOW + KEPT_AFTER_LEAVING_S + 1)
+    assert tested.registry.entries() == [] and tested.registry.next_wake() is None
+
+
+def test_what_was_heard_of_a_returning_peer_is_newer_than_what_was_kept() -> None:
+    tested = bench()
+    one = entry("db", origin=OTHER, address=2)
+    tested.gossip(one)
+    tested.registry.peers_forgotten([OTHER], NOW)
+    tested.gossip(one.buried(NOW))
+    tested.registry.on_wake(NOW + 1)
+    assert tested.registry.entries() == [one.buried(NOW)]
 
 
 def test_changes_of_ours_while_a_state_is_remembered_are_defended_against_it() -> None:

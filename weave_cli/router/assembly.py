@@ -270,7 +270,7 @@ class Weaver:
         if self._allocator:
             self._allocator.peers_forgotten(forgotten)
         if self._registry:
-            self._registry.peers_forgotten(forgotten)
+            self._registry.peers_forgotten(forgotten, _clock())
 
     # What it is made of
 

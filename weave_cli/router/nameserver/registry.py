@@ -28,7 +28,7 @@ from weave_cli.router.nameserver.entries import (
 from weave_cli.router.nameserver.gossip import NameGossip
 from weave_cli.router.nameserver.index import LivingIndex
 from weave_cli.router.nameserver.shapes import decode_message, split_message
-from weave_cli.router.nameserver.strangers import Strangers
+from weave_cli.router.nameserver.strangers import KEPT_AFTER_LEAVING_S, Strangers
 
 _log = logging.getLogger(__name__)
 
@@ -179,11 +179,13 @@ class NameRegistry:
 
     # What the mesh and the clock bring
 
-    def peers_forgotten(self, names: Collection[PeerName]) -> None:
-        """Drop the entries of peers that left the topology; they gossip them again when they return."""
-        self._delete(
-            [entry for entry in self._entries.values() if entry.origin in names and entry.origin != self._us]
-        )
+    def peers_forgotten(self, names: Collection[PeerName], now: float) -> None:
+        """Drop the entries of peers that left the topology, unless they return at once."""
+        gone = [
+            entry for entry in self._entries.values() if entry.origin in names and entry.origin != self._us
+        ]
+        self._delete(gone)
+        self._strangers.keep(gone, now, for_s=KEPT_AFTER_LEAVING_S)
 
     def next_wake(self) -> float | None:
         """When on_wake is due, as Unix seconds; None when nothing is."""
