@@ -27,7 +27,8 @@ from typing import Final
 
 from tests.bench.measure import BenchProblem, Row, alternate, paired_ratio, run_alone, spread
 from tests.interop.containers import Container, wait_until_reachable
-from tests.interop.peers import WEAVER, GoPeer, OurPeer, Peer, wait_for_link
+from tests.interop.go_version import WEAVER
+from tests.interop.peers import GoPeer, OurPeer, Peer, wait_for_link
 from tests.kernel.namespaces import Underlay
 from tests.kernel.sleeve_hosts import SleeveMesh
 

@@ -8,15 +8,14 @@ import os
 import shutil
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
+from tests.interop.go_version import ENVIRONMENT, WEAVER, go_version
 from tests.kernel.namespaces import Host
 from tests.kernel.programs import Answer, Program, eventually
 
-#: Names the Go router.
-WEAVER: Final = "WEAVER"
 RANGE: Final = "10.32.0.0/12"
 
 
@@ -109,6 +108,17 @@ class Peer(Program, ABC):
     def release(self, ident: str) -> None:
         assert self.ask("DELETE", f"/ip/{ident}")[0] == 204
 
+    def claim(self, ident: str, cidr: str) -> int:
+        """Say that the container has that address already; status 204 when nobody else has it."""
+        return self.ask("PUT", f"/ip/{ident}/{cidr}")[0]
+
+    def claim_again(self, held: Mapping[str, str]) -> None:
+        """What the launch script did after a start, where the router itself remembers no addresses."""
+
+    def agreement(self, count: int) -> tuple[str, ...]:
+        """The option by which more than half of so many peers must agree on the first division."""
+        return "--ipalloc-init", f"consensus={count}"
+
     def owned(self) -> dict[str, list[str]]:
         """All addresses by container id."""
         status, body = self.ask("GET", "/ip")
@@ -121,11 +131,11 @@ class Peer(Program, ABC):
     def remove_name(self, fqdn: str, ident: str, address: str) -> None:
         assert self.ask("DELETE", f"/name/{ident}/{address}?fqdn={fqdn}")[0] == 204
 
-    def take_over(self, other: Peer) -> str:
-        """What `weave rmpeer` does; the answer says how many addresses it brought."""
+    def take_over(self, other: Peer) -> None:
+        """What `weave rmpeer` does."""
         status, body = self.ask("DELETE", f"/peer/{other.name}")
         assert status == 200, body
-        return body
+        assert "taken over" in body, body
 
     def leave(self) -> Answer:
         """What `weave reset` asks the router for before it ends it: give all space to others."""
@@ -156,18 +166,57 @@ class GoPeer(Peer):
 
     kind = "go"
 
+    def __init__(self, host: Host, place: Path) -> None:
+        super().__init__(host, place)
+        self.version = go_version()
+        if not self.version.makes_its_bridge:
+            host.run("ip link add weave type bridge")
+            host.run("ip link add vethwe-bridge type veth peer name vethwe-pcap")
+            host.run("ip link set vethwe-bridge master weave")
+            for device in ("weave", "vethwe-bridge", "vethwe-pcap"):
+                host.run(f"ip link set {device} up")
+
     def _command(self, address_range: str) -> list[str]:
         return [
             os.environ[WEAVER],
             *("--port", "6783", "--name", self.name, "--nickname", self.nickname),
-            *("--no-fastdp", "--datapath", "", "--weave-bridge", "weave", "--docker-api", ""),
-            *("--http-addr", "127.0.0.1:6784", "--status-addr", "127.0.0.1:6782"),
-            *("--dns-listen-address", "0.0.0.0:53", "--resolv-conf", f"{self.state}/resolv.conf"),
-            *("--db-prefix", f"{self.state}/weave", "--ipalloc-range", address_range),
+            *("--datapath", "", "--docker-api", "", "--http-addr", "127.0.0.1:6784"),
+            *("--dns-listen-address", "0.0.0.0:53", "--ipalloc-range", address_range),
+            *(self._own_bridge() if self.version.makes_its_bridge else ("--iface", "vethwe-pcap")),
         ]
+
+    def _own_bridge(self) -> tuple[str, ...]:
+        return (
+            *("--no-fastdp", "--weave-bridge", "weave", "--status-addr", "127.0.0.1:6782"),
+            *("--resolv-conf", f"{self.state}/resolv.conf", "--db-prefix", f"{self.state}/weave"),
+        )
 
     def _password(self, password: str) -> tuple[list[str], dict[str, str]]:
         return [], {"WEAVE_PASSWORD": password}
+
+    def run(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+        super().run(command, {**ENVIRONMENT, **(environment or {})})
+
+    def claim(self, ident: str, cidr: str) -> int:
+        path = cidr if self.version.keeps_addresses else cidr.partition("/")[0]
+        return self.ask("PUT", f"/ip/{ident}/{path}")[0]
+
+    def claim_again(self, held: Mapping[str, str]) -> None:
+        if not self.version.keeps_addresses:
+            for ident, cidr in held.items():
+                path = f"/ip/{ident}/{cidr.partition('/')[0]}?noErrorOnUnknown=true"
+                assert self.ask("PUT", path)[0] == 204
+
+    def agreement(self, count: int) -> tuple[str, ...]:
+        if self.version.keeps_addresses:
+            return super().agreement(count)
+        return "--init-peer-count", str(count)
+
+    def take_over(self, other: Peer) -> None:
+        if self.version.keeps_addresses:
+            super().take_over(other)
+        else:
+            assert self.ask("DELETE", f"/peer/{other.name}")[0] == 204
 
 
 KINDS: Final[dict[str, type[Peer]]] = {"go": GoPeer, "our": OurPeer}

@@ -15,6 +15,7 @@ import pytest
 
 from tests.interop.conftest import MakePeer
 from tests.interop.containers import Container, exchange_by_tcp, wait_until_reachable
+from tests.interop.go_version import go_version
 from tests.interop.logs import complaints
 from tests.interop.names import resolve
 from tests.interop.peers import Peer, logs_of, wait_for_mesh
@@ -107,8 +108,9 @@ def test_a_mixed_mesh_survives_unrest(make_peer: MakePeer, password: str) -> Non
     for pair in list(unrest.cuts):
         unrest.heal(pair)
     wait_for_mesh(*peers, timeout_s=200)
-    given = [address for peer in peers for addresses in peer.owned().values() for address in addresses]
-    assert sorted(address.partition("/")[0] for address in given) == sorted(unrest.addresses())
+    if go_version().lists_addresses:
+        given = [address for peer in peers for addresses in peer.owned().values() for address in addresses]
+        assert sorted(address.partition("/")[0] for address in given) == sorted(unrest.addresses())
     for peer in peers:
         for ident, (_, address) in unrest.held.items():
             name = f"{ident}.weave.local."
