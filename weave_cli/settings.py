@@ -29,6 +29,17 @@ _IGNORED: Final = (
     "WEAVE_STATUS_ADDR",
 )
 
+_HOST_ROOT: Final = "WEAVE_HELPER_ROOT"
+
+#: Beside all that begins with WEAVE: what commands, and those who write on terminals, look at.
+_FORWARDED: Final = frozenset(
+    {
+        "CHECKPOINT_DISABLE", "DOCKER_API_VERSION", "DOCKER_BRIDGE", "DOCKER_CLIENT_HOST", "ORIG_DOCKER_HOST",
+        "PROXY_HOST", "TERM", "COLORTERM", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS",
+        "LINES",
+    }
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -88,6 +99,36 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         password=words.get("WEAVE_PASSWORD") or None,
         ignored=tuple(name for name in _IGNORED if words.get(name)),
     )
+
+
+def host_root() -> str | None:
+    """Where the host's files are seen when not at their own paths: in a helper container."""
+    return os.environ.get(_HOST_ROOT)
+
+
+def forwarded_environment(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The variables that a command obeys, for where Docker is; DOCKER_HOST only when it is a path there.
+
+    Contexts and certificates are the way to there, and stay here.
+    """
+    words = os.environ if environment is None else environment
+    found = {name: words[name] for name in words if _is_forwarded(name)}
+    socket = find_endpoint(words)
+    if socket.is_socket and socket.host is not None:
+        found["DOCKER_HOST"] = socket.host
+    return found
+
+
+def adopt_environment(environment: Mapping[str, str], *, root: str) -> None:
+    """In a helper: have the user's variables, and no others of ours; the host's files are in `root`."""
+    for name in [name for name in os.environ if _is_forwarded(name) or name == "DOCKER_HOST"]:
+        del os.environ[name]
+    os.environ.update(environment)
+    os.environ[_HOST_ROOT] = root
+
+
+def _is_forwarded(name: str) -> bool:
+    return name in _FORWARDED or (name.startswith("WEAVE") and name != _HOST_ROOT)
 
 
 def wants_trace() -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
@@ -14,10 +15,10 @@ from docker.errors import ImageNotFound
 from tests.fakes.docker_client import refusal
 from weave_cli.containers.client import Docker
 from weave_cli.errors import DockerProblem
-from weave_cli.images import builder
-from weave_cli.images.builder import build_image, find_image, parse_import_answer, quote
+from weave_cli.images import builder, recipe
+from weave_cli.images.builder import build_image, find_image, parse_import_answer, quote, restore_image
 from weave_cli.images.collect import FileTree
-from weave_cli.images.recipe import image_name
+from weave_cli.images.recipe import CONTENT_FILE, image_name
 
 
 @dataclass
@@ -31,6 +32,9 @@ class FakeImages:
     received: int = 0
     in_use: bool = False
     error: str | None = None
+    tagged: list[tuple[str, ...]] = field(default_factory=list)
+    tree: FileTree = field(default_factory=FileTree)
+    """What is packed."""
 
     @property
     def client(self) -> Docker:
@@ -61,6 +65,10 @@ class FakeImages:
             raise refusal("conflict: image is being used", 409)
         self.removed.append(image)
 
+    def list(self, filters: dict[str, str]) -> Sequence[SimpleNamespace]:  # as the SDK calls it
+        key, _, value = filters["label"].partition("=")
+        return [image for image in self.images.values() if image.labels.get(key) == value]
+
 
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> FakeImages:
@@ -68,7 +76,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeImages:
     tree = FileTree(environment={"PATH": "/weave/bin:/bin", "PYTHONHOME": "/home/$x"})
     monkeypatch.setattr(builder, "collect_tree", lambda: tree)
     monkeypatch.setattr(builder, "content_id", lambda: "c0ffee")
-    return FakeImages()
+    return FakeImages(tree=tree)
 
 
 def test_image_is_missing_stale_or_current(engine: FakeImages) -> None:
@@ -77,6 +85,30 @@ def test_image_is_missing_stale_or_current(engine: FakeImages) -> None:
     assert find_image(engine.client) == "stale"
     engine.add("c0ffee")
     assert find_image(engine.client) == "current"
+
+
+def test_image_of_this_installation_gets_its_name_back(engine: FakeImages) -> None:
+    engine.add("of another installation")
+    assert not restore_image(engine.client)
+    engine.images["sha256:ours"] = SimpleNamespace(
+        id="sha256:ours",
+        labels={"works.weave.content": "c0ffee"},
+        tag=lambda *name: engine.tagged.append(name),
+    )
+    assert restore_image(engine.client)
+    assert engine.tagged == [tuple(image_name().split(":"))]
+
+
+def test_image_says_of_what_it_is_to_commands_in_it(
+    engine: FakeImages, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    build_image(engine.client, lambda text: None)
+    assert engine.tree.texts == {CONTENT_FILE: "c0ffee\n"}
+    monkeypatch.setattr(recipe, "CONTENT_FILE", str(tmp_path / "content"))
+    (tmp_path / "content").write_text("c0ffee\n")
+    assert recipe.content_id() == "c0ffee"
+    with pytest.raises(DockerProblem, match="was removed while"):
+        build_image(engine.client, lambda text: None)
 
 
 def test_image_is_imported_with_environment_and_label(engine: FakeImages) -> None:

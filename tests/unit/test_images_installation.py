@@ -16,9 +16,11 @@ from weave_cli.images.installation import (
     find_files,
     find_host_programs,
     find_interpreter,
+    find_record,
     find_standard_library,
     parse_requirements,
     python_path,
+    read_facts,
 )
 
 
@@ -57,6 +59,22 @@ def test_requirements_of_requirements_come_along_and_tools_of_developers_do_not(
     names = {one.name.lower() for one in find_distributions()}
     assert {"aiohttp", "multidict", "docker", "urllib3", "pyroute2"} <= names
     assert not {"pytest", "mypy", "weave-cli"} & names
+
+
+def test_facts_are_what_the_metadata_says() -> None:
+    for distribution in find_distributions():
+        facts = read_facts(distribution)
+        assert (facts.name, facts.version) == (distribution.name, distribution.version)
+        assert facts.requirements == (distribution.requires or [])
+        listed = [one for one in distribution.files or () if one.name == "RECORD"]
+        record = find_record(distribution, facts)
+        assert record == (Path(str(distribution.locate_file(listed[0]))) if listed else None)
+
+
+def test_older_packages_have_requirements_in_a_file_of_their_own(tmp_path: Path) -> None:
+    facts = read_facts(_distribution(tmp_path, "egg", {"requires.txt": "six\n\n[extra]\nyaml\n"}))
+    assert parse_requirements(facts.requirements) == ["six"]
+    assert find_record(_distribution(tmp_path / "x", "egg", {}), facts) is None
 
 
 def test_source_tree_without_installation_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -277,6 +277,7 @@ def test_missing_image_is_built_first(
     engine: FakeEngine, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(setup, "find_image", lambda _: "stale")
+    monkeypatch.setattr(setup, "restore_image", lambda _: False)
     monkeypatch.setattr(setup, "build_image", lambda *_: engine.calls.append("build"))
     room.launch_router(engine.client, settings, RouterOptions(), FakeReporter())
     assert engine.calls[0] == "build"

@@ -66,7 +66,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for room, name in ((attach, "beside_others"), (run, "beside_others"), (launch, "changing_host")):
         monkeypatch.setattr(room, name, with_docker)
-    monkeypatch.setattr(setup, "changing_host", with_docker)
+    monkeypatch.setattr(setup, "with_docker", with_docker)
     monkeypatch.setattr(expose, "as_root", as_root)
     for operation, name in (
         (attach_operation, "attach"),

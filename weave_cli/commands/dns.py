@@ -6,12 +6,17 @@ import click
 
 from weave_cli.addresses import Address, split_addresses
 from weave_cli.commands.answers import get_output
+from weave_cli.commands.place import Needs
 from weave_cli.commands.usage import command
 from weave_cli.output.progress import Progress
 from weave_cli.settings import read_settings
 
 
-@command("dns-args", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@command(
+    "dns-args",
+    needs=Needs.ROUTER,
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
 @click.argument("words", nargs=-1, metavar="[DOCKER-RUN-ARGUMENT]...", type=click.UNPROCESSED)
 def dns_args(*, words: tuple[str, ...]) -> None:
     """Print the options that make 'docker run' use weaveDNS.
@@ -72,7 +77,7 @@ def _split_named(words: tuple[str, ...], fqdn: str | None) -> tuple[tuple[Addres
     return addresses, rest[0] if rest else None
 
 
-@command("dns-lookup")
+@command("dns-lookup", needs=Needs.ROUTER)
 @click.argument("name")
 def dns_lookup(*, name: str) -> None:
     """Print the addresses that weaveDNS knows for a name.

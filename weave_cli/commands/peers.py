@@ -7,6 +7,7 @@ from functools import partial
 import click
 
 from weave_cli.commands.answers import get_output
+from weave_cli.commands.place import Needs
 from weave_cli.commands.usage import command
 from weave_cli.error_codes import ExitStatus
 from weave_cli.errors import RouterProblem, UsageProblem
@@ -14,7 +15,7 @@ from weave_cli.output.answer import describe_problem
 from weave_cli.settings import read_settings
 
 
-@command("connect")
+@command("connect", needs=Needs.ROUTER)
 @click.option("--replace", is_flag=True, help="Forget all other hosts; without PEER, forget all.")
 @click.argument("peers", nargs=-1, metavar="[PEER]...")
 def connect(*, replace: bool, peers: tuple[str, ...]) -> None:
@@ -30,7 +31,7 @@ def connect(*, replace: bool, peers: tuple[str, ...]) -> None:
     ask_router(lambda api: api.connect(peers, replace=replace), read_settings())
 
 
-@command("forget")
+@command("forget", needs=Needs.ROUTER)
 @click.argument("peers", nargs=-1, required=True, metavar="PEER...")
 def forget(*, peers: tuple[str, ...]) -> None:
     """Drop hosts to connect to.
@@ -42,7 +43,7 @@ def forget(*, peers: tuple[str, ...]) -> None:
     ask_router(lambda api: api.forget(peers), read_settings())
 
 
-@command("rmpeer")
+@command("rmpeer", needs=Needs.ROUTER)
 @click.argument("peers", nargs=-1, required=True, metavar="PEER...")
 def rmpeer(*, peers: tuple[str, ...]) -> int:
     """Take over the addresses of hosts that are gone for good.
@@ -68,7 +69,7 @@ def rmpeer(*, peers: tuple[str, ...]) -> int:
     return ExitStatus.FAILURE if any(one["error"] for one in takeovers) else ExitStatus.SUCCESS
 
 
-@command("prime")
+@command("prime", needs=Needs.ROUTER)
 def prime() -> None:
     """Wait until the hosts agree on who gives out which addresses.
 

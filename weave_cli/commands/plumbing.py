@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from weave_cli.commands.answers import get_output
+from weave_cli.commands.place import Needs
 from weave_cli.commands.session import as_root
 from weave_cli.commands.setup import NO_PROXY, env
 from weave_cli.commands.usage import command
@@ -13,7 +14,7 @@ from weave_cli.errors import RouterProblem, UsageProblem
 from weave_cli.settings import read_settings
 
 
-@command("bridge-type", hidden=True)
+@command("bridge-type", needs=Needs.ROUTER, hidden=True)
 @click.pass_context
 def bridge_type(context: click.Context) -> None:
     """Print of which kind the weave bridge is; exit status 1 when there is none."""
@@ -25,7 +26,7 @@ def bridge_type(context: click.Context) -> None:
     context.exit(ExitStatus.FAILURE if found is None else ExitStatus.SUCCESS)
 
 
-@command("docker-bridge-ip", hidden=True)
+@command("docker-bridge-ip", needs=Needs.ROUTER, hidden=True)
 def docker_bridge_ip() -> None:
     """Print the address of Docker's bridge, without a newline."""
     from weave_cli.operations.naming import get_dns_address
@@ -62,7 +63,7 @@ def attach_router() -> None:
         act(settings, progress)
 
 
-@command("setup-cni", hidden=True)
+@command("setup-cni", needs=Needs.NOTHING, hidden=True)
 def setup_cni() -> None:
     """Explain that there is no CNI plugin."""
     raise UsageProblem(
@@ -72,7 +73,7 @@ def setup_cni() -> None:
     )
 
 
-@command("config")
+@command("config", needs=Needs.NOTHING)
 def config() -> None:
     """Print the option that points docker at the proxy.
 
@@ -81,7 +82,7 @@ def config() -> None:
     raise RouterProblem(NO_PROXY, code=Code.PROXY_ABSENT)
 
 
-@command("proxy-env", hidden=True)
+@command("proxy-env", needs=Needs.NOTHING, hidden=True)
 @click.pass_context
 def proxy_env(context: click.Context) -> None:
     """Do what 'weave env' does."""
@@ -89,7 +90,7 @@ def proxy_env(context: click.Context) -> None:
     context.invoke(env, restore=False)
 
 
-@command("proxy-config", hidden=True)
+@command("proxy-config", needs=Needs.NOTHING, hidden=True)
 @click.pass_context
 def proxy_config(context: click.Context) -> None:
     """Do what 'weave config' does."""
@@ -97,7 +98,7 @@ def proxy_config(context: click.Context) -> None:
     context.invoke(config)
 
 
-@command("launch-dns", hidden=True)
+@command("launch-dns", needs=Needs.NOTHING, hidden=True)
 def launch_dns() -> None:
     """Explain that the command is no more."""
     get_output().tell(
@@ -105,7 +106,7 @@ def launch_dns() -> None:
     )
 
 
-@command("stop-dns", hidden=True)
+@command("stop-dns", needs=Needs.NOTHING, hidden=True)
 def stop_dns() -> None:
     """Explain that the command is no more."""
     get_output().tell(

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from weave_cli.addresses import split_wishes
 from weave_cli.commands.answers import get_output
 from weave_cli.commands.params import addresses_and_container, multicast_option, split_container
+from weave_cli.commands.place import Needs, is_elsewhere
 from weave_cli.commands.session import beside_others
-from weave_cli.commands.usage import command
+from weave_cli.commands.usage import LOCAL, command
+from weave_cli.settings import Settings, read_settings
 
 
-@command("run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@command(
+    "run",
+    needs=Needs.NOTHING,
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
 @click.option("--without-dns", is_flag=True, help="Do not make weaveDNS the container's resolver.")
 @click.option("--with-dns", is_flag=True, hidden=True, help="Deprecated: that is so anyway.")
 @click.option("--no-rewrite-hosts", is_flag=True, help="Leave the container's /etc/hosts to Docker.")
@@ -33,8 +41,20 @@ def run(
     if with_dns:
         get_output().tell("Warning: --with-dns is deprecated; it is on by default")
     wishes, docker_words = split_wishes(words)
+    context = click.get_current_context()
     if not docker_words:
-        raise click.UsageError("which image?", click.get_current_context())
+        raise click.UsageError("which image?", context)
+    settings = read_settings()
+    if not context.meta.get(LOCAL) and is_elsewhere(Needs.HOST, settings):
+        addresses = words[: len(words) - len(docker_words)]
+        # As the options of 'weave attach'; docker itself, with all that its words may name, runs here.
+        attaching = [
+            *addresses,
+            *([] if no_rewrite_hosts else ["--rewrite-hosts"]),
+            *(["--no-multicast-route"] if no_multicast_route else []),
+        ]
+        _answer(_run_elsewhere(settings, docker_words, attaching, wants_resolver=not without_dns))
+        return
     with beside_others() as (docker, settings, progress):
         from weave_cli.operations.attach import AttachOptions
         from weave_cli.operations.run import run as act
@@ -46,6 +66,23 @@ def run(
             docker, settings, wishes, docker_words, options, progress, wants_resolver=not without_dns
         )
     _answer(container_id)
+
+
+def _run_elsewhere(
+    settings: Settings, docker_words: Sequence[str], attaching: Sequence[str], *, wants_resolver: bool
+) -> str:
+    from weave_cli.commands.forwarding import ask_elsewhere
+    from weave_cli.containers.client import open_docker
+    from weave_cli.operations.run import run_elsewhere
+
+    return run_elsewhere(
+        open_docker(settings),
+        settings,
+        docker_words,
+        attaching,
+        lambda needs_host, words: ask_elsewhere(settings, needs_host, words, tell=get_output().tell),
+        wants_resolver=wants_resolver,
+    )
 
 
 @command("start")

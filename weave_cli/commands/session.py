@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 from weave_cli.commands.answers import get_output
+from weave_cli.commands.place import Needs, is_elsewhere
 from weave_cli.output.progress import Progress
 from weave_cli.settings import Settings, read_settings
 
@@ -28,6 +29,18 @@ def changing_host() -> Iterator[tuple[Docker, Settings, Progress]]:
 def beside_others() -> Iterator[tuple[Docker, Settings, Progress]]:
     """The same, but not alone: for commands that may wait for an address, and lock only what follows."""
     with as_root() as (settings, progress):
+        yield _open_docker(settings), settings, progress
+
+
+@contextmanager
+def with_docker() -> Iterator[tuple[Docker, Settings, Progress]]:
+    """Docker alone, wherever it is; behind a socket of this host that takes root, or the right to use it."""
+    settings = read_settings()
+    if not is_elsewhere(Needs.HOST, settings):
+        with changing_host() as given:
+            yield given
+        return
+    with Progress(get_output().tell) as progress:
         yield _open_docker(settings), settings, progress
 
 

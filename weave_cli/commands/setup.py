@@ -8,7 +8,8 @@ import click
 
 from weave_cli import __version__
 from weave_cli.commands.answers import get_output
-from weave_cli.commands.session import changing_host
+from weave_cli.commands.place import Needs
+from weave_cli.commands.session import with_docker
 from weave_cli.commands.usage import command
 from weave_cli.error_codes import Code
 from weave_cli.errors import UsageProblem, WeaveError
@@ -20,20 +21,20 @@ from weave_cli.settings import read_settings
 NO_PROXY: Final = "There is no proxy to point to: use the Docker network 'weave' instead."
 
 
-@command("setup")
+@command("setup", needs=Needs.NOTHING)
 def setup() -> None:
     """Make the image that router and plugin run in.
 
     It is made out of this very installation; nothing is downloaded. 'weave launch' does the same when the
     image is missing or does not match.
     """
-    with changing_host() as (docker, _, progress):
+    with with_docker() as (docker, _, progress):
         from weave_cli.operations.setup import setup as act
 
         act(docker, progress)
 
 
-@command("env")
+@command("env", needs=Needs.NOTHING)
 @click.option("--restore", is_flag=True, help="Print the command that goes back to Docker itself.")
 def env(*, restore: bool) -> None:
     """Print the shell command that points docker at the proxy.
@@ -56,7 +57,7 @@ def env(*, restore: bool) -> None:
     output.answer("Environment", {"variables": variables}, text=f"DOCKER_HOST={original}\n")
 
 
-@command("version")
+@command("version", needs=Needs.NOTHING)
 def version() -> None:
     """Print the versions of script, router and plugin."""
     output = get_output()
@@ -72,7 +73,7 @@ def version() -> None:
     output.answer("Versions", versions)
 
 
-@command("help")
+@command("help", needs=Needs.NOTHING)
 @click.argument("name", metavar="[COMMAND]", required=False)
 @click.pass_context
 def show_help(context: click.Context, *, name: str | None) -> None:

@@ -6,14 +6,15 @@ import click
 
 from weave_cli.commands.answers import get_output
 from weave_cli.commands.params import duration_option
-from weave_cli.commands.usage import command
+from weave_cli.commands.place import Needs
+from weave_cli.commands.usage import PictureCommand, command
 from weave_cli.output.text import show, show_raw, tell, tell_problem
 from weave_cli.settings import read_settings
 
 PLUGIN_SECTION = "\n        Service: plugin\n     DriverName: weave"
 
 
-@command("status")
+@command("status", kind=PictureCommand, needs=Needs.SOCKETS)
 @duration_option(
     "--watch", bare="2s", help="Show it anew every so often until Ctrl-C, as in 5s; default: 2s."
 )
@@ -72,7 +73,7 @@ def status(
     context.exit(0 if found.problem is None and found.is_ready else 1)
 
 
-@command("report")
+@command("report", needs=Needs.ROUTER)
 @click.option("-f", "--format", "template", metavar="TEMPLATE", help="A Go template over the report.")
 def report(*, template: str | None) -> None:
     """Print the router's full state as JSON, or through a template.

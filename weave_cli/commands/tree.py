@@ -15,7 +15,7 @@ from typing import Final, NoReturn
 import click
 
 from weave_cli.commands.answers import asks_for_json, get_output, output_option
-from weave_cli.commands.usage import WeaveCommand, help_option
+from weave_cli.commands.usage import LOCAL, WORDS, WeaveCommand, help_option
 from weave_cli.error_codes import Code, ExitStatus
 from weave_cli.errors import UsageProblem, WeaveError
 from weave_cli.output.answer import Output
@@ -79,6 +79,10 @@ PLUMBING: Final[Mapping[str, tuple[str, str]]] = {
 class CommandTree(click.Group):
     """The root group; its commands are imported when asked for."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[WORDS] = tuple(args)
+        return super().parse_args(ctx, args)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
@@ -113,11 +117,20 @@ def _refuse(context: click.Context, message: str, code: Code, *, is_json: bool =
     context.exit(ExitStatus.FAILURE)
 
 
+def _stay_here(context: click.Context, _: click.Parameter, is_asked: bool) -> None:
+    context.meta[LOCAL] = is_asked
+
+
 @click.group(cls=CommandTree, name="weave", invoke_without_command=True, add_help_option=False)
 @help_option
 @output_option
 @click.option(
-    "--local", is_flag=True, hidden=True, expose_value=False, help="Taken and ignored: we are local."
+    "--local",
+    is_flag=True,
+    hidden=True,
+    expose_value=False,
+    callback=_stay_here,
+    help="Run here, wherever Docker is.",
 )
 @click.pass_context
 def weave(context: click.Context) -> None:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from weave_cli.commands.answers import get_output, output_option
+from weave_cli.commands.place import Needs, is_elsewhere
 from weave_cli.output.answer import DONE_KIND
 from weave_cli.output.text import tell
+from weave_cli.settings import read_settings
+
+#: Keys of click's notes on one run: the words behind `weave`, and whether it shall run here in any case.
+WORDS: Final = "weave.words"
+LOCAL: Final = "weave.local"
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -87,6 +94,17 @@ def fill_in(command: click.Command, words: list[str]) -> list[str]:
     return filled
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """What goes along with a command to the host that Docker is on, and what becomes of its answer."""
+
+    words: Sequence[str]
+    typed: bytes = field(default=b"", repr=False)
+    """What it finds at its standard input."""
+    output_path: str | None = None
+    """The file of this machine that its standard output goes to."""
+
+
 class WeaveCommand(click.Command):
     """A command of the tree; made with `command`."""
 
@@ -109,23 +127,77 @@ class WeaveCommand(click.Command):
         """Are its words those of `docker run`? Then an option of ours may only stand before its name."""
         return bool(self.context_settings.get("ignore_unknown_options"))
 
+    needs: Needs = Needs.HOST
+    """What of the host it needs: where Docker is elsewhere, or the user is not root, it may run there."""
+
     def invoke(self, ctx: click.Context) -> Any:
+        if self.needs is not Needs.NOTHING and not ctx.meta.get(LOCAL):
+            settings = read_settings()
+            if is_elsewhere(self.needs, settings):
+                from weave_cli.commands.forwarding import forward
+
+                return forward(settings, self.needs, self.pack(ctx), tell=get_output(ctx).tell)
         status = super().invoke(ctx)
         output = get_output(ctx)
         if not output.has_answer:
             output.answer(DONE_KIND, {"command": self.name})
         return status
 
+    def pack(self, ctx: click.Context) -> Parcel:
+        """What goes along when it runs elsewhere."""
+        return Parcel(words=ctx.meta[WORDS])
+
+
+class PictureCommand(WeaveCommand):
+    """One that may draw into a file, which is of the machine where it was typed."""
+
+    def pack(self, ctx: click.Context) -> Parcel:
+        words: Sequence[str] = ctx.meta[WORDS]
+        path = ctx.params.get("svg")
+        if path in (None, "-"):
+            return Parcel(words=words)
+        return Parcel(words=replace_file(words, "--svg"), output_path=path)
+
 
 class LaunchCommand(WeaveCommand):
     """One that takes words of the first versions as well, and says what they are called now."""
 
+    def pack(self, ctx: click.Context) -> Parcel:
+        """The password file is of the machine where the command was typed."""
+        from weave_cli.operations.passwords import read_password_elsewhere
+
+        words: Sequence[str] = ctx.meta[WORDS]
+        path = ctx.params.get("password_file")
+        if path is None or ctx.params.get("password") is not None:  # both together are refused there
+            return Parcel(words=words)
+        return Parcel(words=replace_file(words, "--password-file"), typed=read_password_elsewhere(path))
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         tell = get_output(ctx).tell
+        before = len(args)
         if args and _CIDR.fullmatch(args[0]):
             tell(f"WARNING: {args[0]} is ignored: the router takes no address.")
             args = args[1:]
-        return super().parse_args(ctx, [_modernised(word, tell) for word in args])
+        modern = [_modernised(word, tell) for word in args]
+        if WORDS in ctx.meta:  # nobody is told of it twice
+            ctx.meta[WORDS] = (*ctx.meta[WORDS][: len(ctx.meta[WORDS]) - before], *modern)
+        return super().parse_args(ctx, modern)
+
+
+def replace_file(words: Sequence[str], option: str) -> tuple[str, ...]:
+    """The words, with the file that an option names replaced by `-`: standard input, or output."""
+    found: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if word == "--":
+            return (*found, word, *rest)
+        if word == option:
+            next(rest, None)
+            word = f"{option}=-"
+        elif word.startswith(f"{option}="):
+            word = f"{option}=-"
+        found.append(word)
+    return tuple(found)
 
 
 def _modernised(word: str, tell: Callable[[str], None]) -> str:
@@ -138,12 +210,16 @@ def _modernised(word: str, tell: Callable[[str], None]) -> str:
 
 
 def command(
-    name: str, *, kind: type[WeaveCommand] = WeaveCommand, **attributes: Any
+    name: str, *, kind: type[WeaveCommand] = WeaveCommand, needs: Needs = Needs.HOST, **attributes: Any
 ) -> Callable[[Function], WeaveCommand]:
-    """Declare a command: click's own decorator, with our options --output and --help."""
+    """Declare a command: click's own decorator, with our options --output and --help.
+
+    needs: what of the host; the less, the more often it can run where it was typed.
+    """
 
     def declare(function: Function) -> WeaveCommand:
         made = click.command(name, cls=kind, add_help_option=False, **attributes)(help_option(function))
+        made.needs = needs
         return made if made.passes_words_on else output_option(made)
 
     return declare

@@ -6,6 +6,7 @@ leave HTTP, as `attach` does. Knows no container.
 
 from __future__ import annotations
 
+import errno
 import http.client
 import json
 import socket
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 _TIMEOUT_S: Final = 60.0
 #: A host that does not answer at all is another matter; the docker command waits for minutes.
 _CONNECT_TIMEOUT_S: Final = 15.0
+#: Switching protocols; engines that ignore the wish for an upgrade say OK.
+_STREAMING: Final = (101, 200)
 _PORTS: Final = {"tcp": 2375, "http": 2375, "https": 2376}
 
 
@@ -54,20 +57,52 @@ def send(
     method: str,
     path: str,
     body: object = None,
-    *,
-    upgrades: bool = False,
 ) -> http.client.HTTPResponse:
-    """Ask, and read the answer's head. upgrades: octets in both directions shall follow."""
-    version = "" if settings.api_version is None else f"/v{settings.api_version}"
-    headers = {"Connection": "Upgrade", "Upgrade": "tcp"} if upgrades else {}
-    octets = None
-    if body is not None:
-        headers["Content-Type"] = "application/json"
-        octets = json.dumps(body).encode()
-    elif method == "POST":
-        headers["Content-Length"] = "0"
-    connection.request(method, f"{version}{path}", octets, headers)
+    """Ask, and read the answer's head."""
+    octets = None if body is None else json.dumps(body).encode()
+    headers = {} if body is None else {"Content-Type": "application/json"}
+    connection.request(method, _versioned(settings, path), octets, headers)
     return connection.getresponse()
+
+
+def open_stream(settings: Settings, path: str, body: object = None) -> socket.socket:
+    """POST, and the socket for the octets that follow in both directions; raises DockerProblem."""
+    opened = open_connection(settings).sock
+    assert opened is not None
+    try:
+        octets = b"" if body is None else json.dumps(body).encode()
+        opened.sendall(
+            f"POST {_versioned(settings, path)} HTTP/1.1\r\nHost: docker\r\n"
+            "Connection: Upgrade\r\nUpgrade: tcp\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(octets)}\r\n\r\n".encode()
+            + octets
+        )
+        head = _read_head(opened)  # and not an octet more
+        status = int(head.split(b" ", 2)[1])
+        if status not in _STREAMING:
+            reason = opened.recv(65536).decode(errors="replace").strip()
+            raise DockerProblem(f"Docker refuses to pass octets on: {reason or f'status {status}'}")
+    except (OSError, ValueError, IndexError) as problem:
+        opened.close()
+        raise unreachable(settings, problem) from problem
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+def _read_head(opened: socket.socket) -> bytes:
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        octet = opened.recv(1)
+        if not octet:
+            raise ConnectionResetError(errno.ECONNRESET, "Docker hung up")
+        head += octet
+    return head
+
+
+def _versioned(settings: Settings, path: str) -> str:
+    return path if settings.api_version is None else f"/v{settings.api_version}{path}"
 
 
 def open_connection(settings: Settings) -> http.client.HTTPConnection:

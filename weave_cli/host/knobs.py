@@ -40,11 +40,12 @@ def ensure_knobs(*, bridge: str = BRIDGE, vxlan: str = VXLAN_DEVICE, root: Path 
 
 
 def ensure_guest_knobs(interface: str) -> list[str]:
-    """The same for a container's interface; to be called inside its namespace."""
+    """The same for a container's interface; to be called inside its namespace, of which a mount tells too."""
+    root = sysctl_root()
     wanted = {f"ipv4/neigh/{interface}/{key}": value for key, value in NEIGHBOUR_KNOBS.items()}
     # An address that goes does not take the others of its subnet along.
     wanted[f"ipv4/conf/{interface}/promote_secondaries"] = "1"
-    return [name for name, value in wanted.items() if not _ensure(_PROC_SYS_NET / name, value)]
+    return [name for name, value in wanted.items() if not _ensure(root / name, value)]
 
 
 def _ensure(path: Path, value: str) -> bool:

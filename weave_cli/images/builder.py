@@ -14,7 +14,7 @@ from weave_cli.containers.client import Docker, translated
 from weave_cli.error_codes import Code
 from weave_cli.errors import DockerProblem
 from weave_cli.images.collect import FileTree, collect_tree
-from weave_cli.images.recipe import CONTENT_LABEL, content_id, image_name
+from weave_cli.images.recipe import CONTENT_FILE, CONTENT_LABEL, content_id, image_name, read_own_content
 from weave_cli.images.tarball import tar_pieces
 
 ImageState = Literal["missing", "stale", "current"]
@@ -33,14 +33,31 @@ def find_image(client: Docker) -> ImageState:
     return "current" if image.labels.get(CONTENT_LABEL) == content_id() else "stale"
 
 
+def restore_image(client: Docker) -> bool:
+    """Give our name back to the image of this installation, if Docker still has it under another one.
+
+    Several machines may use one engine, each with an installation of its own.
+    """
+    with translated("look for the image"):
+        found = client.images.list(filters={"label": f"{CONTENT_LABEL}={content_id()}"})
+        if found:
+            found[0].tag(*image_name().split(":"))
+    return bool(found)
+
+
 def build_image(client: Docker, on_progress: Callable[[str], None]) -> str:
     """Make the image from the running installation; its id. The one of that name before goes, unless used.
 
     Raises HostProblem or DockerProblem.
     """
     name, content = image_name(), content_id()
+    if read_own_content() is not None:
+        raise DockerProblem(
+            f"the image {name} was removed while a helper container of it was at work", hint="Try again."
+        )
     on_progress(f"Making the image {name}: looking for files")
     tree = collect_tree()
+    tree.texts[CONTENT_FILE] = f"{content}\n"
     before = _find_id(client, name)
     repository, _, tag = name.partition(":")
     # Docker reads while we write: the SDK sends what an iterator gives in chunks.

@@ -30,6 +30,8 @@ class FileTree:
     files: set[Path] = field(default_factory=set)
     links: dict[Path, str] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
+    """Files that the host has not, by their paths in the image."""
     _places: dict[Path, Path] = field(default_factory=dict)
 
     def add(self, path: Path) -> Path:

@@ -12,6 +12,7 @@ import shutil
 import sys
 import sysconfig
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Final
@@ -98,8 +99,39 @@ def find_distributions() -> list[Distribution]:
                 found[name] = metadata.distribution(name)
             except metadata.PackageNotFoundError:
                 continue
-            waiting += parse_requirements(found[name].requires or [])
+            waiting += parse_requirements(read_facts(found[name]).requirements)
     return [found[name] for name in sorted(found)]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a distribution says of itself."""
+
+    name: str
+    version: str
+    requirements: list[str]
+
+
+def read_facts(distribution: Distribution) -> Facts:
+    """The same as its attributes say, each of which would parse all its metadata anew."""
+    text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
+    pairs = [line.partition(": ") for line in text.partition("\n\n")[0].splitlines()]
+    values = {key: value for key, _, value in reversed(pairs)}
+    requirements = [value for key, _, value in pairs if key == "Requires-Dist"]
+    if not requirements and distribution.read_text("requires.txt"):  # an older format
+        requirements = distribution.requires or []
+    return Facts(values.get("Name", ""), values.get("Version", ""), requirements)
+
+
+def find_record(distribution: Distribution, facts: Facts) -> Path | None:
+    """The file that pip writes last; Debian's packages have none."""
+    root = Path(str(distribution.locate_file("")))
+    plain = re.sub(r"[-_.]+", "_", facts.name)
+    for name in dict.fromkeys((plain.lower(), plain, facts.name)):
+        record = root / f"{name}-{facts.version}.dist-info" / "RECORD"
+        if record.is_file():
+            return record
+    return next((root / one for one in distribution.files or () if one.name == "RECORD"), None)
 
 
 def find_files(distribution: Distribution) -> Iterator[Path]:

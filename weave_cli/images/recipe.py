@@ -19,7 +19,9 @@ from weave_cli.names import IMAGE_REPOSITORY
 #: Label of an image: of what installation it was made.
 CONTENT_LABEL: Final = "works.weave.content"
 #: Raised when the image is made in another way, so that older ones are stale.
-RECIPE_VERSION: Final = 2
+RECIPE_VERSION: Final = 3
+#: In the image, holds what the label says: a command in a container of it is of the same installation.
+CONTENT_FILE: Final = "/weave/content"
 
 
 def image_name() -> str:
@@ -34,6 +36,9 @@ def content_id() -> str:
     directory's time. So an update of another one leads to a new image too, which is cheap.
     Raises HostProblem when no image can be made here.
     """
+    packed = read_own_content()
+    if packed is not None:
+        return packed
     interpreter = installation.find_interpreter()
     facts = [str(RECIPE_VERSION), __version__, platform.python_version(), _fingerprint(interpreter)]
     facts += [_describe(one) for one in installation.find_distributions()]
@@ -43,13 +48,19 @@ def content_id() -> str:
     return hashlib.sha256("\0".join(facts).encode()).hexdigest()
 
 
+def read_own_content() -> str | None:
+    """The digest of the image that we run in; None when we run on a host."""
+    try:
+        return Path(CONTENT_FILE).read_text().strip()
+    except FileNotFoundError:
+        return None
+
+
 def _describe(distribution: installation.Distribution) -> str:
     """Name and version, and when and where it was installed."""
-    root = Path(str(distribution.locate_file("")))
-    # The file that pip writes last; Debian's packages have none.
-    record = next((one for one in distribution.files or () if one.name == "RECORD"), None)
-    path = root / record if record is not None else root
-    return f"{distribution.name} {distribution.version} {_fingerprint(path)}"
+    facts = installation.read_facts(distribution)
+    path = installation.find_record(distribution, facts) or Path(str(distribution.locate_file("")))
+    return f"{facts.name} {facts.version} {_fingerprint(path)}"
 
 
 def _fingerprint(path: Path) -> str:

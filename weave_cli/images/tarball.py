@@ -41,7 +41,7 @@ def tar_pieces(tree: FileTree, on_progress: Callable[[int, int], None]) -> Itera
     with tarfile.open(fileobj=written, mode="w|", format=tarfile.PAX_FORMAT) as tar:
         for name, mode in sorted(_DIRECTORIES.items()):
             _add(tar, name, tarfile.DIRTYPE, mode)
-        for name, text in sorted(_TEXTS.items()):
+        for name, text in sorted({**_TEXTS, **tree.texts}.items()):
             _add(tar, name, tarfile.REGTYPE, 0o644, text.encode())
         for link, target in sorted(tree.links.items()):
             _add(tar, str(link), tarfile.SYMTYPE, 0o777, target=target)

@@ -25,6 +25,7 @@ from weave_cli.error_codes import Code
 from weave_cli.errors import HostProblem, RouterProblem, UsageProblem
 from weave_cli.host.guest import attach_guest, detach_guest, read_guest, restore_guest
 from weave_cli.host.netns import is_in_our_namespace
+from weave_cli.host_files import on_host
 from weave_cli.operations import preflight
 from weave_cli.operations.asking import explain_unreachable, is_router_down
 from weave_cli.operations.bridge import ensure_bridge
@@ -193,7 +194,7 @@ def explained(pid: int, name: str) -> Iterator[None]:
 def _rewrite_hosts(found: RunningContainer, cidrs: Sequence[Cidr], extra: Sequence[ExtraHost]) -> None:
     if found.hosts_path:
         content = render_hosts(found.hostname, found.domainname, cidrs, extra)
-        rewrite_hosts(Path(found.hosts_path), content)
+        rewrite_hosts(on_host(found.hosts_path), content)
 
 
 @contextmanager

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import socket
 import struct
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from weave_cli.host_files import on_host, real_host_path
 from weave_cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -35,8 +34,8 @@ def read_host_facts(settings: Settings) -> HostFacts:
     return HostFacts(
         hostname=socket.gethostname(),
         docker_bridge_address=find_interface_address(settings.docker_bridge),
-        resolver_file=os.path.realpath(_RESOLVER_FILE),
-        identity_files=tuple(path for path in _IDENTITY_FILES if Path(path).is_file()),
+        resolver_file=real_host_path(_RESOLVER_FILE),
+        identity_files=tuple(path for path in _IDENTITY_FILES if on_host(path).is_file()),
     )
 
 

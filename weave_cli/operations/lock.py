@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from weave_cli.errors import HostProblem
+from weave_cli.host_files import on_host
 from weave_cli.operations.reporter import Reporter
 
 _PATH: Final = Path("/run/weave.lock")
@@ -24,7 +25,7 @@ _OWNER_OCTETS: Final = 6
 
 
 @contextmanager
-def exclusively(reporter: Reporter, *, path: Path = _PATH) -> Iterator[None]:
+def exclusively(reporter: Reporter, *, path: Path | None = None) -> Iterator[None]:
     """Hold the host's lock; says so when it has to wait. The kernel frees it when we end, however we end."""
 
     def take(descriptor: int, is_patient: bool) -> None:
@@ -35,7 +36,7 @@ def exclusively(reporter: Reporter, *, path: Path = _PATH) -> Iterator[None]:
 
 
 @contextmanager
-def alone_with(owner: str, reporter: Reporter, *, path: Path = _PATH) -> Iterator[None]:
+def alone_with(owner: str, reporter: Reporter, *, path: Path | None = None) -> Iterator[None]:
     """Hold the lock of one owner of addresses, such as a container, for as long as its command lasts.
 
     It is an octet of the same file, so that no container leaves a file behind.
@@ -51,8 +52,9 @@ def alone_with(owner: str, reporter: Reporter, *, path: Path = _PATH) -> Iterato
 
 
 @contextmanager
-def _held(path: Path, take: Callable[[int, bool], None], reporter: Reporter) -> Iterator[None]:
+def _held(path: Path | None, take: Callable[[int, bool], None], reporter: Reporter) -> Iterator[None]:
     """take: takes the lock; raises BlockingIOError when it is impatient and somebody else has it."""
+    path = on_host(_PATH) if path is None else path
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as problem:

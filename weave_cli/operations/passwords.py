@@ -14,6 +14,13 @@ from weave_cli.settings import Settings
 _STANDARD_INPUT: Final = "-"
 
 
+def read_password_elsewhere(path: str) -> bytes:
+    """The octets of a password file for a command that runs on another machine, as it will read them."""
+    if path == _STANDARD_INPUT:
+        return read_password(sys.stdin.buffer, "standard input") + b"\n"
+    return read_password_file(path) + b"\n"
+
+
 def choose_password(options: RouterOptions, settings: Settings) -> bytes | None:
     """The password's octets, None for a network without; raises UsageProblem, always before anything is done.
 

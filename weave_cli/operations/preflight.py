@@ -18,6 +18,7 @@ from weave_cli.error_codes import Code
 from weave_cli.errors import HostProblem, UsageProblem
 from weave_cli.host.listeners import UNSEEN_OWNER, find_listener
 from weave_cli.host.tap import is_tun_present
+from weave_cli.host_files import on_host
 from weave_cli.names import BRIDGE, DEFAULT_RANGE, TUN_CONTROL
 from weave_cli.operations.reporter import Reporter
 
@@ -48,7 +49,7 @@ def check_machine(reporter: Reporter) -> None:
 
 def check_tun() -> None:
     """Raises HostProblem when no TAP device can be made here; Docker's own words for it are obscure."""
-    if not is_tun_present():
+    if not is_tun_present(str(on_host(TUN_CONTROL))):
         raise HostProblem(
             f"this host has no {TUN_CONTROL}, which the router needs for overlay sleeve",
             hint="Load the kernel's module with `modprobe tun`, then launch again.",

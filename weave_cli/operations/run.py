@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from weave_cli.addresses import Fixed, Wish
@@ -40,6 +40,34 @@ def run(
     )
     options = replace(options, extra_hosts=extra_hosts, on_failure=OnFailure.KILL)
     attach(client, settings, container_id, wishes, options, reporter)
+    return container_id
+
+
+def run_elsewhere(
+    client: Docker,
+    settings: Settings,
+    words: Sequence[str],
+    attaching: Sequence[str],
+    ask: Callable[[bool, Sequence[str]], str],
+    *,
+    wants_resolver: bool,
+) -> str:
+    """The same where Docker is elsewhere: only the user's docker command runs here.
+
+    attaching: addresses and options for `weave attach`. ask: runs a weave command there, given whether that
+    needs the host, and answers what it printed; raises WeaveError when it failed.
+    """
+    extra_hosts = tuple(find_extra_hosts(words))
+    resolver = ask(False, ["dns-args", *words]).split() if wants_resolver else []
+    container_id = run_detached(
+        client, ["--env=WEAVE_CIDR=none", *resolver, *words], options=settings.client_arguments
+    )
+    try:
+        added = [f"--add-host={one.name}:{one.address}" for one in extra_hosts]
+        ask(True, ["attach", *attaching, *added, "--or-die", container_id])
+    except BaseException:
+        lifecycle.kill_container(client, container_id)  # in case it could not even be asked
+        raise
     return container_id
 
 

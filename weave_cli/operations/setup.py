@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from weave_cli import __version__
 from weave_cli.containers import lookup
 from weave_cli.containers.client import Docker
-from weave_cli.images.builder import build_image, find_image
+from weave_cli.images.builder import build_image, find_image, restore_image
 from weave_cli.names import PLUGIN_CONTAINER, ROUTER_CONTAINER
 from weave_cli.operations.reporter import Reporter
 
 
 def setup(client: Docker, reporter: Reporter) -> None:
     """Build the image unless Docker has it, made from this very installation."""
-    if find_image(client) != "current":
+    if find_image(client) != "current" and not restore_image(client):
         build_image(client, reporter.progress)
 
 

@@ -25,7 +25,7 @@ class Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._clear()
+        self.clear()
 
     def progress(self, text: str) -> None:
         """Replace the line."""
@@ -43,10 +43,11 @@ class Progress:
 
     def notice(self, text: str) -> None:
         """A line that stays, on a terminal or not."""
-        self._clear()
+        self.clear()
         self._tell(text)
 
-    def _clear(self) -> None:
+    def clear(self) -> None:
+        """Take the line away."""
         if self._status is not None:
             self._status.stop()
             self._status = None
