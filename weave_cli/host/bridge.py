@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from weave_cli.error_codes import Code
 from weave_cli.errors import HostProblem
-from weave_cli.host.netlink import Link, explained, find_link, get_link, list_links, open_netlink
+from weave_cli.host.netlink import Link, explained, find_link, get_link, list_names, open_netlink
 from weave_cli.names import BRIDGE
 
 if TYPE_CHECKING:
@@ -27,9 +28,17 @@ def ensure_bridge(mac: str, mtu: int, *, name: str = BRIDGE) -> Link:
     Raises HostProblem when something of that name is no bridge, or the Go router's devices are there.
     """
     with open_netlink() as netlink:
-        _refuse_foreign(list_links(netlink), name)
+        present = find_link(netlink, name)
+        if present is not None and present.kind != "bridge":
+            kind = present.kind or "physical"
+            raise HostProblem(
+                f"network device {name} is there, but it is no bridge ({kind})",
+                hint=_RESET_HINT,
+                code=Code.BRIDGE_FOREIGN,
+            )
+        _refuse_foreign(list_names().values())
         with explained(f"create the bridge {name}"):
-            if find_link(netlink, name) is None:
+            if present is None:
                 netlink.link("add", ifname=name, kind="bridge")
         bridge = get_link(netlink, name)
         with explained(f"set up the bridge {name}"):
@@ -70,18 +79,11 @@ def read_bridge(name: str = BRIDGE) -> Link | None:
         return bridge if bridge is not None and bridge.kind == "bridge" else None
 
 
-def _refuse_foreign(present: list[Link], name: str) -> None:
-    for link in present:
-        if link.name == name and link.kind != "bridge":
-            kind = link.kind or "physical"
+def _refuse_foreign(names: Iterable[str]) -> None:
+    for name in names:
+        if name == _GO_DATAPATH or name.startswith(_GO_PREFIX):
             raise HostProblem(
-                f"network device {name} is there, but it is no bridge ({kind})",
-                hint=_RESET_HINT,
-                code=Code.BRIDGE_FOREIGN,
-            )
-        if link.name == _GO_DATAPATH or link.name.startswith(_GO_PREFIX):
-            raise HostProblem(
-                f"network device {link.name} belongs to another weave router",
+                f"network device {name} belongs to another weave router",
                 hint=_RESET_HINT,
                 code=Code.BRIDGE_FOREIGN,
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from weave_cli.host.netlink import Link, explained, list_links, open_netlink
+from weave_cli.host.netlink import Link, explained, find_link, list_names, open_netlink
 from weave_cli.names import BRIDGE, DOCKER_BRIDGE, DOCKER_GATEWAY_BRIDGE, TAP_DEVICE, VXLAN_DEVICE
 
 if TYPE_CHECKING:
@@ -22,23 +22,22 @@ _INNER_PREFIXES: Final = ("br-", "veth", "docker")
 
 def read_underlay_mtu() -> int:
     """MTU, in octets, of the default route's device; else the smallest of the devices that may lead out."""
+    names = list_names()
     with open_netlink() as netlink:
-        links = list_links(netlink)
-        devices = _default_devices(netlink)
-    leading = [link.mtu for link in links if link.index in devices]
-    return min(leading or (link.mtu for link in _outer(links)), default=_USUAL_MTU)
+        default = [names[index] for index in _default_devices(netlink) if index in names]
+        leading = _find_links(netlink, default)
+        if not leading:
+            outer = _find_links(netlink, filter(_may_lead_out, names.values()))
+            leading = [link for link in outer if link.is_up and link.master is None]
+    return min((link.mtu for link in leading), default=_USUAL_MTU)
 
 
-def _outer(links: Iterable[Link]) -> list[Link]:
-    return [
-        link
-        for link in links
-        if link.is_up
-        and link.name != "lo"
-        and link.name not in _INNER
-        and not link.name.startswith(_INNER_PREFIXES)
-        and link.master is None
-    ]
+def _find_links(netlink: IPRoute, names: Iterable[str]) -> list[Link]:
+    return [link for name in names if (link := find_link(netlink, name)) is not None]
+
+
+def _may_lead_out(name: str) -> bool:
+    return name != "lo" and name not in _INNER and not name.startswith(_INNER_PREFIXES)
 
 
 def _default_devices(netlink: IPRoute) -> set[int]:
