@@ -153,6 +153,54 @@ def test_containers_of_other_drivers_are_not_even_looked_at() -> None:
     watching(scenario)
 
 
+def test_container_that_ends_at_once_is_not_even_looked_at() -> None:
+    async def scenario(watched: Watched) -> None:
+        short, stays = watched.container("short"), watched.container("stays", address="10.32.0.2")
+        watched.start(short)
+        short.is_running = False
+        watched.container_event("die", short)
+        watched.network_event("disconnect", short)
+        watched.container_event("destroy", short)
+        watched.start(stays)
+        await watched.has(stays, "stays.weave.local.=10.32.0.2")
+        await until(lambda: f"DELETE /name/{short.id}" in watched.router.requests)
+        assert f"inspect {short.id[-2:]}" not in watched.engine.calls
+        # Its death and its removal are one to the router.
+        assert watched.router.requests.count(f"DELETE /name/{short.id}") == 1
+
+    watching(scenario)
+
+
+def test_others_do_not_wait_until_a_starting_container_is_looked_at() -> None:
+    async def scenario(watched: Watched) -> None:
+        named, starting = watched.container("named"), watched.container("starting", address="10.32.0.2")
+        watched.start(named)
+        await watched.has(named, "named.weave.local.=10.32.0.1")
+        done = watched.engine.calls = watched.router.requests
+        watched.start(starting)
+        named.is_running = False
+        watched.container_event("die", named)
+        await watched.has(starting, "starting.weave.local.=10.32.0.2")
+        assert done.index(f"DELETE /name/{named.id}") < done.index(f"inspect {starting.id[-2:]}")
+
+    watching(scenario)
+
+
+def test_container_that_restarts_at_once_is_named_in_the_end() -> None:
+    async def scenario(watched: Watched) -> None:
+        container = watched.container("a")
+        watched.start(container)
+        watched.container_event("die", container)
+        watched.network_event("disconnect", container)
+        watched.start(container)
+        await watched.has(container, "a.weave.local.=10.32.0.1")
+        await until(lambda: f"DELETE /name/{container.id}" in watched.router.requests)
+        await asyncio.sleep(0.6)  # the withdrawal of the first life does not come now
+        await watched.has(container, "a.weave.local.=10.32.0.1")
+
+    watching(scenario)
+
+
 def test_running_container_that_connects_gets_its_name_without_a_start() -> None:
     async def scenario(watched: Watched) -> None:
         container = watched.container("late")

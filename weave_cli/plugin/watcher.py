@@ -2,6 +2,10 @@
 
 Everything happens in one queue, one thing after the other: Docker's events, and `resync`, which looks at all
 there is, after each subscription and each return of the router.
+
+While a container starts or ends, its `docker run` and we want the same processors. So we look a moment after
+its start, and not at all when it has died by then; and of one that died without a name of ours the router
+hears when its end is over.
 """
 
 from __future__ import annotations
@@ -9,7 +13,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from weave_cli.addresses import Cidr, format_address
@@ -33,6 +38,12 @@ _START_FOLLOWS_S: Final = 0.5
 
 #: A container whose connection was told before we listened starts within that time.
 _GAP_S: Final = 60.0
+
+#: Many a container ends at once: to ask Docker about it and to name it would have been in vain.
+_LOOK_AFTER_S: Final = 0.05
+
+#: By then a container that died has been removed, if that was wished.
+_END_TAKES_S: Final = 0.5
 
 _RETRY_S: Final = 5.0
 
@@ -69,10 +80,12 @@ class NameWatcher:
         self._drivers = frozenset(drivers)
         self._retry_s = retry_s
         self._has_retry = False
-        self._queue: asyncio.Queue[Event | str | None] = asyncio.Queue()
+        self._queue: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
         self._networks: set[str] = set()
         self._connecting: set[str] = set()
         self._died: set[str] = set()
+        #: Died, and the router may have names of theirs that others gave.
+        self._unsaid: set[str] = set()
         self._gap_ends = float("-inf")
         #: What we gave, in an earlier life too: only that may be taken away from a container that runs.
         self._names: dict[str, frozenset[Name]] = {}
@@ -81,7 +94,7 @@ class NameWatcher:
             self._names[container] = self._names.get(container, frozenset()) | {name}
 
     def on_event(self, event: Event) -> None:
-        self._queue.put_nowait(event)
+        self._queue.put_nowait(partial(self._handle, event))
 
     def on_subscribed(self) -> None:
         """Events are told from now on; of a container that is just starting, only its start will be."""
@@ -90,25 +103,22 @@ class NameWatcher:
 
     def resync(self) -> None:
         """Look at everything."""
-        self._queue.put_nowait(None)
+        self._queue.put_nowait(self._resync)
 
     async def run(self) -> None:
         """Work for ever."""
         while True:
-            item = await self._queue.get()
-            self._has_retry = self._has_retry and item is not None
+            work = await self._queue.get()
             try:
-                if item is None:
-                    await self._resync()
-                elif isinstance(item, str):
-                    await self._look_if_connecting(item)
-                else:
-                    await self._handle(item)
+                await work()
             except DockerProblem as problem:
                 log.warning("%s", problem)
                 if not self._has_retry:  # what was missed is found by looking at everything
                     self._has_retry = True
                     asyncio.get_running_loop().call_later(self._retry_s, self.resync)
+
+    def _later(self, delay_s: float, work: Callable[[], Awaitable[None]]) -> None:
+        asyncio.get_running_loop().call_later(delay_s, self._queue.put_nowait, work)
 
     async def _handle(self, event: Event) -> None:
         from weave_cli.containers.events import NetworkEvent
@@ -118,26 +128,42 @@ class NameWatcher:
             if event.driver in self._drivers:
                 await self._handle_network(event.action, event.network_id, container_id)
         elif event.action == "start":
-            if asyncio.get_running_loop().time() < self._gap_ends:
-                self._connecting.add(container_id)
-            if container_id in self._died:
-                # Whoever restarted it may have named it again before we heard of its death.
-                self._died.discard(container_id)
-                self._connecting.add(container_id)
-            await self._look_if_connecting(container_id)
+            await self._handle_start(container_id)
         elif event.action == "rename" and container_id in self._names:
             await self._look(container_id)
         elif event.action in ("die", "destroy"):
-            self._connecting.discard(container_id)
-            (self._died.add if event.action == "die" else self._died.discard)(container_id)
+            await self._handle_end(event.action, container_id)
+
+    async def _handle_start(self, container_id: str) -> None:
+        await self._withdraw_unsaid(container_id)  # not later: it may be named again by then
+        if asyncio.get_running_loop().time() < self._gap_ends:
+            self._connecting.add(container_id)
+        if container_id in self._died:
+            # Whoever restarted it may have named it again before we heard of its death.
+            self._died.discard(container_id)
+            self._connecting.add(container_id)
+        if container_id in self._connecting:
+            self._later(_LOOK_AFTER_S, partial(self._look_if_connecting, container_id))
+
+    async def _handle_end(self, action: str, container_id: str) -> None:
+        self._connecting.discard(container_id)
+        has_died = container_id in self._died
+        (self._died.add if action == "die" else self._died.discard)(container_id)
+        if container_id in self._names:
+            await self._withdraw(container_id)
+        elif not has_died:
+            self._unsaid.add(container_id)
+            self._later(_END_TAKES_S, partial(self._withdraw_unsaid, container_id))
+
+    async def _withdraw_unsaid(self, container_id: str) -> None:
+        if container_id in self._unsaid:
             await self._withdraw(container_id)
 
     async def _handle_network(self, action: str, network_id: str, container_id: str) -> None:
         if action == "connect":
             self._networks.add(network_id)
             self._connecting.add(container_id)
-            loop = asyncio.get_running_loop()
-            loop.call_later(_START_FOLLOWS_S, self._queue.put_nowait, container_id)
+            self._later(_START_FOLLOWS_S, partial(self._look_if_connecting, container_id))
         elif action == "disconnect" and container_id in self._names:
             await self._look(container_id)
         elif action == "destroy":
@@ -174,6 +200,7 @@ class NameWatcher:
 
     async def _withdraw(self, container_id: str) -> None:
         """All its names: commands may have given it some that we do not know of."""
+        self._unsaid.discard(container_id)
         if self._names.pop(container_id, None):
             self._write_down(container_id)
         if self._pulse.contact is not None and self._pulse.contact.domain is not None:
@@ -199,6 +226,7 @@ class NameWatcher:
         """Names from scratch: what should be there, against what the router has."""
         from weave_cli.containers.attachments import find_attached, list_driver_networks, list_running_ids
 
+        self._has_retry = False
         contact = self._pulse.contact
         if contact is None or contact.domain is None:
             return
