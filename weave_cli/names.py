@@ -20,6 +20,8 @@ UNKNOWN_PEER: Final = PeerName(0)
 BRIDGE: Final = "weave"
 VXLAN_DEVICE: Final = "weave-vxlan"
 TAP_DEVICE: Final = "weave-tap"
+#: Behind this port a router answers the trials of other hosts, for a while.
+TEST_DEVICE: Final = "weave-test"
 #: A container's interface on the network, when a command attached it; the plugin's have a number behind.
 GUEST_LINK: Final = "ethwe"
 #: The host ends of pairs that commands made have the container's first process id behind this.
@@ -57,6 +59,11 @@ MULTICAST_OPTION: Final = "works.weave.multicast"
 
 # The character device that TAP devices are made through.
 TUN_CONTROL: Final = "/dev/net/tun"
+
+# Trials of the network: UDP and TCP port, multicast group (an administratively scoped one), owner
+TEST_PORT: Final = 6785
+TEST_GROUP: Final = 0xEFFF5765  # 239.255.87.101
+TEST_OWNER: Final = "weave:test"
 
 # Ports and defaults
 MESH_PORT: Final = 6783

@@ -16,10 +16,11 @@ import aiohttp
 from yarl import URL
 
 from weave_cli.addresses import parse_cidr
-from weave_cli.errors import WeaveError
+from weave_cli.errors import UsageProblem, WeaveError
 from weave_cli.host.rules import Exposure
 from weave_cli.names import PeerName
 from weave_cli.reports import Report
+from weave_cli.router.http.roles import PeerAnswer
 from weave_cli.router.http.server import ApiServer
 from weave_cli.router.ipam.allocator import Allocator, Setup
 from weave_cli.router.mesh.events import Dial
@@ -145,6 +146,11 @@ class ApiRouter:
         while event := self.node.next_event():
             if isinstance(event, Dial):
                 self.dialled.append(event.address)
+
+    async def inquire(self, want: str) -> list[PeerAnswer]:
+        if want != "facts":
+            raise UsageProblem(f"nobody can be asked for {want!r}")
+        return [PeerAnswer(name="7a:42:00:00:00:02", nickname="host2", content={"mtu": 1450})]
 
     async def want_exposures(self, exposures: tuple[Exposure, ...]) -> None:
         if self.refusal:

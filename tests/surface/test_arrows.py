@@ -32,6 +32,7 @@ FLOORS: Mapping[str, int] = {
     "weave_cli.router.ipam": 12,
     "weave_cli.router.nameserver": 12,
     "weave_cli.router.overlay": 12,
+    "weave_cli.router.inquiry": 13,
     "weave_cli.router.options": 13,
     # doors
     "weave_cli.host": 20,
@@ -143,6 +144,7 @@ PURE = (
     "weave_cli.router.nameserver",
     "weave_cli.router.overlay",
     "weave_cli.router.sleeve.messages",
+    "weave_cli.router.inquiry",
     "weave_cli.containers.specs",
     "weave_cli.containers.facts",
     "weave_cli.containers.advice",

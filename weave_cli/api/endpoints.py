@@ -123,6 +123,11 @@ def release_all(ident: str) -> Call:
     return Call(method="DELETE", path=_path("ip", ident))
 
 
+def inquire(want: str) -> Call:
+    """What every peer answers to a question, as JSON; a call of our router's alone."""
+    return Call(method="GET", path=_path("inquiry", want), accept=JSON_TYPE)
+
+
 def leave() -> Call:
     """Hand all our space to another peer, for good."""
     return Call(method="DELETE", path="/peer")

@@ -6,9 +6,10 @@ It rests on http.client rather than on requests, whose import alone costs more t
 from __future__ import annotations
 
 import http.client
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from weave_cli.addresses import Cidr, parse_cidr
 from weave_cli.api import endpoints
@@ -159,6 +160,17 @@ class RouterClient:
     def remove_names(self, container: str, address: int, *, fqdn: str | None = None) -> None:
         """Remove a name of an address, or all names that it has from this owner."""
         self._succeed(endpoints.remove_names(container, address, fqdn=fqdn))
+
+    def inquire(self, want: str) -> list[dict[str, Any]]:
+        """`name`, `nickname` and `content` of each peer; content is None where it does not answer.
+
+        A router that does not know the call answers nothing: an empty list.
+        """
+        reply = self.send(endpoints.inquire(want))
+        if reply.status == 404:
+            return []
+        answers: list[dict[str, Any]] = json.loads(self._checked(reply).text)
+        return answers
 
     def leave(self) -> None:
         """Make the router hand its addresses over; it allocates nothing from then on."""

@@ -13,6 +13,7 @@ from weave_cli.doctor.checks.firewall import check_firewall
 from weave_cli.doctor.checks.image import check_image
 from weave_cli.doctor.checks.kernel import check_kernel
 from weave_cli.doctor.checks.leftovers import check_guests, check_leftovers
+from weave_cli.doctor.checks.peers import PeerFacts, check_clocks, check_names
 from weave_cli.doctor.checks.plugin import check_plugin
 from weave_cli.doctor.checks.ports import check_ports
 from weave_cli.doctor.checks.ranges import check_ranges
@@ -42,6 +43,14 @@ def _look_at_connections(around: Circumstances) -> Iterable[Finding]:
     return check_connections(mesh.read_paths(around)) if around.router_runs else ()
 
 
+def _look_at_names(around: Circumstances) -> Iterable[Finding]:
+    if around.report is None:
+        return ()
+    router = around.report["Router"]
+    us = PeerFacts(name=router["Name"], nickname=router["NickName"], skew_s=0.0)
+    return check_names(us, around.peers)
+
+
 def _look_at_plugin(around: Circumstances) -> Iterable[Finding]:
     return () if around.client is None else check_plugin(engine.read_plugin(around.client, around))
 
@@ -64,6 +73,8 @@ CATEGORIES: Final[tuple[tuple[str, Look], ...]] = (
     ("firewall", lambda around: check_firewall(machine.read_firewall(around))),
     ("ranges", lambda around: check_ranges(machine.read_ranges(around))),
     ("connections", _look_at_connections),
+    ("clocks", lambda around: check_clocks(around.peers)),
+    ("names", _look_at_names),
     ("plugin", _look_at_plugin),
     ("containers", _look_at_containers),
     ("leftovers", _look_at_leftovers),

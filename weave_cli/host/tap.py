@@ -61,8 +61,13 @@ def open_tap(*, name: str = TAP_DEVICE, control: str = TUN_CONTROL) -> int:
     return descriptor
 
 
-def ensure_tap_port(mtu: int, *, name: str = TAP_DEVICE, bridge: str = BRIDGE) -> Link | None:
-    """The device with that MTU, up, an isolated port that learns nothing; None while nobody has it open."""
+def ensure_tap_port(
+    mtu: int, *, name: str = TAP_DEVICE, bridge: str = BRIDGE, leads_to_peers: bool = True
+) -> Link | None:
+    """The device with that MTU, up, an isolated port that learns nothing; None while nobody has it open.
+
+    One that does not lead to peers is a port like that of a container.
+    """
     with open_netlink() as netlink:
         device = find_link(netlink, name)
         if device is None:
@@ -73,7 +78,8 @@ def ensure_tap_port(mtu: int, *, name: str = TAP_DEVICE, bridge: str = BRIDGE) -
                 netlink.link("set", index=device.index, mtu=mtu)
             if device.master != master.index:
                 netlink.link("set", index=device.index, master=master.index)
-            _ensure_port(netlink, device)
+            if leads_to_peers:
+                _ensure_port(netlink, device)
             if not device.is_up:
                 netlink.link("set", index=device.index, state="up")
         return find_link(netlink, name)

@@ -8,8 +8,6 @@ from __future__ import annotations
 import os
 import platform
 import re
-import socket
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, Literal
 
@@ -17,6 +15,7 @@ from weave_cli.addresses import Cidr, parse_cidr
 from weave_cli.error_codes import Code
 from weave_cli.errors import HostProblem, UsageProblem
 from weave_cli.host.listeners import UNSEEN_OWNER, find_listener
+from weave_cli.host.routes import parse_routes
 from weave_cli.host.tap import is_tun_present
 from weave_cli.host_files import on_host
 from weave_cli.names import BRIDGE, DEFAULT_RANGE, TUN_CONTROL
@@ -26,9 +25,6 @@ _LOWEST_KERNEL: Final = (4, 3)  # forwarding entries of VXLAN devices per destin
 _ROUTES: Final = Path("/proc/net/route")
 
 _PROTOCOLS: Final[tuple[Literal["tcp"], Literal["udp"]]] = ("tcp", "udp")
-
-# Columns of /proc/net/route
-_DEVICE, _DESTINATION, _MASK = 0, 1, 7
 
 
 def check_machine(reporter: Reporter) -> None:
@@ -152,23 +148,7 @@ def find_overlap(wanted: Cidr, route_table: str) -> tuple[Cidr, str] | None:
 
     The default route does not count, nor do our own routes on the weave bridge.
     """
-    for route, device in _parse_routes(route_table.splitlines()[1:]):
+    for route, device in parse_routes(route_table.splitlines()[1:]):
         if device != BRIDGE and route.prefix_len > 0 and route.network.overlaps(wanted.network):
             return route, device
     return None
-
-
-def list_routes() -> list[tuple[Cidr, str]]:
-    """This host's routes with their devices, but for the default ones and ours on the weave bridge."""
-    parsed = _parse_routes(_ROUTES.read_text().splitlines()[1:])
-    return [(route, device) for route, device in parsed if device != BRIDGE and route.prefix_len > 0]
-
-
-def _parse_routes(lines: Iterable[str]) -> Iterator[tuple[Cidr, str]]:
-    for line in lines:
-        fields = line.split()
-        destination, mask = (
-            socket.ntohl(int(fields[_DESTINATION], 16)),
-            socket.ntohl(int(fields[_MASK], 16)),
-        )
-        yield Cidr(destination, mask.bit_count()), fields[_DEVICE]

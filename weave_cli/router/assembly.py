@@ -11,6 +11,7 @@ import contextlib
 import logging
 import os
 import random
+import re
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -21,7 +22,10 @@ from weave_cli.errors import StoreProblem
 from weave_cli.names import PeerName, format_peer_name
 from weave_cli.password_file import read_password_file
 from weave_cli.reports import Report
+from weave_cli.router.http.roles import PeerAnswer
 from weave_cli.router.http.server import ApiServer
+from weave_cli.router.inquiry.messages import CHANNEL as INQUIRY_CHANNEL
+from weave_cli.router.inquiry.messages import FACTS, RESPONDER, SEEN
 from weave_cli.router.ipam.allocator import Allocator, Setup
 from weave_cli.router.ipam.shapes import CHANNEL as ADDRESS_CHANNEL
 from weave_cli.router.mesh.node import MeshNode
@@ -32,10 +36,13 @@ from weave_cli.router.runtime.addresses import AddressDesk
 from weave_cli.router.runtime.dataplane import DataPlane
 from weave_cli.router.runtime.dns_server import DnsServer
 from weave_cli.router.runtime.exposures import ExposureDesk
+from weave_cli.router.runtime.inquiries import InquiryDesk
 from weave_cli.router.runtime.mesh_runner import MeshRunner
 from weave_cli.router.runtime.names import NameDesk
+from weave_cli.router.runtime.own_facts import tell_facts
 from weave_cli.router.runtime.plane_settings import DataPlaneSettings
 from weave_cli.router.runtime.reporting import ReportSources, make_report
+from weave_cli.router.runtime.responder import Responder
 from weave_cli.router.runtime.store import Store
 from weave_cli.router.runtime.target_keeper import TargetKeeper
 from weave_cli.router.runtime.transport import Introduction, Transport
@@ -111,6 +118,8 @@ class Weaver:
         )
         self._dns_server, self.names = self._make_dns()
         self.exposures = ExposureDesk(self._store, self._dataplane.upkeep, self._pump_for_caller)
+        self._responder = self._make_responder()
+        self._inquiries = self._make_inquiries()
         self._api = ApiServer(self, options.http_address)
         self._timer: asyncio.TimerHandle | None = None
         self._is_pumping = False
@@ -152,6 +161,7 @@ class Weaver:
     async def stop(self) -> None:
         """Close everything; containers go on talking to each other."""
         self._targets.stop()
+        self._responder.close()
         if self.addresses:
             self.addresses.cancel_all()
         await self._api.stop()
@@ -188,6 +198,13 @@ class Weaver:
 
     def forget(self, peers: Sequence[str]) -> None:
         self._targets.forget(peers)
+
+    async def inquire(self, want: str) -> list[PeerAnswer]:
+        answers = await self._inquiries.ask_all(want)
+        return [
+            PeerAnswer(name=format_peer_name(name), nickname=self._node.nickname_of(name), content=content)
+            for name, content in answers.items()
+        ]
 
     async def leave(self) -> None:
         if self._allocator:
@@ -346,6 +363,25 @@ class Weaver:
         registry = NameRegistry(name=self._name, domain=self._options.dns_domain, directory=self._node)
         registry.attach(self._node.open_channel(NAME_CHANNEL, registry))
         return registry
+
+    def _make_responder(self) -> Responder:
+        label = re.sub(r"[^a-z0-9]+", "-", self._options.nickname.lower()).strip("-")[:40]
+        unique = format_peer_name(self._name).replace(":", "")
+        return Responder(self.addresses, self.names, f"weave-test-{label or 'host'}-{unique}")
+
+    def _make_inquiries(self) -> InquiryDesk:
+        desk = InquiryDesk(
+            {
+                FACTS: lambda: tell_facts(self._options.address_range),
+                RESPONDER: self._responder.offer,
+                SEEN: self._responder.seen,
+            },
+            lambda: [peer.name for peer in self._node.peers() if peer.name != self._name],
+            _clock,
+            self._pump,
+        )
+        desk.attach(self._node.open_channel(INQUIRY_CHANNEL, desk))
+        return desk
 
     def _make_dns(self) -> tuple[DnsServer | None, NameDesk | None]:
         if self._registry is None or self._options.dns_listen is None:

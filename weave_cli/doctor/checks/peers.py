@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from weave_cli.addresses import Cidr
 from weave_cli.doctor.findings import Finding, failure, note, ok, warning
 
 #: Names from a host whose clock differs by more are refused, and its connection with them.
@@ -22,8 +23,10 @@ class PeerFacts:
     name: str
     nickname: str
     skew_s: float | None
-    version: str = ""
+    overlaps: tuple[tuple[Cidr, str], ...] = ()
+    """Its routes, with their devices, that overlap with the range of addresses."""
     tells: bool = False
+    """It answers at all."""
 
 
 def check_clocks(peers: Iterable[PeerFacts]) -> Iterator[Finding]:

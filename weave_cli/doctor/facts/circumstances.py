@@ -9,6 +9,8 @@ from weave_cli.api.sync import RouterClient, RouterUnreachable
 from weave_cli.containers import lookup
 from weave_cli.containers.client import Docker, open_docker
 from weave_cli.containers.facts import OurContainer
+from weave_cli.doctor.checks.peers import PeerFacts
+from weave_cli.doctor.facts.peers import read_peers
 from weave_cli.errors import DockerProblem, RouterProblem
 from weave_cli.names import PLUGIN_CONTAINER, ROUTER_CONTAINER
 from weave_cli.reports import LocalConnection, Report
@@ -26,6 +28,8 @@ class Circumstances:
     plugin: OurContainer | None
     report: Report | None
     """None: no router answers."""
+    peers: tuple[PeerFacts, ...]
+    """The other hosts, with what they tell of themselves."""
 
     @property
     def router_runs(self) -> bool:
@@ -54,13 +58,15 @@ def read_circumstances(settings: Settings) -> Circumstances:
         plugin = lookup.find_our_container(client, PLUGIN_CONTAINER)
     except DockerProblem as caught:
         client, problem = None, caught
+    report = _read_report(settings)
     return Circumstances(
         settings=settings,
         client=client,
         docker_problem=problem,
         router=router,
         plugin=plugin,
-        report=_read_report(settings),
+        report=report,
+        peers=() if report is None else tuple(read_peers(settings)),
     )
 
 

@@ -18,11 +18,11 @@ from weave_cli.host import iptables
 from weave_cli.host.bridge import read_bridge
 from weave_cli.host.exposure import read_exposures
 from weave_cli.host.listeners import find_listener, find_owner
+from weave_cli.host.routes import list_routes
 from weave_cli.host.rules import FirewallFacts
 from weave_cli.host.trial import try_kernel
 from weave_cli.names import BRIDGE, DEFAULT_RANGE
 from weave_cli.operations.host_facts import find_interface_address
-from weave_cli.operations.preflight import list_routes
 
 _BRIDGE_FILTER: Final = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
 _DNS_PORT: Final = 53
@@ -117,8 +117,16 @@ def read_ranges(around: Circumstances) -> RangeFacts:
     return RangeFacts(
         wanted=_read_range(around),
         is_launched=around.is_launched,
-        routes=tuple(RouteFacts(host="", route=route, device=device) for route, device in list_routes()),
+        routes=(
+            *(RouteFacts(host="", route=route, device=device) for route, device in list_routes()),
+            *(
+                RouteFacts(host=peer.nickname, route=route, device=device)
+                for peer in around.peers
+                for route, device in peer.overlaps
+            ),
+        ),
         underlay=tuple(_read_underlay(around)),
+        asked=tuple(peer.nickname for peer in around.peers if peer.tells),
     )
 
 

@@ -50,6 +50,7 @@ class RouterCalls:
             web.post("/connect", self.connect),
             web.post("/forget", self.forget),
             web.delete("/peer", self.leave),
+            web.get("/inquiry/{want}", self.inquire, allow_head=False),
             web.get("/report", self.report, allow_head=False),
             *(web.get(path, self.status, allow_head=False) for path in STATUS_PAGES),
         ]
@@ -68,6 +69,12 @@ class RouterCalls:
     async def leave(self, _request: web.Request) -> web.Response:
         await self._router.leave()
         return web.Response(status=204)
+
+    async def inquire(self, request: web.Request) -> web.Response:
+        """A call of ours: what the peers tell of themselves, as JSON."""
+        answers = await self._router.inquire(request.match_info["want"])
+        rows = [{"name": one.name, "nickname": one.nickname, "content": one.content} for one in answers]
+        return web.json_response(rows)
 
     async def take_over_nothing(self, _request: web.Request) -> web.Response:
         """Without an allocator no peer has anything to take over."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from weave_cli.addresses import Address, Cidr
 from weave_cli.names import PeerName
@@ -68,6 +69,15 @@ class ExposureService(Protocol):
     async def hide(self, cidr: Cidr) -> None: ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerAnswer:
+    """What a peer said to an inquiry; None: nothing, as Go routers do."""
+
+    name: str
+    nickname: str
+    content: Mapping[str, Any] | None
+
+
 class RouterService(Protocol):
     """The whole router, as the API sees it."""
 
@@ -88,5 +98,8 @@ class RouterService(Protocol):
         """Add targets; the problems, one line for each peer that could not be added."""
 
     def forget(self, peers: Sequence[str]) -> None: ...
+    async def inquire(self, want: str) -> Sequence[PeerAnswer]:
+        """Ask every peer; raises UsageProblem for something that nobody can be asked."""
+
     async def leave(self) -> None:
         """Hand all our space to another peer before this router goes for good."""
