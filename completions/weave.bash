@@ -1,28 +1,22 @@
 _weave_completion() {
-    local IFS=$'\n'
-    local response
+    local response type value
 
-    response=$(env COMP_WORDS="${COMP_WORDS[*]}" COMP_CWORD=$COMP_CWORD _WEAVE_COMPLETE=bash_complete $1)
+    # The words that bash makes are cut at '=' and ':', which are in addresses and options: so the whole line.
+    response=$(env COMP_LINE="$COMP_LINE" COMP_POINT="$COMP_POINT" COMP_WORDBREAKS="$COMP_WORDBREAKS" \
+        _WEAVE_COMPLETE=bash_complete "$1" 2>/dev/null)
+    COMPREPLY=()
 
-    for completion in $response; do
-        IFS=',' read type value <<< "$completion"
-
+    while IFS=',' read -r type value; do
         if [[ $type == 'dir' ]]; then
-            COMPREPLY=()
             compopt -o dirnames
         elif [[ $type == 'file' ]]; then
-            COMPREPLY=()
             compopt -o default
         elif [[ $type == 'plain' ]]; then
-            COMPREPLY+=($value)
+            COMPREPLY+=("$value")
         fi
-    done
+    done <<< "$response"
 
     return 0
 }
 
-_weave_completion_setup() {
-    complete -o nosort -F _weave_completion weave
-}
-
-_weave_completion_setup;
+complete -o nosort -F _weave_completion weave

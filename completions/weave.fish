@@ -1,5 +1,5 @@
 function _weave_completion;
-    set -l response (env _WEAVE_COMPLETE=fish_complete COMP_WORDS=(commandline -cp) COMP_CWORD=(commandline -t) weave);
+    set -l response (env _WEAVE_COMPLETE=fish_complete COMP_WORDS=(commandline -cp) COMP_CWORD=(commandline -t) weave 2>/dev/null);
 
     for completion in $response;
         set -l metadata (string split "," $completion);

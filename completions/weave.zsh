@@ -6,7 +6,7 @@ _weave_completion() {
     local -a response
     (( ! $+commands[weave] )) && return 1
 
-    response=("${(@f)$(env COMP_WORDS="${words[*]}" COMP_CWORD=$((CURRENT-1)) _WEAVE_COMPLETE=zsh_complete weave)}")
+    response=("${(@f)$(env COMP_WORDS="${words[*]}" COMP_CWORD=$((CURRENT-1)) _WEAVE_COMPLETE=zsh_complete weave 2>/dev/null)}")
 
     for type key descr in ${response}; do
         if [[ "$type" == "plain" ]]; then

@@ -22,6 +22,9 @@ LOWEST_ENGINE: Final = (20, 10)
 
 DOCKER_SOCKET: Final = "/var/run/docker.sock"
 
+#: In which the completion scripts say what they want.
+COMPLETION_VARIABLE: Final = "_WEAVE_COMPLETE"
+
 _IGNORED: Final = (
     "WEAVE_DOCKER_ARGS",
     "WEAVEPLUGIN_DOCKER_ARGS",
@@ -134,6 +137,20 @@ def _is_forwarded(name: str) -> bool:
 def wants_trace() -> bool:
     """WEAVE_DEBUG: show the trace of an unexpected error. Answers even if other variables are wrong."""
     return bool(os.environ.get("WEAVE_DEBUG"))
+
+
+def is_completing() -> bool:
+    """Does a shell ask what may come next, rather than anybody for something to be done?"""
+    return bool(os.environ.get(COMPLETION_VARIABLE))
+
+
+def read_bash_line() -> tuple[str, str]:
+    """What is typed up to the cursor, as bash tells, and where it cuts words."""
+    line = os.environ.get("COMP_LINE", "")
+    point = os.environ.get("COMP_POINT", "")
+    # Octets: COMP_POINT counts them.
+    until = line.encode()[: int(point)].decode("utf-8", "replace") if point.isdigit() else line
+    return until, os.environ.get("COMP_WORDBREAKS", "")
 
 
 def wants_colour() -> bool:

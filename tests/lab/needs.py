@@ -18,6 +18,7 @@ PACKAGES: Final = (
     "containerd",
     "dnsperf",
     "docker.io",
+    "fish",  # the shells that completion is tried in
     "iperf3",
     "iproute2",
     "iptables",
@@ -26,6 +27,7 @@ PACKAGES: Final = (
     "python3-venv",
     "runc",
     "util-linux",
+    "zsh",
 )
 
 # Loaded here, since an engine in a namespace may not do it; nothing to load where they are built in.

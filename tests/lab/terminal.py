@@ -38,7 +38,11 @@ class Terminal:
 
     def type(self, line: str) -> None:
         """Type a line and press Enter."""
-        os.write(self._master, line.encode() + b"\n")
+        self.press(f"{line}\n")
+
+    def press(self, keys: str) -> None:
+        """Press keys; Tab and Ctrl-U are characters too."""
+        os.write(self._master, keys.encode())
 
     def wait_for(self, pattern: str, *, within_s: float = 60) -> str:
         """What was printed since the last wait, up to and with this regular expression."""

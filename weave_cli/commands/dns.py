@@ -7,6 +7,7 @@ import click
 from weave_cli.addresses import Address, split_addresses
 from weave_cli.commands.answers import get_output
 from weave_cli.commands.place import Needs
+from weave_cli.commands.suggestions import ips_then_container, one_of
 from weave_cli.commands.usage import command
 from weave_cli.output.progress import Progress
 from weave_cli.settings import read_settings
@@ -33,7 +34,9 @@ def dns_args(*, words: tuple[str, ...]) -> None:
     output.answer("DockerArguments", {"arguments": arguments.split()}, text=arguments)
 
 
-_NAMED = click.argument("words", nargs=-1, metavar="[ADDRESS]... [CONTAINER]")
+_NAMED = click.argument(
+    "words", nargs=-1, metavar="[ADDRESS]... [CONTAINER]", shell_complete=ips_then_container
+)
 
 
 @command("dns-add")
@@ -53,7 +56,9 @@ def dns_add(*, words: tuple[str, ...], fqdn: str | None) -> None:
 
 
 @command("dns-remove")
-@click.option("-h", "fqdn", metavar="FQDN", help="The name; default: all names.")
+@click.option(
+    "-h", "fqdn", metavar="FQDN", shell_complete=one_of("whole_names"), help="The name; default: all names."
+)
 @_NAMED
 def dns_remove(*, words: tuple[str, ...], fqdn: str | None) -> None:
     """Take names of a container, or of addresses, out of weaveDNS.
@@ -78,7 +83,7 @@ def _split_named(words: tuple[str, ...], fqdn: str | None) -> tuple[tuple[Addres
 
 
 @command("dns-lookup", needs=Needs.ROUTER)
-@click.argument("name")
+@click.argument("name", shell_complete=one_of("names"))
 def dns_lookup(*, name: str) -> None:
     """Print the addresses that weaveDNS knows for a name.
 

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from weave_cli.addresses import Wish, parse_subnet, parse_trusted_subnets, split_wishes
+from weave_cli.commands.suggestions import addresses_then_container, one_of
 from weave_cli.commands.usage import OptionalValue
 from weave_cli.durations import looks_like_duration, parse_duration
 from weave_cli.errors import UsageProblem
@@ -156,6 +157,7 @@ plugin_options = stack(
     click.option(
         "--mesh-network-name",
         metavar="NAME",
+        shell_complete=one_of("networks"),
         help="Docker network to make; default: weave. Empty: none.",
     ),
     click.option("--no-multicast-route", is_flag=True, help="No multicast route in containers."),
@@ -164,7 +166,18 @@ plugin_options = stack(
 peers_argument = click.argument("peers", nargs=-1, metavar="[PEER]...")
 
 addresses_argument = click.argument("words", nargs=-1, metavar="[ADDRESS]...")
-addresses_and_container = click.argument("words", nargs=-1, metavar="[ADDRESS]... CONTAINER")
+addresses_and_container = click.argument(
+    "words",
+    nargs=-1,
+    metavar="[ADDRESS]... CONTAINER",
+    shell_complete=addresses_then_container("running"),
+)
+addresses_and_stopped = click.argument(
+    "words",
+    nargs=-1,
+    metavar="[ADDRESS]... CONTAINER",
+    shell_complete=addresses_then_container("stopped"),
+)
 
 add_host_option = click.option(
     "--add-host",

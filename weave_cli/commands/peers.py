@@ -8,6 +8,7 @@ import click
 
 from weave_cli.commands.answers import get_output
 from weave_cli.commands.place import Needs
+from weave_cli.commands.suggestions import one_of
 from weave_cli.commands.usage import command
 from weave_cli.error_codes import ExitStatus
 from weave_cli.errors import RouterProblem, UsageProblem
@@ -17,7 +18,7 @@ from weave_cli.settings import read_settings
 
 @command("connect", needs=Needs.ROUTER)
 @click.option("--replace", is_flag=True, help="Forget all other hosts; without PEER, forget all.")
-@click.argument("peers", nargs=-1, metavar="[PEER]...")
+@click.argument("peers", nargs=-1, metavar="[PEER]...", shell_complete=one_of("new_targets"))
 def connect(*, replace: bool, peers: tuple[str, ...]) -> None:
     """Add other hosts to connect to.
 
@@ -32,7 +33,7 @@ def connect(*, replace: bool, peers: tuple[str, ...]) -> None:
 
 
 @command("forget", needs=Needs.ROUTER)
-@click.argument("peers", nargs=-1, required=True, metavar="PEER...")
+@click.argument("peers", nargs=-1, required=True, metavar="PEER...", shell_complete=one_of("targets"))
 def forget(*, peers: tuple[str, ...]) -> None:
     """Drop hosts to connect to.
 
@@ -44,7 +45,7 @@ def forget(*, peers: tuple[str, ...]) -> None:
 
 
 @command("rmpeer", needs=Needs.ROUTER)
-@click.argument("peers", nargs=-1, required=True, metavar="PEER...")
+@click.argument("peers", nargs=-1, required=True, metavar="PEER...", shell_complete=one_of("owners"))
 def rmpeer(*, peers: tuple[str, ...]) -> int:
     """Take over the addresses of hosts that are gone for good.
 

@@ -8,9 +8,10 @@ import click
 
 from weave_cli.addresses import split_wishes
 from weave_cli.commands.answers import get_output
-from weave_cli.commands.params import addresses_and_container, multicast_option, split_container
+from weave_cli.commands.params import addresses_and_stopped, multicast_option, split_container
 from weave_cli.commands.place import Needs, is_elsewhere
 from weave_cli.commands.session import beside_others
+from weave_cli.commands.suggestions import docker_run_words, one_of
 from weave_cli.commands.usage import LOCAL, command
 from weave_cli.settings import Settings, read_settings
 
@@ -24,7 +25,13 @@ from weave_cli.settings import Settings, read_settings
 @click.option("--with-dns", is_flag=True, hidden=True, help="Deprecated: that is so anyway.")
 @click.option("--no-rewrite-hosts", is_flag=True, help="Leave the container's /etc/hosts to Docker.")
 @multicast_option
-@click.argument("words", nargs=-1, metavar="[ADDRESS]... DOCKER-RUN-ARGUMENT...", type=click.UNPROCESSED)
+@click.argument(
+    "words",
+    nargs=-1,
+    metavar="[ADDRESS]... DOCKER-RUN-ARGUMENT...",
+    type=click.UNPROCESSED,
+    shell_complete=docker_run_words,
+)
 def run(
     *,
     words: tuple[str, ...],
@@ -86,7 +93,7 @@ def _run_elsewhere(
 
 
 @command("start")
-@addresses_and_container
+@addresses_and_stopped
 def start(*, words: tuple[str, ...]) -> None:
     """Start a stopped container, put it on the network, and print its name.
 
@@ -101,7 +108,7 @@ def start(*, words: tuple[str, ...]) -> None:
 
 
 @command("restart")
-@click.argument("container")
+@click.argument("container", shell_complete=one_of("running"))
 def restart(*, container: str) -> None:
     """Restart a container that keeps its addresses, and print its name."""
     with beside_others() as (docker, settings, progress):

@@ -10,6 +10,7 @@ from weave_cli import __version__
 from weave_cli.commands.answers import get_output
 from weave_cli.commands.place import Needs
 from weave_cli.commands.session import with_docker
+from weave_cli.commands.suggestions import command_names
 from weave_cli.commands.usage import command
 from weave_cli.error_codes import Code
 from weave_cli.errors import UsageProblem, WeaveError
@@ -74,7 +75,7 @@ def version() -> None:
 
 
 @command("help", needs=Needs.NOTHING)
-@click.argument("name", metavar="[COMMAND]", required=False)
+@click.argument("name", metavar="[COMMAND]", required=False, shell_complete=command_names)
 @click.pass_context
 def show_help(context: click.Context, *, name: str | None) -> None:
     """Show this text, or the help of a command."""

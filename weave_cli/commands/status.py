@@ -7,6 +7,7 @@ import click
 from weave_cli.commands.answers import get_output
 from weave_cli.commands.params import duration_option
 from weave_cli.commands.place import Needs
+from weave_cli.commands.suggestions import one_of, words
 from weave_cli.commands.usage import PictureCommand, command
 from weave_cli.output.text import show, show_raw, tell, tell_problem
 from weave_cli.settings import read_settings
@@ -25,7 +26,12 @@ PLUGIN_SECTION = "\n        Service: plugin\n     DriverName: weave"
     help="Of topology: draw a picture into a file; - for stdout.",
 )
 @click.option("--dot", is_flag=True, help="Of topology: print it for Graphviz.")
-@click.argument("topics", nargs=-1, metavar="[targets|connections|peers|dns|ipam|topology]")
+@click.argument(
+    "topics",
+    nargs=-1,
+    metavar="[targets|connections|peers|dns|ipam|topology]",
+    shell_complete=words("targets", "connections", "peers", "dns", "ipam", "topology"),
+)
 @click.pass_context
 def status(
     context: click.Context, *, topics: tuple[str, ...], watch: float | None, svg: str | None, dot: bool
@@ -95,7 +101,7 @@ def report(*, template: str | None) -> None:
 
 
 @command("ps")
-@click.argument("names", nargs=-1, metavar="[CONTAINER]...")
+@click.argument("names", nargs=-1, metavar="[CONTAINER]...", shell_complete=one_of("for_ps"))
 def ps(*, names: tuple[str, ...]) -> None:
     """List the weave interfaces of containers.
 

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
@@ -20,7 +20,10 @@ from weave_cli.error_codes import Code, ExitStatus
 from weave_cli.errors import UsageProblem, WeaveError
 from weave_cli.output.answer import Output
 from weave_cli.output.text import DEFECT_HINT, describe_defect, tell, tell_defect
-from weave_cli.settings import wants_trace
+from weave_cli.settings import is_completing, wants_trace
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 #: Name -> (room, function, first sentence of its help), in the order of `weave help`.
 COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
@@ -98,6 +101,13 @@ class CommandTree(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, _, summary) in COMMANDS.items()])
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        from weave_cli.commands.suggestions import command_names  # click's own would import every room
+
+        return command_names(ctx, self.params[0], incomplete)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -144,6 +154,10 @@ def weave(context: click.Context) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The program: run, and leave with the exit status (specification cli, section 3)."""
+    if is_completing():
+        from weave_cli.commands.completion import complete
+
+        complete()
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 

@@ -45,6 +45,12 @@ def list_running(settings: Settings) -> Iterator[RunningContainer]:
             yield found
 
 
+def list_rows(settings: Settings, path: str) -> list[dict[str, Any]]:
+    """What Docker lists at /containers/json or /networks, as it is."""
+    rows: list[dict[str, Any]] = _checked(*call(settings, "GET", path))
+    return rows
+
+
 def _find_facts(settings: Settings, name_or_id: str) -> dict[str, Any] | None:
     status, answer = call(settings, "GET", f"/containers/{quote(name_or_id, safe='')}/json")
     if status == 404:
