@@ -24,6 +24,7 @@ class ExitStatus(IntEnum):
     FAILURE = 1, "wrong words, or something failed"
     NOT_RUNNING = 2, "the container named is there, but does not run; or its name is somebody else's"
     RESTARTING = 3, "router or plugin is there, and Docker restarts it again and again"
+    NOT_JOINED = 4, "of 'weave launch --wait': it runs, but what was to be waited for did not come about"
     WARNINGS = 10, "of 'weave doctor': something deserves attention"
     BROKEN = 11, "of 'weave doctor': something is broken"
     HUNG_UP = 129, "ended by SIGHUP; what was begun is undone"
@@ -82,6 +83,7 @@ class Code(StrEnum):
     DNS_OFF = "dns-off", "the router was launched without weaveDNS"
     DNS_UNREACHABLE = "dns-unreachable", "weaveDNS does not answer"
     PROXY_ABSENT = "proxy-absent", "there is no proxy to point to"
+    NOT_JOINED = "not-joined", "router and plugin run, but peers or addresses were not there in time"
     TAKEOVER_REFUSED = "takeover-refused", "the addresses of a peer could not be taken over"
 
     # The host

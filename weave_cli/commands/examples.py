@@ -13,6 +13,7 @@ EXAMPLES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "setup": (("weave setup", "makes the image now, so that the first launch is quick"),),
     "launch": (
         ("weave launch", "the first host"),
+        ("weave launch --wait=2m host1", "comes back when host1 is connected, or says why it is not"),
         ("weave launch --password-file /root/weave-password host1 host2", "joins the others, encrypted"),
     ),
     "launch-router": (("weave launch-router --no-dns host1", "a router without weaveDNS"),),

@@ -5,25 +5,34 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from weave_cli.commands.answers import get_output
-from weave_cli.commands.params import log_level_option, peers_argument, plugin_options, router_options
+from weave_cli.commands.params import (
+    log_level_option,
+    peers_argument,
+    plugin_options,
+    router_options,
+    wait_option,
+)
 from weave_cli.commands.session import changing_host
 from weave_cli.commands.usage import LaunchCommand, command
 from weave_cli.first_ring import choose_first_ring
 
 if TYPE_CHECKING:
     from weave_cli.containers.specs import PluginOptions, RouterOptions
+    from weave_cli.settings import Settings
 
 
 @command("launch", kind=LaunchCommand)
 @router_options
 @plugin_options
 @log_level_option
+@wait_option
 @peers_argument
 def launch(**words: Any) -> None:
     """Start the router and the network plugin.
 
     PEER is the address or name of another host, with :PORT if that is not 6783; options may stand before
-    and behind peers. Prints nothing when all is well. A plugin that runs already is left alone.
+    and behind peers. Prints nothing when all is well. A plugin that runs already is left alone. Exit status 4
+    when --wait was in vain: then both run all the same, and go on trying.
     """
     router = _router_options(words)
     with changing_host() as (docker, settings, progress):
@@ -31,11 +40,13 @@ def launch(**words: Any) -> None:
 
         launched = act(docker, settings, router, _plugin_options(words), progress)
     _answer(launched.router, launched.plugin)
+    _wait(words, settings)
 
 
 @command("launch-router", kind=LaunchCommand)
 @router_options
 @log_level_option
+@wait_option
 @peers_argument
 def launch_router(**words: Any) -> None:
     """Start the router only, and print its container's id.
@@ -48,6 +59,7 @@ def launch_router(**words: Any) -> None:
 
         container_id = act(docker, settings, router, progress)
     _answer(container_id, None, text=f"{container_id}\n")
+    _wait(words, settings)
 
 
 @command("launch-plugin")
@@ -63,6 +75,25 @@ def launch_plugin(**words: Any) -> None:
 
         container_id = act(docker, settings, _plugin_options(words), progress)
     _answer(None, container_id, text=f"{container_id}\n")
+
+
+def _wait(words: dict[str, Any], settings: Settings) -> None:
+    """If that is wanted; other commands need not wait for it."""
+    if words["wait"] is None:
+        return
+    from weave_cli.api.sync import RouterClient
+    from weave_cli.operations.joining import wait_until_joined
+    from weave_cli.output.progress import Progress
+
+    port = settings.port if words["port"] is None else words["port"]
+    with Progress() as progress:
+        wait_until_joined(
+            RouterClient(settings.http_address),
+            words["peers"],
+            port=port,
+            limit_s=words["wait"],
+            reporter=progress,
+        )
 
 
 def _answer(router: str | None, plugin: str | None, *, text: str = "") -> None:

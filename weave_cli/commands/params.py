@@ -163,6 +163,12 @@ plugin_options = stack(
     click.option("--no-multicast-route", is_flag=True, help="No multicast route in containers."),
 )
 
+wait_option = duration_option(
+    "--wait",
+    bare="1m",
+    help="Wait until all peers are connected and addresses can be had, at most so long; default: 1m.",
+)
+
 peers_argument = click.argument("peers", nargs=-1, metavar="[PEER]...")
 
 addresses_argument = click.argument("words", nargs=-1, metavar="[ADDRESS]...")
