@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
 from weave_cli.names import PeerName
-from weave_cli.router.overlay.heartbeat import HeartbeatKind, decode_heartbeat
+from weave_cli.router.overlay.heartbeat import (
+    Heartbeat,
+    HeartbeatKind,
+    decode_heartbeat,
+    encode_acknowledgement,
+)
 from weave_cli.router.overlay.roles import ControlReady, Established, Held, Neighbour, PathMtuChanged
 from weave_cli.router.overlay.vxlan import (
     HeartbeatReady,
@@ -39,6 +45,12 @@ def neighbour(number: int, **changes: object) -> Neighbour:
 
 def connection(us: int, other: Neighbour) -> VxlanConnection:
     return VxlanConnection(other, us=PeerName(0x7A0000000000 + us), mtu=MTU, rng=random.Random(us))
+
+
+def heard(*, number: int) -> Heartbeat:
+    """A small heartbeat of host 2 for host 1."""
+    uid, names = neighbour(2).uid, (PeerName(0x7A0000000002), PeerName(0x7A0000000001))
+    return Heartbeat(kind=PLAIN, uid=uid, sender=names[0], destination=names[1], number=number)
 
 
 class Pair:
@@ -105,10 +117,20 @@ def test_a_good_path_is_established_at_once(pair: Pair) -> None:
 
 
 def test_an_end_that_starts_later_is_not_waited_for_long(pair: Pair) -> None:
-    pair.loses = lambda now, sender, kind: sender == "a" and now < START + 0.03
+    pair.loses = lambda now, sender, kind: sender == "a" and now < START + 0.06
     pair.start("a")
-    pair.now += 0.03
+    pair.now += 0.06
     pair.start("b")
+    assert pair.told == {"a": [Established()], "b": [Established()]}
+
+
+def test_an_acknowledgement_gets_its_time(pair: Pair) -> None:
+    pair.loses = lambda now, sender, kind: sender == "a" and now < START + 0.02
+    pair.start("a")
+    pair.now += 0.01
+    pair.start("b")
+    assert pair.beats["a"] == [(0, PLAIN)]
+    pair.run_until(0.06)
     assert pair.told == {"a": [Established()], "b": [Established()]}
 
 
@@ -117,7 +139,7 @@ def test_first_heartbeats_come_fast_then_slower(pair: Pair) -> None:
     pair.start("a")
     pair.run_until(4)
     times = [round(when, 3) for when, kind in pair.beats["a"] if kind is PLAIN]
-    assert times == [0, 0.05, 0.15, 0.35, 0.75, 1.55, 2.55, 3.55]
+    assert times == [0, 0.2, 0.6, 1.4, 2.4, 3.4]
 
 
 def test_heartbeats_of_a_living_path_come_about_every_three_seconds(pair: Pair) -> None:
@@ -241,25 +263,50 @@ def test_what_the_network_answered_is_in_the_reason(pair: Pair) -> None:
     ]
 
 
-def test_large_heartbeats_fill_the_mtu(pair: Pair) -> None:
-    pair.ends["a"].start(START)
-    plain, full = pair.ends["a"].next_event(), pair.ends["a"].next_event()
-    assert isinstance(plain, HeartbeatReady) and isinstance(full, HeartbeatReady)
-    assert (plain.kind, full.kind) == (PLAIN, FULL_SIZE)
-    assert len(full.frame) == 14 + MTU and len(plain.frame) < 60
+def test_large_heartbeats_fill_the_mtu() -> None:
+    end = connection(1, neighbour(2))
+    end.start(START)
+    plain = end.next_event()
+    assert isinstance(plain, HeartbeatReady) and plain.kind is PLAIN and len(plain.frame) < 60
+    assert end.next_event() is None, "no large ones before small ones get through"
+    end.receive_heartbeat(heard(number=1), START)
+    end.receive_control(0, encode_acknowledgement(heard(number=1)), START)
+    frames = {
+        event.kind: event.frame for event in iter(end.next_event, None) if isinstance(event, HeartbeatReady)
+    }
+    assert len(frames.pop(FULL_SIZE)) == 14 + MTU and not frames
 
 
-def test_large_ones_alone_do_not_establish(pair: Pair) -> None:
-    pair.loses = lambda now, sender, kind: kind is PLAIN
+def test_large_ones_alone_do_not_establish() -> None:
+    end = connection(1, neighbour(2))
+    end.start(START)
+    large = replace(heard(number=1), kind=FULL_SIZE)
+    end.receive_heartbeat(large, START)
+    end.receive_control(0, encode_acknowledgement(large), START)
+    assert Established() not in list(iter(end.next_event, None)) and not end.is_working
+
+
+def test_large_ones_are_seldom_on_a_path_that_carries_them(pair: Pair) -> None:
     pair.start("a", "b")
-    pair.run_until(30)
-    assert all(isinstance(event, Held) for event in pair.told["a"] + pair.told["b"])
+    pair.run_until(300)
+    times = [when for when, kind in pair.beats["a"] if kind is FULL_SIZE]
+    assert all(10 <= later - earlier <= 15 for earlier, later in pairwise(times))
+    assert times[0] == 0 and len(times) > 20
+    assert len(pair.beats["a"]) < 1.35 * len([kind for _, kind in pair.beats["a"] if kind is PLAIN])
+
+
+def test_a_connection_begins_with_one_beat_of_each_end(pair: Pair) -> None:
+    pair.start("a", "b")
+    pair.run_until(2)
+    assert pair.beats == {"a": [(0, PLAIN), (0, FULL_SIZE)], "b": [(0, PLAIN), (0, FULL_SIZE)]}
 
 
 def test_a_path_that_swallows_large_ones_is_called_narrower(pair: Pair) -> None:
     pair.loses = lambda now, sender, kind: kind is FULL_SIZE
     pair.start("a", "b")
-    pair.run_until(60)
+    pair.run_until(11)
+    assert pair.told["a"] == [Established()]
+    pair.run_until(20)
     established, changed = pair.told["a"]
     assert established == Established()
     assert isinstance(changed, PathMtuChanged) and changed.is_narrower

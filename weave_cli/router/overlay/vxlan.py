@@ -7,10 +7,14 @@ A path that does not prove itself, or falls silent, is held: the connection goes
 heartbeats go on, seldom, for as long as the connection lasts. So the path is used again soon after
 somebody opened the port.
 
-Every beat is two frames: a small one sent into the VXLAN device, which takes the very way of a container's
-frames, and one as large as the overlay's MTU that may not be fragmented, which measures the path. The small
-ones decide between life and death; the large ones only tell whether the path is narrower than our MTU.
-Established needs both: one of ours acknowledged, one of theirs heard (specification overlay, section 7).
+Every beat is a small frame sent into the VXLAN device, which takes the very way of a container's frames.
+Where the path works, one as large as the overlay's MTU, which may not be fragmented, goes beside it now and
+then, and measures the path. The small ones decide between life and death; the large ones only tell whether
+the path is narrower than our MTU. Established needs both: one of ours acknowledged, one of theirs heard
+(specification overlay, section 7).
+
+The later of two ends is heard by the earlier, which answers at once; so the first beats need not come fast,
+and hundreds of connections that begin together do not drown in them.
 """
 
 from __future__ import annotations
@@ -51,8 +55,10 @@ PORT_FEATURE: Final = "VxlanPort"
 
 SUB_TAG_ACKNOWLEDGED: Final = 0
 
-FIRST_INTERVAL_S: Final = 0.05
+FIRST_INTERVAL_S: Final = 0.2
 LONGEST_FIRST_INTERVAL_S: Final = 1.0
+#: How long an acknowledgement may be under way, before we answer a first heartbeat with another of ours.
+PATIENCE_S: Final = 0.05
 INTERVAL_S: Final = 3.0
 #: While the last heartbeat is not acknowledged: some loss shall not look like death.
 RETRY_INTERVAL_S: Final = 0.5
@@ -63,6 +69,8 @@ HELD_INTERVAL_S: Final = 5.0
 #: While the path is held but seems to come back; it has to go well for PROBATION_S before it is used.
 PROBATION_INTERVAL_S: Final = 1.0
 PROBATION_S: Final = 3.0
+#: Between two large heartbeats on a path that carries them; else each beat brings one.
+FULL_SIZE_INTERVAL_S: Final = 12.0
 #: Large heartbeats unacknowledged for so long, while small ones are, mean a narrower path.
 NARROW_AFTER_S: Final = 12.0
 
@@ -91,9 +99,12 @@ class VxlanConnection:
         self._interval_s = FIRST_INTERVAL_S
         self._started_at: float | None = None
         self._next_beat: float | None = None
+        self._beat_at = 0.0
         self._heard_at: float | None = None
         self._acknowledged_at: float | None = None
         self._full_size_at: float | None = None
+        #: When the first large one went out that was not acknowledged.
+        self._full_size_since: float | None = None
         self._path_mtu: int | None = None
         self._refusal: str | None = None
         self._is_narrower = False
@@ -116,8 +127,11 @@ class VxlanConnection:
         is_first = self._heard_at is None
         self._heard_at = now
         if is_first and self._acknowledged_at is None and self._started_at is not None:
-            # The other end was not ready for our first ones: it is now.
-            self._beat(now)
+            # The other end may not have been ready for our first ones: it is now.
+            if now - self._beat_at >= PATIENCE_S:
+                self._beat(now)
+            else:
+                self._next_beat = self._beat_at + PATIENCE_S
         self._settle(now)
 
     def receive_control(self, sub_tag: int, body: bytes, now: float) -> None:
@@ -135,6 +149,7 @@ class VxlanConnection:
             self._check_width(now)
         elif acknowledgement[0] == HeartbeatKind.FULL_SIZE:
             self._full_size_at = now
+            self._full_size_since = None
             self._say_wide()
 
     def on_refusal(self, text: str) -> None:
@@ -196,18 +211,10 @@ class VxlanConnection:
 
     def _beat(self, now: float) -> None:
         self._number += 1
-        for kind, size in (
-            (HeartbeatKind.PLAIN, 0),
-            (HeartbeatKind.FULL_SIZE, ETHERNET_HEADER_LEN + self._mtu),
-        ):
-            heartbeat = Heartbeat(
-                kind=kind,
-                uid=self.neighbour.uid,
-                sender=self._us,
-                destination=self.neighbour.name,
-                number=self._number,
-            )
-            self._events.append(HeartbeatReady(kind, encode_heartbeat(heartbeat, size)))
+        self._beat_at = now
+        self._send(HeartbeatKind.PLAIN, 0)
+        if self.is_working and self._is_width_due(now):
+            self._measure(now)
         if self._held_at is not None:
             interval_s = PROBATION_INTERVAL_S if self._seems_good(now) else self._spread(HELD_INTERVAL_S)
             self._next_beat = now + interval_s
@@ -216,6 +223,26 @@ class VxlanConnection:
         else:
             self._next_beat = now + self._interval_s
             self._interval_s = min(2 * self._interval_s, LONGEST_FIRST_INTERVAL_S)
+
+    def _measure(self, now: float) -> None:
+        if self._full_size_since is None:
+            self._full_size_since = now
+        self._send(HeartbeatKind.FULL_SIZE, ETHERNET_HEADER_LEN + self._mtu)
+
+    def _send(self, kind: HeartbeatKind, size: int) -> None:
+        heartbeat = Heartbeat(
+            kind=kind,
+            uid=self.neighbour.uid,
+            sender=self._us,
+            destination=self.neighbour.name,
+            number=self._number,
+        )
+        self._events.append(HeartbeatReady(kind, encode_heartbeat(heartbeat, size)))
+
+    def _is_width_due(self, now: float) -> bool:
+        """Whether it is not known, or not lately, that the path carries our MTU."""
+        is_known = self._full_size_at is not None and self._full_size_since is None
+        return not is_known or now - (self._full_size_at or 0.0) >= FULL_SIZE_INTERVAL_S - INTERVAL_S / 2
 
     def _settle(self, now: float) -> None:
         """Something arrived, one way or the other: is it enough?"""
@@ -229,11 +256,12 @@ class VxlanConnection:
         self._held_at = self._good_since = self._refusal = None
         self._rest(now)
         self._events.append(Established())
+        self._measure(now)
 
     def _hold(self, now: float) -> None:
         self._events.append(Held(self._reason(now)))
         self._held_at = now
-        self._good_since = None
+        self._good_since = self._full_size_since = None
         self._next_beat = now + self._spread(HELD_INTERVAL_S)
 
     def _probe_held(self, now: float) -> None:
@@ -265,8 +293,8 @@ class VxlanConnection:
         return interval_s * self._rng.uniform(0.9, 1.1)
 
     def _check_width(self, now: float) -> None:
-        """A small heartbeat arrived: it should not be long since a large one did."""
-        since = self._established_at if self._full_size_at is None else self._full_size_at
+        """A small heartbeat arrived: the large ones should, too."""
+        since = self._full_size_since
         if since is not None and now - since > NARROW_AFTER_S and self._held_at is None:
             self._say_narrower()
 
