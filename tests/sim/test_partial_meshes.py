@@ -109,3 +109,23 @@ def test_after_any_trouble_all_know_all_again_and_are_told_once(seed: int, disco
         assert station_heard[-(_COUNT - 1) :] == [
             b"from %d" % other for other in range(1, _COUNT + 1) if other != station.number
         ]
+
+
+@pytest.mark.parametrize(("seed", "count", "delay_s"), [(4, 12, 0.2), (0, 10, 0.3), (1, 10, 0.3)])
+def test_news_of_a_dead_peer_do_not_go_round_a_ring_for_ever(seed: int, count: int, delay_s: float) -> None:
+    """Whoever has forgotten a peer takes the news of it for new; a ring may be slower than forgetting."""
+    network = FakeNetwork(seed, delay_s=delay_s, discovery=False)
+    network.spread = 2
+    network.add(count)
+    for number in range(2, count + 1):
+        network.connect(number, number - 1)
+    network.connect(1, count)
+    network.run_for(60)
+    first = network.rng.randrange(1, count + 1)
+    dead = network.add(1)[0]
+    network.connect(dead.number, first, first % count + 1)
+    network.run_for(60)
+    network.stop(dead.number)
+    network.run_for(70)
+    living = [station for station in network.stations.values() if station.is_up]
+    assert not [station.number for station in living if station.node.is_known(dead.name)]

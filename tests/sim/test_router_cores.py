@@ -137,13 +137,13 @@ class Life:
                 network.restart_with(number, DiskCopy())
             case 1 if host.copies:
                 network.restart_with(number, rng.choice(host.copies))
-            case 2:
+            case 2 if self.holds_without(number):
                 network.leave(number)
                 network.run_for(70)
                 network.check_agreement()
                 network.restart_with(number, DiskCopy())
                 host.copies.clear()
-            case 3 if not self.dead:
+            case 3 if not self.dead and self.holds_without(number):
                 self.die(number)
             case 4 if self.dead:
                 network.restart_with(self.dead.pop())
@@ -151,6 +151,21 @@ class Life:
                 network.restart_with(number)
         self.settle(100)
         assert network.problems == [], "honest peers never quarrel"
+
+    def holds_without(self, number: int) -> bool:
+        """Whether the others can still reach each other, by the targets that they were given."""
+        network = self.network
+        others = set(network.running()) - {number}
+        links = [(one, other) for one, targets in network.targets.items() for other in targets]
+        reached = {min(others)}
+        while grown := {
+            there
+            for link in links
+            for here, there in (link, link[::-1])
+            if here in reached and there in others - reached
+        }:
+            reached |= grown
+        return self.discovery or reached == others
 
     def die(self, number: int) -> None:
         """A host is gone for good, and another takes its addresses over."""

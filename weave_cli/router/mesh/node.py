@@ -261,6 +261,7 @@ class MeshNode:
         """Do what is due."""
         if now >= self._next_gossip:
             self._next_gossip = now + GOSSIP_INTERVAL_S
+            self._collect_before_telling(now)
             self._channels.gossip_complete_states(now)
         self._settle(now)
 
@@ -275,6 +276,7 @@ class MeshNode:
         if self._collections.take(now):
             self._collect(now)
         if self._news.pacer.take(now):
+            self._collect_before_telling(now)
             self._news.send()
         self._events.extend(Dial(address) for address in self._maker.evaluate(now))
         if self._route_reports.take(now):
@@ -298,6 +300,11 @@ class MeshNode:
         self._maker.refresh(now)
         if self._ourself.settle_short_id():
             self._news.tell((), now)
+
+    def _collect_before_telling(self, now: float) -> None:
+        """Of whom nobody leads to, nobody is told: in a ring of peers such news could go round for ever."""
+        if self._collections.take_early(now):
+            self._collect(now)
 
     def _collect(self, now: float) -> None:
         lost = self._peers.collect()

@@ -31,10 +31,14 @@ class Pacer:
         """When the round that was asked for may be done; None when none was."""
         return self._due
 
-    def take(self, now: float) -> bool:
-        """True once for every round that is due; the caller then does it."""
-        if self._due is None or self._due > now:
+    def take_early(self, now: float) -> bool:
+        """True once for every round that was asked for, due or not; the caller then does it."""
+        if self._due is None:
             return False
         self._due = None
         self._last = now
         return True
+
+    def take(self, now: float) -> bool:
+        """True once for every round that is due; the caller then does it."""
+        return self._due is not None and self._due <= now and self.take_early(now)

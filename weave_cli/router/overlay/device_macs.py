@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from typing import Final
 
 from weave_cli.names import UNKNOWN_PEER, PeerName, format_peer_name, pack_peer_name
@@ -31,6 +32,7 @@ def heartbeat_mac(name: PeerName) -> str:
     return _derive(b"weave heartbeat ", name)
 
 
+@lru_cache(maxsize=1024)
 def _derive(label: bytes, name: PeerName) -> str:
     """A locally administered unicast address."""
     octets = bytearray(hashlib.sha256(label + pack_peer_name(name)).digest()[:6])

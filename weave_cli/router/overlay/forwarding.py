@@ -49,7 +49,8 @@ class ForwardingPlan:
     def __init__(self) -> None:
         self._neighbours: dict[int, Neighbour] = {}
         self._carried: set[int] = set()
-        self._relays: frozenset[PeerName] = frozenset()
+        #: Neighbours that pass our broadcasts on.
+        self.relays: frozenset[PeerName] = frozenset()
         self._inherited: frozenset[FdbEntry] = frozenset()
 
     def inherit(self, entries: Iterable[FdbEntry]) -> None:
@@ -58,7 +59,7 @@ class ForwardingPlan:
 
     def set_relays(self, names: frozenset[PeerName]) -> None:
         """These neighbours pass our broadcasts on."""
-        self._relays = names
+        self.relays = names
 
     def add(self, neighbour: Neighbour) -> None:
         """A connection began."""
@@ -106,5 +107,5 @@ class ForwardingPlan:
 
     def _relay_addresses(self) -> frozenset[str]:
         """Nobody knows whether those inherited are still relays: the next routes tell."""
-        ours = {one.address for one in self._neighbours.values() if one.name in self._relays}
+        ours = {one.address for one in self._neighbours.values() if one.name in self.relays}
         return frozenset(ours | {entry.address for entry in self._inherited if entry.mac == RELAY_MAC})

@@ -98,6 +98,8 @@ class KernelCarriage:
 
     def set_relays(self, names: frozenset[PeerName]) -> None:
         """These neighbours pass our broadcasts on."""
+        if names == self._plan.relays:
+            return
         before = self._plan.wanted()
         self._plan.set_relays(names)
         if self._plan.wanted() != before:
