@@ -15,7 +15,7 @@ from typing import Final
 from weave_cli.docker_endpoint import Endpoint, find_endpoint, split_client_arguments
 from weave_cli.error_codes import Code
 from weave_cli.errors import UsageProblem
-from weave_cli.names import DOCKER_BRIDGE, HTTP_ADDRESS, MESH_PORT
+from weave_cli.names import DOCKER_BRIDGE, HTTP_ADDRESS, MESH_PORT, PLUGIN_CONTAINER, ROUTER_CONTAINER
 
 #: The oldest Docker Engine that we are tried with, as (major, minor).
 LOWEST_ENGINE: Final = (20, 10)
@@ -25,12 +25,7 @@ DOCKER_SOCKET: Final = "/var/run/docker.sock"
 #: In which the completion scripts say what they want.
 COMPLETION_VARIABLE: Final = "_WEAVE_COMPLETE"
 
-_IGNORED: Final = (
-    "WEAVE_DOCKER_ARGS",
-    "WEAVEPLUGIN_DOCKER_ARGS",
-    "WEAVE_CONTAINER_NAME",
-    "WEAVE_STATUS_ADDR",
-)
+_IGNORED: Final = ("WEAVE_NO_BRIDGED_FASTDP",)
 
 _HOST_ROOT: Final = "WEAVE_HELPER_ROOT"
 
@@ -64,6 +59,18 @@ class Settings:
     """WEAVE_HTTP_ADDR: `ip:port` of the router's HTTP API."""
     mtu_bytes: int | None
     """WEAVE_MTU: MTU of the bridge and the containers; None = what the underlay allows."""
+    router_container: str
+    """WEAVE_CONTAINER_NAME: what the router's container is called."""
+    status_address: str | None
+    """WEAVE_STATUS_ADDR: `ip:port` where the router tells of itself, and takes no orders; None: nowhere."""
+    wants_fastdp: bool
+    """False when WEAVE_NO_FASTDP is not empty: no frame then goes through the kernel's VXLAN."""
+    router_arguments: str
+    """WEAVE_DOCKER_ARGS: more options of `docker run` for the router's container."""
+    plugin_arguments: str
+    """WEAVEPLUGIN_DOCKER_ARGS: the same for the plugin's."""
+    helper_arguments: str
+    """WEAVEEXEC_DOCKER_ARGS: the same for helper containers."""
     wants_plugin: bool
     """False when WEAVE_NO_PLUGIN is not empty: launch, stop and reset then leave the plugin alone."""
     password: str | None = field(repr=False)
@@ -76,6 +83,11 @@ class Settings:
         """The path on the engine's host of Docker's unix socket, for binding it into a container."""
         host = self.endpoint.host
         return host.removeprefix("unix://") if host and self.endpoint.is_socket else DOCKER_SOCKET
+
+    @property
+    def state_volume(self) -> str:
+        """The volume that router and plugin write to is called after the router's container."""
+        return f"{self.router_container}db"
 
     @property
     def docker_place(self) -> str:
@@ -98,6 +110,12 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         port=_number(words, "WEAVE_PORT", lowest=1, highest=65534) or MESH_PORT,
         http_address=_endpoint(words, "WEAVE_HTTP_ADDR") or HTTP_ADDRESS,
         mtu_bytes=_number(words, "WEAVE_MTU", lowest=576, highest=65535),
+        router_container=_container_name(words),
+        status_address=_endpoint(words, "WEAVE_STATUS_ADDR"),
+        wants_fastdp=not words.get("WEAVE_NO_FASTDP"),
+        router_arguments=words.get("WEAVE_DOCKER_ARGS", ""),
+        plugin_arguments=words.get("WEAVEPLUGIN_DOCKER_ARGS", ""),
+        helper_arguments=words.get("WEAVEEXEC_DOCKER_ARGS", ""),
         wants_plugin=not words.get("WEAVE_NO_PLUGIN"),
         password=words.get("WEAVE_PASSWORD") or None,
         ignored=tuple(name for name in _IGNORED if words.get(name)),
@@ -156,6 +174,17 @@ def read_bash_line() -> tuple[str, str]:
 def wants_colour() -> bool:
     """False when NO_COLOR is not empty (no-color.org), or the terminal has none."""
     return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _container_name(words: Mapping[str, str]) -> str:
+    text = words.get("WEAVE_CONTAINER_NAME") or ROUTER_CONTAINER
+    if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", text, re.ASCII) or text == PLUGIN_CONTAINER:
+        raise UsageProblem(
+            f"invalid value in WEAVE_CONTAINER_NAME: {text!r}",
+            hint=f"It takes a name that Docker takes, but not {PLUGIN_CONTAINER}.",
+            code=Code.BAD_SETTING,
+        )
+    return text
 
 
 def _api_version(words: Mapping[str, str]) -> str | None:

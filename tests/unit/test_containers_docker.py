@@ -26,7 +26,10 @@ _SPEC = ContainerSpec(
     command=("python",),
     environment=(),
     capabilities=("NET_ADMIN",),
-    mounts=(Mount(source="/proc/sys/net", target="/weave/sys/net"),),
+    mounts=(
+        Mount(source="weavedb", target="/weavedb"),
+        Mount(source="/proc/sys/net", target="/weave/sys/net"),
+    ),
     devices=("/dev/net/tun",),
 )
 
@@ -38,7 +41,7 @@ def test_container_is_made_to_survive_and_without_more_rights_than_named() -> No
     assert made["network_mode"] == "host"
     assert made["restart_policy"]["Name"] == "always"
     assert (made["cap_drop"], made["cap_add"]) == (["ALL"], ["NET_ADMIN"])
-    assert made["binds"] == ["/proc/sys/net:/weave/sys/net:rw"]
+    assert made["binds"] == ["weavedb:/weavedb:rw", "/proc/sys/net:/weave/sys/net:rw"]
     assert made["devices"] == ["/dev/net/tun:/dev/net/tun:rwm"]
     assert made["log_config"]["Config"]["max-size"]
     assert "privileged" not in made

@@ -68,6 +68,12 @@ def test_helper_has_the_socket_that_docker_is_behind() -> None:
     assert [mount["Source"] for mount in mounts] == ["/srv/d.sock"]
 
 
+def test_helper_gets_what_the_operator_adds() -> None:
+    made = make_helper_request(read_settings({"WEAVEEXEC_DOCKER_ARGS": "-v /a:/a -e A=b --memory 1g"}), "x")
+    assert made["HostConfig"]["Binds"][-1] == "/a:/a" and len(made["HostConfig"]["Binds"]) == 3
+    assert made["HostConfig"]["Memory"] == 1 << 30 and made["Env"] == ["WEAVE_CIDR=none", "A=b"]
+
+
 @pytest.mark.parametrize("size", [1, 7, 1000])
 def test_frames_come_apart_however_they_are_cut(size: int) -> None:
     whole = frame(1, b"one") + frame(2, b"two") + frame(1, b"") + frame(1, b"three")

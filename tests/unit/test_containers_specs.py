@@ -130,3 +130,20 @@ def test_labels_tell_version_and_component() -> None:
 )
 def test_network_name_is_read_back_from_a_command_line(command: list[str], name: str) -> None:
     assert find_mesh_network_name(command, default="weave") == name
+
+
+def test_router_is_called_and_listens_as_variables_say() -> None:
+    spec = _router(
+        RouterOptions(), WEAVE_CONTAINER_NAME="w2", WEAVE_STATUS_ADDR="0.0.0.0:6782", WEAVE_NO_FASTDP="1"
+    )
+    assert (spec.name, spec.volumes) == ("w2", ("w2db",))
+    assert {"--status-addr=0.0.0.0:6782", "--no-fastdp"} < set(spec.command)
+    assert not any("status" in word or "fastdp" in word for word in _router(RouterOptions()).command)
+
+
+def test_operator_s_options_are_added_to_ours() -> None:
+    extra = _router(RouterOptions(), WEAVE_DOCKER_ARGS="-m 1g --label a=b").extra
+    assert (extra.host_config, extra.labels) == ({"Memory": 1 << 30}, {"a": "b"})
+    settings = read_settings({"WEAVEPLUGIN_DOCKER_ARGS": "--cpus=0.5"})
+    plugin = make_plugin_spec(PluginOptions(), settings, image="weave-cli:1")
+    assert plugin.extra.host_config == {"NanoCpus": 500_000_000}

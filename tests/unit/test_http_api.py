@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import aiohttp
 import pytest
 
 from tests.fakes.api_router import THEM, US, ApiRouter, running
@@ -15,7 +16,7 @@ from weave_cli.addresses import parse_cidr
 from weave_cli.errors import HostProblem, StoreProblem
 from weave_cli.host.rules import Exposure
 from weave_cli.names import PeerName
-from weave_cli.router.http.server import INSTANCE_HEADER, make_application
+from weave_cli.router.http.server import INSTANCE_HEADER, ApiServer, make_application
 from weave_cli.router.ipam.allocator import Setup
 from weave_cli.router.mesh.peers import Peer
 from weave_cli.router.mesh.topology import encode_peers
@@ -272,3 +273,27 @@ def test_refused_exposures_are_told_and_not_remembered(path: Path) -> None:
             assert [one.cidr for one in router.exposed] == [parse_cidr("10.4.0.1/16")]
 
     asyncio.run(refuse())
+
+
+def test_teller_answers_questions_and_takes_no_orders(path: Path) -> None:
+    async def ask_teller() -> None:
+        router = ApiRouter(path)
+        teller = ApiServer(router, "127.0.0.1:0", is_read_only=True)
+        async with running(router), aiohttp.ClientSession() as session:
+            await teller.start()
+            base = f"http://127.0.0.1:{teller.port}"
+            statuses = {}
+            for method, target in (
+                *(("GET", "/status"), ("GET", "/status/peers"), ("GET", "/report?format=x")),
+                *(("POST", "/ip/c1"), ("POST", "/connect"), ("DELETE", "/peer"), ("GET", "/domain")),
+            ):
+                async with session.request(method, base + target) as answer:
+                    statuses[target] = answer.status
+            await teller.stop()
+        assert statuses.pop("/status") in (200, 503)
+        assert statuses == {
+            **{"/status/peers": 200, "/report?format=x": 200},
+            **dict.fromkeys(("/ip/c1", "/connect", "/peer", "/domain"), 404),
+        }
+
+    asyncio.run(ask_teller())

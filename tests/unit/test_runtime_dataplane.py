@@ -23,8 +23,8 @@ US = PeerName(1)
 class Plane(DataPlane):
     """One whose devices are not there, on connection 7 to a peer that offers these overlays."""
 
-    def __init__(self) -> None:
-        super().__init__(DataPlaneSettings(name=US, mesh_port=6783), rng=random.Random(1))
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(DataPlaneSettings(name=US, mesh_port=6783, **settings), rng=random.Random(1))
         self.failed: list[tuple[int, str]] = []
         self.report_to(
             on_established=lambda conn_id: None,
@@ -117,6 +117,16 @@ def test_what_is_not_tried_is_told(
         assert plane.attributes(9) == {}
 
     on_plane(scenario)
+
+
+def test_what_the_operator_switched_off_is_neither_offered_nor_tried() -> None:
+    async def scenario() -> None:
+        plane = Plane(wants_vxlan=False)
+        assert plane.overlays == ("sleeve",)
+        plane.meet(("vxlan", "sleeve"))
+        assert "WEAVE_NO_FASTDP" in str(plane.attributes(7)["vxlan"])
+
+    asyncio.run(scenario())
 
 
 def test_nothing_in_common_ends_the_connection() -> None:

@@ -33,14 +33,14 @@ def test_values_are_taken_over() -> None:
             "DOCKER_BRIDGE": "br-x",
             "WEAVE_NO_PLUGIN": "1",
             "WEAVE_PASSWORD": "secret",
-            "WEAVE_DOCKER_ARGS": "--memory=1g",
+            "WEAVE_NO_BRIDGED_FASTDP": "1",
         }
     )
     assert (settings.port, settings.http_address, settings.docker_bridge) == (7000, "127.0.0.2:7001", "br-x")
     assert settings.mtu_bytes == 8916
     assert not settings.wants_plugin
     assert settings.password == "secret"
-    assert settings.ignored == ("WEAVE_DOCKER_ARGS",)
+    assert settings.ignored == ("WEAVE_NO_BRIDGED_FASTDP",)
 
 
 def test_password_does_not_show_itself() -> None:
@@ -73,6 +73,9 @@ def test_empty_original_docker_host_differs_from_none() -> None:
         ("WEAVE_MTU", "100"),
         ("WEAVE_HTTP_ADDR", "127.0.0.1"),
         ("DOCKER_API_VERSION", "latest"),
+        ("WEAVE_STATUS_ADDR", "127.0.0.1"),
+        ("WEAVE_CONTAINER_NAME", "a/b"),
+        ("WEAVE_CONTAINER_NAME", "weaveplugin"),
     ],
 )
 def test_bad_value_is_refused_by_name_and_value(name: str, value: str) -> None:
@@ -102,3 +105,8 @@ def test_words_for_the_docker_command_are_kept() -> None:
 @pytest.mark.parametrize(("value", "version"), [("1.41", "1.41"), ("v1.44", "1.44"), ("", None)])
 def test_version_of_the_engine_s_api_is_the_user_s(value: str, version: str | None) -> None:
     assert read_settings({"DOCKER_API_VERSION": value}).api_version == version
+
+
+def test_volume_is_called_after_the_router_s_container() -> None:
+    assert (read_settings({}).router_container, read_settings({}).state_volume) == ("weave", "weavedb")
+    assert read_settings({"WEAVE_CONTAINER_NAME": "w2"}).state_volume == "w2db"

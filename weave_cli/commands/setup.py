@@ -61,14 +61,16 @@ def env(*, restore: bool) -> None:
 @command("version", needs=Needs.NOTHING)
 def version() -> None:
     """Print the versions of script, router and plugin."""
-    output = get_output()
+    output, settings = get_output(), read_settings()
     output.show(f"weave script {__version__}")
     from weave_cli.containers.client import open_docker
     from weave_cli.operations.setup import list_versions
 
     versions: dict[str, str | None] = {"script": __version__, "router": None, "plugin": None}
     with Progress(output.tell) as progress:
-        for component, number in list_versions(open_docker(read_settings()), progress):
+        for component, number in list_versions(
+            open_docker(settings), progress, router=settings.router_container
+        ):
             versions[component] = number
             output.show(f"weave {component} {number}")
     output.answer("Versions", versions)

@@ -24,10 +24,10 @@ def stop() -> None:
 @command("stop-router")
 def stop_router() -> None:
     """Stop the router only."""
-    with changing_host() as (docker, _, progress):
+    with changing_host() as (docker, settings, progress):
         from weave_cli.operations.stop import stop_router as act
 
-        act(docker, progress)
+        act(docker, progress, name=settings.router_container)
 
 
 @command("stop-plugin")

@@ -23,6 +23,7 @@ from urllib.parse import quote
 from weave_cli import __version__
 from weave_cli.containers.engine_http import call, open_connection, open_stream, send
 from weave_cli.containers.errand import Errand, pack_errand
+from weave_cli.containers.extra_options import add_to_host_config, parse_extra_options
 from weave_cli.errors import DockerProblem
 from weave_cli.names import COMPONENT_LABEL, LABEL, PLUGIN_SOCKET_DIRECTORY, SYSCTL_NET_MOUNT
 from weave_cli.settings import Settings
@@ -108,11 +109,15 @@ def run_in_container(settings: Settings, container: str, errand: Errand, on_outp
 
 def make_helper_request(settings: Settings, image: str) -> dict[str, Any]:
     """What the engine's API is asked to create."""
-    return {
+    extra = parse_extra_options("WEAVEEXEC_DOCKER_ARGS", settings.helper_arguments)
+    request: dict[str, Any] = {
         "Image": image,
         "Cmd": _PROGRAM,
-        "Env": ["WEAVE_CIDR=none"],  # keeps a proxy's hands off
-        "Labels": {LABEL: __version__, COMPONENT_LABEL: "helper"},
+        "Env": [
+            "WEAVE_CIDR=none",  # keeps a proxy's hands off
+            *(f"{name}={value}" for name, value in extra.environment.items()),
+        ],
+        "Labels": {**extra.labels, LABEL: __version__, COMPONENT_LABEL: "helper"},
         "AttachStdin": True,
         "AttachStdout": True,
         "AttachStderr": True,
@@ -140,6 +145,8 @@ def make_helper_request(settings: Settings, image: str) -> dict[str, Any]:
             ],
         },
     }
+    add_to_host_config(request["HostConfig"], extra)
+    return request
 
 
 def _create(settings: Settings, image: str) -> str:

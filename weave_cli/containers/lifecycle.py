@@ -15,6 +15,7 @@ from docker.types import LogConfig
 
 from weave_cli import __version__
 from weave_cli.containers.client import Docker, translated
+from weave_cli.containers.extra_options import add_to_host_config
 from weave_cli.containers.specs import LOG_LIMITS, ContainerSpec, SecretFile
 from weave_cli.error_codes import Code, ExitStatus
 from weave_cli.errors import DockerProblem
@@ -49,7 +50,8 @@ class Restarting(DockerProblem):
 def create_container(client: Docker, spec: ContainerSpec) -> str:
     """Create, not start, with its secret files in it; answers the full id."""
     with translated(f"create container {spec.name}"):
-        _ensure_volume(client)
+        for volume in spec.volumes:
+            client.api.create_volume(volume, labels={LABEL: __version__})
         host_config = client.api.create_host_config(
             network_mode="host",
             restart_policy={"Name": "always", "MaximumRetryCount": 0},
@@ -59,12 +61,13 @@ def create_container(client: Docker, spec: ContainerSpec) -> str:
             binds=[str(mount) for mount in spec.mounts],
             log_config=LogConfig(type=LogConfig.types.JSON, config=LOG_LIMITS),
         )
+        add_to_host_config(host_config, spec.extra)
         answer: dict[str, Any] = client.api.create_container(
             spec.image,
             command=list(spec.command),
             name=spec.name,
-            labels=spec.labels,
-            environment=dict(spec.environment),
+            labels={**spec.extra.labels, **spec.labels},
+            environment={**dict(spec.environment), **spec.extra.environment},
             host_config=host_config,
         )
         container_id = str(answer["Id"])
@@ -114,17 +117,17 @@ def remove_container(client: Docker, name_or_id: str) -> None:
                 raise
 
 
-def remove_volume(client: Docker) -> None:
+def remove_volume(client: Docker, name: str = STATE_VOLUME) -> None:
     """Forget what the router and the plugin wrote down; no error when there is nothing."""
-    with translated(f"remove volume {STATE_VOLUME}"), suppress(NotFound):
-        client.api.remove_volume(STATE_VOLUME, force=True)
+    with translated(f"remove volume {name}"), suppress(NotFound):
+        client.api.remove_volume(name, force=True)
 
 
-def has_volume(client: Docker) -> bool:
+def has_volume(client: Docker, name: str = STATE_VOLUME) -> bool:
     """Is there state from an earlier launch?"""
-    with translated(f"inspect volume {STATE_VOLUME}"):
+    with translated(f"inspect volume {name}"):
         try:
-            client.api.inspect_volume(STATE_VOLUME)
+            client.api.inspect_volume(name)
         except NotFound:
             return False
         return True
@@ -138,7 +141,3 @@ def _packed(file: SecretFile) -> bytes:
         entry.size, entry.mode = len(file.octets), 0o600
         archive.addfile(entry, io.BytesIO(file.octets))
     return packed.getvalue()
-
-
-def _ensure_volume(client: Docker) -> None:
-    client.api.create_volume(STATE_VOLUME, labels={LABEL: __version__})

@@ -10,15 +10,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from weave_cli import __version__
+from weave_cli.containers.extra_options import ExtraOptions, parse_extra_options
 from weave_cli.names import (
     COMPONENT_LABEL,
     LABEL,
     PASSWORD_FILE,
     PLUGIN_CONTAINER,
     PLUGIN_SOCKET_DIRECTORY,
-    ROUTER_CONTAINER,
     STATE_DIRECTORY,
-    STATE_VOLUME,
     SYSCTL_NET_MOUNT,
     TUN_CONTROL,
 )
@@ -74,6 +73,13 @@ class ContainerSpec:
     """Paths of the host's device files that it may use, at the same paths."""
 
     secret_files: tuple[SecretFile, ...] = ()
+    extra: ExtraOptions = field(default_factory=ExtraOptions)
+    """What the operator asks of Docker beyond that."""
+
+    @property
+    def volumes(self) -> tuple[str, ...]:
+        """Names of the volumes that it has."""
+        return tuple(mount.source for mount in self.mounts if "/" not in mount.source)
 
     @property
     def labels(self) -> dict[str, str]:
@@ -141,7 +147,7 @@ def make_router_spec(
     """
     resolver_directory, _, resolver_name = host.resolver_file.rpartition("/")
     return ContainerSpec(
-        name=ROUTER_CONTAINER,
+        name=settings.router_container,
         component="router",
         image=image,
         command=(
@@ -155,7 +161,7 @@ def make_router_spec(
         capabilities=_ROUTER_CAPABILITIES,
         devices=(TUN_CONTROL,),  # the TAP device of overlay sleeve
         mounts=(
-            Mount(source=STATE_VOLUME, target=STATE_DIRECTORY),
+            Mount(source=settings.state_volume, target=STATE_DIRECTORY),
             Mount(source="/proc/sys/net", target=SYSCTL_NET_MOUNT),
             Mount(source=resolver_directory or "/", target=RESOLVER_DIRECTORY, is_read_only=True),
             *(
@@ -163,6 +169,7 @@ def make_router_spec(
                 for path in host.identity_files
             ),
         ),
+        extra=parse_extra_options("WEAVE_DOCKER_ARGS", settings.router_arguments),
         # The newline is what the reader takes away, so that a password may end in one.
         secret_files=() if password is None else (SecretFile(path=PASSWORD_FILE, octets=password + b"\n"),),
     )
@@ -175,6 +182,7 @@ def _router_arguments(options: RouterOptions, settings: Settings, host: HostFact
         "port": settings.port if options.port is None else options.port,
         "nickname": options.nickname or host.hostname,
         "http-addr": settings.http_address,
+        "status-addr": settings.status_address,
         "docker-bridge": settings.docker_bridge,
         "name": options.name,
         "ipalloc-range": options.ipalloc_range,
@@ -188,7 +196,11 @@ def _router_arguments(options: RouterOptions, settings: Settings, host: HostFact
         "log-level": options.log_level,
         "mtu": settings.mtu_bytes,
     }
-    switches = {"no-discovery": not options.wants_discovery, "no-dns": not options.wants_dns}
+    switches = {
+        "no-discovery": not options.wants_discovery,
+        "no-dns": not options.wants_dns,
+        "no-fastdp": not settings.wants_fastdp,
+    }
     return [
         *(f"--{name}={value}" for name, value in values.items() if value is not None),
         *(f"--{name}" for name, is_on in switches.items() if is_on),
@@ -212,11 +224,12 @@ def make_plugin_spec(options: PluginOptions, settings: Settings, *, image: str) 
         environment=(("WEAVE_CIDR", "none"), ("WEAVE_HTTP_ADDR", settings.http_address)),
         capabilities=_PLUGIN_CAPABILITIES,
         mounts=(
-            Mount(source=STATE_VOLUME, target=STATE_DIRECTORY),
+            Mount(source=settings.state_volume, target=STATE_DIRECTORY),
             Mount(source="/proc/sys/net", target=SYSCTL_NET_MOUNT),
             Mount(source=PLUGIN_SOCKET_DIRECTORY, target=PLUGIN_SOCKET_DIRECTORY),
             Mount(source=settings.docker_socket, target="/var/run/docker.sock"),
         ),
+        extra=parse_extra_options("WEAVEPLUGIN_DOCKER_ARGS", settings.plugin_arguments),
     )
 
 

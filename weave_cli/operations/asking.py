@@ -8,7 +8,6 @@ from typing import TypeVar
 from weave_cli.api.sync import RouterClient, RouterUnreachable
 from weave_cli.error_codes import Code
 from weave_cli.errors import DockerProblem, RouterProblem, WeaveError
-from weave_cli.names import ROUTER_CONTAINER
 from weave_cli.settings import Settings
 
 Answer = TypeVar("Answer")
@@ -32,7 +31,7 @@ def is_router_down(settings: Settings) -> bool:
     """Is there no router that runs? One that runs, and does not answer, is a different matter."""
     from weave_cli.containers import quick
 
-    found = quick.find_our_container(settings, ROUTER_CONTAINER)
+    found = quick.find_our_container(settings, settings.router_container)
     return found is None or not found.is_running
 
 
@@ -41,10 +40,10 @@ def explain_unreachable(problem: RouterUnreachable, settings: Settings) -> Weave
     from weave_cli.containers import quick
 
     try:
-        found = quick.find_our_container(settings, ROUTER_CONTAINER)
+        found = quick.find_our_container(settings, settings.router_container)
     except DockerProblem:
         return problem
-    name = f"{ROUTER_CONTAINER} container"
+    name = f"{settings.router_container} container"
     if found is None:
         return RouterProblem(
             f"{name} is not present. Have you launched it?",
@@ -54,7 +53,7 @@ def explain_unreachable(problem: RouterUnreachable, settings: Settings) -> Weave
     if found.status == "restarting":
         return RouterProblem(
             f"{name} is restarting.",
-            hint=f"See 'docker logs {ROUTER_CONTAINER}'.",
+            hint=f"See 'docker logs {settings.router_container}'.",
             code=Code.ROUTER_RESTARTING,
         )
     if not found.is_running:

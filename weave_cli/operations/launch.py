@@ -23,7 +23,7 @@ from weave_cli.containers.specs import (
 from weave_cli.error_codes import Code
 from weave_cli.errors import UsageProblem
 from weave_cli.images.recipe import image_name
-from weave_cli.names import GLOBAL_DRIVER, MESH_DRIVER, MESH_NETWORK, PLUGIN_CONTAINER, ROUTER_CONTAINER
+from weave_cli.names import GLOBAL_DRIVER, MESH_DRIVER, MESH_NETWORK, PLUGIN_CONTAINER
 from weave_cli.operations import preflight
 from weave_cli.operations.feeding import feed_router
 from weave_cli.operations.host_facts import read_host_facts
@@ -52,11 +52,11 @@ def launch(
 ) -> Launched:
     """Router and plugin. A plugin that runs already is left alone: it restarts by itself."""
     password = choose_password(router, settings)
-    _check_not_running(client, ROUTER_CONTAINER, "router")
+    _check_not_running(client, settings.router_container, "router")
     plugin_id = _find_running_plugin(client, plugin, settings, reporter) if settings.wants_plugin else None
     if settings.wants_plugin and plugin_id is None:
         _check_network(client, plugin, settings)
-    with _undone_on_failure(client, ROUTER_CONTAINER):
+    with _undone_on_failure(client, settings.router_container):
         router_id = _serve_router(client, settings, router, password, reporter)
         if settings.wants_plugin and plugin_id is None:
             # Its name is free, and the image is there: the router has just been made of it.
@@ -72,7 +72,7 @@ def launch_router(client: Docker, settings: Settings, options: RouterOptions, re
 def _serve_router(
     client: Docker, settings: Settings, options: RouterOptions, password: bytes | None, reporter: Reporter
 ) -> str:
-    _check_not_running(client, ROUTER_CONTAINER, "router")
+    _check_not_running(client, settings.router_container, "router")
     preflight.check_subnet(options.ipalloc_range, options.ipalloc_default_subnet)
     preflight.check_tun()
     preflight.check_first_ring(options.ipalloc_range, options.ipalloc_init)
@@ -96,9 +96,9 @@ def _serve_router(
     setup(client, reporter)
     spec = make_router_spec(options, settings, host, image=image_name(), password=password)
     api = RouterClient(settings.http_address)
-    with _undone_on_failure(client, ROUTER_CONTAINER):
+    with _undone_on_failure(client, settings.router_container):
         container_id = _start(client, spec, reporter)
-        wait_until(api.is_ready, client, container_id, ROUTER_CONTAINER, reporter)
+        wait_until(api.is_ready, client, container_id, settings.router_container, reporter)
         feed_router(client, api, reporter)
     return container_id
 

@@ -18,10 +18,12 @@ def setup(client: Docker, reporter: Reporter) -> None:
         build_image(client, reporter.progress)
 
 
-def list_versions(client: Docker, reporter: Reporter) -> Iterator[tuple[str, str]]:
+def list_versions(
+    client: Docker, reporter: Reporter, *, router: str = ROUTER_CONTAINER
+) -> Iterator[tuple[str, str]]:
     """Component and version: of its running container, else of the image that a launch would take."""
     has_image = find_image(client) != "missing"
-    for component, name in (("router", ROUTER_CONTAINER), ("plugin", PLUGIN_CONTAINER)):
+    for component, name in (("router", router), ("plugin", PLUGIN_CONTAINER)):
         found = lookup.find_our_container(client, name)
         if found is not None and found.version is not None and found.is_running:
             yield component, found.version

@@ -32,7 +32,7 @@ def stop(client: Docker, settings: Settings, reporter: Reporter) -> None:
     """Plugin, then router. Bridge, interfaces and addresses stay: local containers go on talking."""
     if settings.wants_plugin:
         stop_plugin(client, reporter)
-    stop_router(client, reporter)
+    stop_router(client, reporter, name=settings.router_container)
 
 
 def stop_plugin(client: Docker, reporter: Reporter) -> None:
@@ -56,9 +56,9 @@ def stop_plugin(client: Docker, reporter: Reporter) -> None:
     remove_dead_sockets()
 
 
-def stop_router(client: Docker, reporter: Reporter) -> None:
+def stop_router(client: Docker, reporter: Reporter, *, name: str = ROUTER_CONTAINER) -> None:
     """Stop and remove the router's container; what it has written down stays."""
-    found = _find_ours(client, ROUTER_CONTAINER)
+    found = _find_ours(client, name)
     if found is None or not found.is_running:
         reporter.notice("Weave is not running.")
     if found is not None:
@@ -70,7 +70,7 @@ def reset(client: Docker, settings: Settings, reporter: Reporter, *, force: bool
 
     force: do not hand the addresses of this host over to other hosts first.
     """
-    router = _find_ours(client, ROUTER_CONTAINER)
+    router = _find_ours(client, settings.router_container)
     # Both before anything is done: leaving cannot be undone.
     plugin = _find_ours(client, PLUGIN_CONTAINER) if settings.wants_plugin else None
     if not force:
@@ -82,7 +82,7 @@ def reset(client: Docker, settings: Settings, reporter: Reporter, *, force: bool
     if router is not None:
         _end(client, router, reporter)
     reporter.progress("removing volume, interfaces and firewall rules")
-    lifecycle.remove_volume(client)
+    lifecycle.remove_volume(client, settings.state_volume)
     tear_down()
 
 
@@ -144,7 +144,7 @@ def _dissolve_networks(client: Docker, reporter: Reporter) -> None:
 
 def _leave(client: Docker, router: OurContainer | None, settings: Settings, reporter: Reporter) -> None:
     if router is None:
-        if lifecycle.has_volume(client):
+        if lifecycle.has_volume(client, settings.state_volume):
             reporter.notice(
                 "The router is not running, so this host's addresses were not handed over to other hosts."
             )

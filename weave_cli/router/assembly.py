@@ -96,6 +96,7 @@ class Weaver:
                 mtu=options.mtu,
                 docker_bridge=options.docker_bridge,
                 control_address=options.http_address,
+                wants_vxlan=options.wants_fastdp,
                 clear_sources=None if options.password_file is None else options.trusted_subnets,
             ),
             rng=random.Random(self._uid + 1),
@@ -121,6 +122,11 @@ class Weaver:
         self._responder = self._make_responder()
         self._inquiries = self._make_inquiries()
         self._api = ApiServer(self, options.http_address)
+        self._teller = (
+            None
+            if options.status_address is None
+            else ApiServer(self, options.status_address, is_read_only=True)
+        )
         self._timer: asyncio.TimerHandle | None = None
         self._is_pumping = False
         self._pump_again = False
@@ -142,6 +148,8 @@ class Weaver:
             self._targets.recall(self._options.peers)
         await self.exposures.recall()
         await self._api.start()
+        if self._teller:
+            await self._teller.start()
         if not is_restart:
             # Before anything is changed on the host: the operator may have mistyped a peer.
             await self._targets.begin(self._options.peers)
@@ -165,6 +173,8 @@ class Weaver:
         if self.addresses:
             self.addresses.cancel_all()
         await self._api.stop()
+        if self._teller:
+            await self._teller.stop()
         # Before the connections: their end must not take the entries away that containers go on using.
         await self._dataplane.close()
         await self._transport.stop()

@@ -45,6 +45,8 @@ class Options:
     dns_listen: tuple[str, int] | None
     resolv_conf: str
     http_address: str
+    status_address: str | None
+    wants_fastdp: bool
     mtu: int | None
     docker_bridge: str
     state_directory: str
@@ -79,6 +81,8 @@ def parse_options(arguments: Sequence[str]) -> Options:
     add("--dns-listen-address", default="0.0.0.0:53", help="address and port of weaveDNS")
     add("--resolv-conf", default="/etc/resolv.conf", help="file that names the upstream resolvers")
     add("--http-addr", default=HTTP_ADDRESS, help="address and port of the HTTP API")
+    add("--status-addr", default="", help="address and port that only tells of the router")
+    add("--no-fastdp", action="store_true", help="all frames by overlay sleeve, none through the kernel")
     add(
         "--mtu",
         type=int,
@@ -118,6 +122,8 @@ def parse_options(arguments: Sequence[str]) -> Options:
         dns_listen=None if found.no_dns else _parse_endpoint(found.dns_listen_address),
         resolv_conf=found.resolv_conf,
         http_address="{}:{}".format(*_parse_endpoint(found.http_addr)),
+        status_address=("{}:{}".format(*_parse_endpoint(found.status_addr)) if found.status_addr else None),
+        wants_fastdp=not found.no_fastdp,
         mtu=found.mtu,
         docker_bridge=found.docker_bridge,
         state_directory=found.state_dir,

@@ -12,7 +12,7 @@ from weave_cli.containers.facts import OurContainer
 from weave_cli.doctor.checks.peers import PeerFacts
 from weave_cli.doctor.facts.peers import read_peers
 from weave_cli.errors import DockerProblem, RouterProblem
-from weave_cli.names import PLUGIN_CONTAINER, ROUTER_CONTAINER
+from weave_cli.names import PLUGIN_CONTAINER
 from weave_cli.reports import LocalConnection, Report
 from weave_cli.settings import Settings
 
@@ -54,7 +54,7 @@ def read_circumstances(settings: Settings) -> Circumstances:
     client, problem, router, plugin = None, None, None, None
     try:
         client = open_docker(settings)
-        router = lookup.find_our_container(client, ROUTER_CONTAINER)
+        router = lookup.find_our_container(client, settings.router_container)
         plugin = lookup.find_our_container(client, PLUGIN_CONTAINER)
     except DockerProblem as caught:
         client, problem = None, caught

@@ -15,7 +15,7 @@ from weave_cli.doctor.checks.plugin import PluginFacts, SocketFacts
 from weave_cli.doctor.facts.circumstances import Circumstances
 from weave_cli.images.builder import find_image
 from weave_cli.images.recipe import image_name
-from weave_cli.names import GLOBAL_DRIVER, MESH_DRIVER, PLUGIN_CONTAINER, ROUTER_CONTAINER
+from weave_cli.names import GLOBAL_DRIVER, MESH_DRIVER, PLUGIN_CONTAINER
 from weave_cli.operations.host_facts import find_interface_address
 from weave_cli.operations.plugin_sockets import DIRECTORY, find_socket_state, is_plugin_listening
 from weave_cli.reports import Ipam
@@ -60,7 +60,7 @@ def read_image(client: Docker, around: Circumstances) -> ImageFacts:
 
 def read_daemons(around: Circumstances) -> Iterator[DaemonFacts]:
     is_ready = around.report is not None and around.report["Ready"]
-    yield _read_daemon("router", ROUTER_CONTAINER, around.router, is_ready, True)
+    yield _read_daemon("router", around.settings.router_container, around.router, is_ready, True)
     wants_plugin = around.settings.wants_plugin
     yield _read_daemon("plugin", PLUGIN_CONTAINER, around.plugin, is_plugin_listening(), wants_plugin)
 

@@ -51,6 +51,12 @@ class RouterCalls:
             web.post("/forget", self.forget),
             web.delete("/peer", self.leave),
             web.get("/inquiry/{want}", self.inquire, allow_head=False),
+            *self.telling_routes(),
+        ]
+
+    def telling_routes(self) -> list[web.RouteDef]:
+        """Those that only tell."""
+        return [
             web.get("/report", self.report, allow_head=False),
             *(web.get(path, self.status, allow_head=False) for path in STATUS_PAGES),
         ]

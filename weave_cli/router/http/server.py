@@ -29,9 +29,12 @@ _LAST_ANSWERS_S: Final = 0.5
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def make_application(router: RouterService) -> web.Application:
-    """The API of a router; parts that are switched off have no paths."""
+def make_application(router: RouterService, *, is_read_only: bool = False) -> web.Application:
+    """The API of a router; parts that are switched off have no paths. is_read_only: it takes no orders."""
     application = web.Application(middlewares=[_answer_errors])
+    if is_read_only:
+        application.add_routes(RouterCalls(router).telling_routes())
+        return application
     application.add_routes(RouterCalls(router).routes())
     application.add_routes(ExposureCalls(router.exposures).routes())
     if router.addresses is not None:
@@ -63,15 +66,20 @@ async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamRe
 class ApiServer:
     """Listens for the command line and the plugin."""
 
-    def __init__(self, router: RouterService, address: str) -> None:
-        """address: `ip:port`."""
+    def __init__(self, router: RouterService, address: str, *, is_read_only: bool = False) -> None:
+        """address: `ip:port`. is_read_only: it only tells of the router, and takes no orders."""
         self._router = router
-        self._application = make_application(router)
+        self._is_read_only = is_read_only
+        self._application = make_application(router, is_read_only=is_read_only)
         self._host, _, port = address.rpartition(":")
         self._port = int(port)
         self._runner: web.AppRunner | None = None
         self._listener: asyncio.Server | None = None
         self._quick: set[QuickConnection] = set()
+
+    @property
+    def _variable(self) -> str:
+        return "WEAVE_STATUS_ADDR" if self._is_read_only else "WEAVE_HTTP_ADDR"
 
     @property
     def port(self) -> int:
@@ -99,9 +107,10 @@ class ApiServer:
             raise HostProblem(
                 f"cannot listen on {self._host}:{self._port} for the HTTP API: "
                 + (f"in use by {owner}" if owner else str(problem.strerror or problem)),
-                hint="Stop that program, or choose another address with WEAVE_HTTP_ADDR.",
+                hint=f"Stop that program, or choose another address with {self._variable}.",
             ) from problem
-        log.info("Listening for HTTP control messages on %s:%d", self._host, self._port)
+        what = "status requests" if self._is_read_only else "control messages"
+        log.info("Listening for HTTP %s on %s:%d", what, self._host, self._port)
 
     async def stop(self) -> None:
         if self._listener:
@@ -112,7 +121,7 @@ class ApiServer:
 
     def _make_protocol(self) -> asyncio.Protocol:
         assert self._runner is not None and self._runner.server is not None
-        if self._router.addresses is None:
+        if self._is_read_only or self._router.addresses is None:
             return self._runner.server()
         stamp = f"{INSTANCE_HEADER}: {self._router.instance}"
         return QuickConnection(self._router.addresses, stamp, self._runner.server, self._quick)

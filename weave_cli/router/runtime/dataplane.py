@@ -59,12 +59,14 @@ class _Connection:
         return f"{format_peer_name(self.neighbour.name)}({self.neighbour.nickname})"
 
 
+_SWITCHED_OFF: Final = "switched off on this host, by WEAVE_NO_FASTDP"
+
+
 class DataPlane:
     """All overlays of this router."""
 
-    overlays: Final = (VXLAN, SLEEVE)
-
     def __init__(self, settings: DataPlaneSettings, *, rng: random.Random) -> None:
+        self.overlays: Final = (VXLAN, SLEEVE) if settings.wants_vxlan else (SLEEVE,)
         self._settings = settings
         self.upkeep = HostUpkeep(make_wish(settings))
         self._connections: dict[int, _Connection] = {}
@@ -175,9 +177,11 @@ class DataPlane:
                 session_key=session_key,
                 vxlan_port=neighbour.udp_port,
             )
-        obstacle = find_obstacle(
-            neighbour, offered, own_port=own_port, is_sealed=session_key is not None
-        ) or self._connect_vxlan(neighbour)
+        obstacle: str | None = _SWITCHED_OFF
+        if VXLAN in self.overlays:
+            obstacle = find_obstacle(
+                neighbour, offered, own_port=own_port, is_sealed=session_key is not None
+            ) or self._connect_vxlan(neighbour)
         obstacles = {} if obstacle is None else {VXLAN: obstacle}
         tried = tuple(name for name in common if name not in obstacles)
         controls = ControlCodec(common, is_compatible=features.overlays is None)

@@ -30,6 +30,7 @@ class DataPlaneSettings:
     linger_s: float = LINGER_S
     control_address: str = HTTP_ADDRESS
     clear_sources: tuple[Cidr, ...] | None = None
+    wants_vxlan: bool = True
 
     def may_be_clear(self, address: str) -> bool:
         """May frames to and from the host with this IPv4 address travel in clear?"""
