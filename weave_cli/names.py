@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final, NewType
 
+from weave_cli import __version__
 from weave_cli.error_codes import Code
 from weave_cli.errors import UsageProblem
 
@@ -77,6 +78,11 @@ EXTERN_OWNER: Final = "weave:extern"
 ANONYMOUS_OWNER: Final = "_"
 
 _GROUP = re.compile(r"[0-9a-fA-F]{1,2}", re.ASCII)
+
+
+def image_name() -> str:
+    """Repository and tag of the image of this version."""
+    return f"{IMAGE_REPOSITORY}:{__version__}"
 
 
 def parse_peer_name(text: str) -> PeerName:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.lab.hosts import LabHost
 from tests.lab.matrix import every_engine
-from weave_cli.images.recipe import image_name
+from weave_cli.names import image_name
 
 _IMAGE = image_name()
 _IMPORTS = (

@@ -13,7 +13,7 @@ import pytest
 from tests.lab.asking import launch_joined
 from tests.lab.checks import until
 from tests.lab.hosts import LabHost
-from weave_cli.images.recipe import image_name
+from weave_cli.names import image_name
 
 Two = tuple[LabHost, LabHost]
 

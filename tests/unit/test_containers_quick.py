@@ -30,6 +30,8 @@ _ANSWERS = {
         '{"Id":"2222","Name":"/idle","State":{"Status":"exited","Pid":0},"Config":{},"HostConfig":{}}',
     ),
     "/containers/odd/json": (500, '{"message":"something odd"}'),
+    "/images/here:1.0/json": (200, '{"Id":"sha256:1"}'),
+    "/images/odd:1.0/json": (500, '{"message":"something odd"}'),
     "/containers/text/json": (200, "no JSON"),
 }
 
@@ -86,3 +88,10 @@ def test_what_goes_wrong_is_told(settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(DockerProblem, match="No such file or directory") as caught:
         quick.find_running(nowhere, "box")
     assert "Is the Docker daemon running?" in (caught.value.hint or "")
+
+
+def test_images_are_looked_for_by_name(settings: Settings) -> None:
+    assert quick.has_image(settings, "here:1.0")
+    assert not quick.has_image(settings, "gone:1.0")
+    with pytest.raises(DockerProblem, match="something odd"):
+        quick.has_image(settings, "odd:1.0")

@@ -18,7 +18,8 @@ from weave_cli.errors import DockerProblem
 from weave_cli.images import builder, recipe
 from weave_cli.images.builder import build_image, find_image, parse_import_answer, quote, restore_image
 from weave_cli.images.collect import FileTree
-from weave_cli.images.recipe import CONTENT_FILE, image_name
+from weave_cli.images.recipe import CONTENT_FILE
+from weave_cli.names import image_name
 
 
 @dataclass

@@ -14,9 +14,9 @@ from weave_cli.containers import quick
 from weave_cli.errors import DockerProblem
 from weave_cli.host import netns
 from weave_cli.host.interface_dump import Interface
-from weave_cli.operations import setup
+from weave_cli.operations import survey
 from weave_cli.operations.asking import explain_unreachable
-from weave_cli.operations.survey import list_attachments
+from weave_cli.operations.survey import list_attachments, list_versions
 from weave_cli.settings import read_settings
 
 pytestmark = pytest.mark.unit
@@ -88,16 +88,16 @@ def test_versions_come_from_running_containers_else_from_the_image(
     engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine.add_ours("weave").labels["works.weave"] = "0.0.9"
-    monkeypatch.setattr(setup, "find_image", lambda _: "current")
-    monkeypatch.setattr(setup, "__version__", "0.2.0")
-    assert list(setup.list_versions(engine.client, FakeReporter())) == [
+    monkeypatch.setattr(quick, "has_image", lambda *_: True)
+    monkeypatch.setattr(survey, "__version__", "0.2.0")
+    assert list(list_versions(read_settings({}), FakeReporter())) == [
         ("router", "0.0.9"),
         ("plugin", "0.2.0"),
     ]
 
 
 def test_missing_image_is_said_and_skipped(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(setup, "find_image", lambda _: "missing")
+    monkeypatch.setattr(quick, "has_image", lambda *_: False)
     reporter = FakeReporter()
-    assert list(setup.list_versions(engine.client, reporter)) == []
+    assert list(list_versions(read_settings({}), reporter)) == []
     assert len(reporter.notices) == 2

@@ -242,8 +242,7 @@ def test_bridge_type(
 
 
 def test_versions_that_are_not_there_are_null(monkeypatch: pytest.MonkeyPatch, capsys: Written) -> None:
-    monkeypatch.setattr("weave_cli.containers.client.open_docker", lambda _: None)
-    monkeypatch.setattr(setup_operation, "list_versions", lambda *_, **__: iter([("router", "1.0")]))
+    monkeypatch.setattr(survey, "list_versions", lambda *_: iter([("router", "1.0")]))
     data = _answer(["version"], capsys)["data"]
     assert (data["router"], data["plugin"]) == ("1.0", None) and data["script"]
 

@@ -63,14 +63,11 @@ def version() -> None:
     """Print the versions of script, router and plugin."""
     output, settings = get_output(), read_settings()
     output.show(f"weave script {__version__}")
-    from weave_cli.containers.client import open_docker
-    from weave_cli.operations.setup import list_versions
+    from weave_cli.operations.survey import list_versions
 
     versions: dict[str, str | None] = {"script": __version__, "router": None, "plugin": None}
     with Progress(output.tell) as progress:
-        for component, number in list_versions(
-            open_docker(settings), progress, router=settings.router_container
-        ):
+        for component, number in list_versions(settings, progress):
             versions[component] = number
             output.show(f"weave {component} {number}")
     output.answer("Versions", versions)

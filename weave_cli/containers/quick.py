@@ -51,6 +51,12 @@ def list_rows(settings: Settings, path: str) -> list[dict[str, Any]]:
     return rows
 
 
+def has_image(settings: Settings, name: str) -> bool:
+    """Does Docker have an image of that name?"""
+    status, answer = call(settings, "GET", f"/images/{quote(name, safe=':')}/json")
+    return status != 404 and _checked(status, answer) is not None
+
+
 def _find_facts(settings: Settings, name_or_id: str) -> dict[str, Any] | None:
     status, answer = call(settings, "GET", f"/containers/{quote(name_or_id, safe='')}/json")
     if status == 404:
@@ -61,5 +67,5 @@ def _find_facts(settings: Settings, name_or_id: str) -> dict[str, Any] | None:
 
 def _checked(status: int, answer: Any) -> Any:
     if status != 200:
-        raise DockerProblem(f"Docker refuses to tell of containers: {answer.get('message', status)}")
+        raise DockerProblem(f"Docker refuses to tell what it has: {answer.get('message', status)}")
     return answer

@@ -14,8 +14,9 @@ from weave_cli.containers.client import Docker, translated
 from weave_cli.error_codes import Code
 from weave_cli.errors import DockerProblem
 from weave_cli.images.collect import FileTree, collect_tree
-from weave_cli.images.recipe import CONTENT_FILE, CONTENT_LABEL, content_id, image_name, read_own_content
+from weave_cli.images.recipe import CONTENT_FILE, CONTENT_LABEL, content_id, read_own_content
 from weave_cli.images.tarball import tar_pieces
+from weave_cli.names import image_name
 
 ImageState = Literal["missing", "stale", "current"]
 

@@ -14,7 +14,6 @@ from typing import Final
 from weave_cli import __version__
 from weave_cli.images import installation
 from weave_cli.images.libraries import system_directories
-from weave_cli.names import IMAGE_REPOSITORY
 
 #: Label of an image: of what installation it was made.
 CONTENT_LABEL: Final = "works.weave.content"
@@ -22,11 +21,6 @@ CONTENT_LABEL: Final = "works.weave.content"
 RECIPE_VERSION: Final = 3
 #: In the image, holds what the label says: a command in a container of it is of the same installation.
 CONTENT_FILE: Final = "/weave/content"
-
-
-def image_name() -> str:
-    """Repository and tag of the image of this version."""
-    return f"{IMAGE_REPOSITORY}:{__version__}"
 
 
 def content_id() -> str:

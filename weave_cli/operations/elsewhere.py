@@ -13,8 +13,8 @@ from weave_cli.containers.engine_http import call
 from weave_cli.containers.errand import Errand
 from weave_cli.containers.helper import OnOutput, run_in_container, run_in_helper
 from weave_cli.errors import DockerProblem, HostProblem
-from weave_cli.images.recipe import CONTENT_LABEL, content_id, image_name
-from weave_cli.names import PLUGIN_CONTAINER
+from weave_cli.images.recipe import CONTENT_LABEL, content_id
+from weave_cli.names import PLUGIN_CONTAINER, image_name
 from weave_cli.operations.reporter import Reporter
 from weave_cli.settings import Settings
 

@@ -22,8 +22,7 @@ from weave_cli.containers.specs import (
 )
 from weave_cli.error_codes import Code
 from weave_cli.errors import UsageProblem
-from weave_cli.images.recipe import image_name
-from weave_cli.names import GLOBAL_DRIVER, MESH_DRIVER, MESH_NETWORK, PLUGIN_CONTAINER
+from weave_cli.names import GLOBAL_DRIVER, MESH_DRIVER, MESH_NETWORK, PLUGIN_CONTAINER, image_name
 from weave_cli.operations import preflight
 from weave_cli.operations.feeding import feed_router
 from weave_cli.operations.host_facts import read_host_facts

@@ -7,13 +7,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from weave_cli import __version__
 from weave_cli.addresses import Cidr
 from weave_cli.api.sync import RouterClient, RouterUnreachable
 from weave_cli.error_codes import Code
 from weave_cli.errors import RouterProblem, UsageProblem, WeaveError
-from weave_cli.names import BRIDGE, EXPOSE_OWNER
+from weave_cli.names import BRIDGE, EXPOSE_OWNER, PLUGIN_CONTAINER, image_name
 from weave_cli.operations.asking import ask_router, explain_unreachable
 from weave_cli.operations.plugin_sockets import is_plugin_listening
+from weave_cli.operations.reporter import Reporter
 from weave_cli.reports import Report
 from weave_cli.settings import Settings
 
@@ -116,6 +118,20 @@ def list_attachments(wanted: Sequence[str], settings: Settings) -> Iterator[Atta
         found = quick.find_running(settings, name)
         if found is not None and found.has_own_network:
             yield from _list_interfaces(found.pid, name)
+
+
+def list_versions(settings: Settings, reporter: Reporter) -> Iterator[tuple[str, str]]:
+    """Component and version: of its running container, else of the image that a launch would take."""
+    from weave_cli.containers import quick
+
+    for component, name in (("router", settings.router_container), ("plugin", PLUGIN_CONTAINER)):
+        found = quick.find_our_container(settings, name)
+        if found is not None and found.version is not None and found.is_running:
+            yield component, found.version
+        elif quick.has_image(settings, image_name()):
+            yield component, __version__
+        else:
+            reporter.notice(f"There is no image for the {component} yet: 'weave setup' makes it.")
 
 
 def _list_interfaces(pid: int | None, owner: str) -> Iterator[Attachment]:

@@ -14,8 +14,7 @@ from weave_cli.doctor.checks.image import ImageFacts
 from weave_cli.doctor.checks.plugin import PluginFacts, SocketFacts
 from weave_cli.doctor.facts.circumstances import Circumstances
 from weave_cli.images.builder import find_image
-from weave_cli.images.recipe import image_name
-from weave_cli.names import GLOBAL_DRIVER, MESH_DRIVER, PLUGIN_CONTAINER
+from weave_cli.names import GLOBAL_DRIVER, MESH_DRIVER, PLUGIN_CONTAINER, image_name
 from weave_cli.operations.host_facts import find_interface_address
 from weave_cli.operations.plugin_sockets import DIRECTORY, find_socket_state, is_plugin_listening
 from weave_cli.reports import Ipam
