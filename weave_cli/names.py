@@ -57,6 +57,9 @@ GLOBAL_DRIVER: Final = "weave"
 MESH_NETWORK: Final = "weave"
 PLUGIN_SOCKET_DIRECTORY: Final = "/run/docker/plugins"
 MULTICAST_OPTION: Final = "works.weave.multicast"
+ISOLATED_OPTION: Final = "works.weave.isolated"
+REALM_OPTION: Final = "works.weave.network"
+MTU_OPTION: Final = "com.docker.network.driver.mtu"
 
 # The character device that TAP devices are made through.
 TUN_CONTROL: Final = "/dev/net/tun"

@@ -19,6 +19,7 @@ from weave_cli.addresses import parse_cidr
 from weave_cli.errors import UsageProblem, WeaveError
 from weave_cli.host.rules import Exposure
 from weave_cli.names import PeerName
+from weave_cli.realms import Realm
 from weave_cli.reports import Report
 from weave_cli.router.http.roles import PeerAnswer
 from weave_cli.router.http.server import ApiServer
@@ -31,6 +32,7 @@ from weave_cli.router.overlay.mac_homes import MacHomes
 from weave_cli.router.runtime.addresses import AddressDesk
 from weave_cli.router.runtime.exposures import ExposureDesk
 from weave_cli.router.runtime.names import NameDesk
+from weave_cli.router.runtime.realm_desk import RealmDesk
 from weave_cli.router.runtime.reporting import ReportSources, make_report
 from weave_cli.router.runtime.resolver import resolve_targets
 from weave_cli.router.runtime.store import Store
@@ -43,6 +45,10 @@ _RANGE: Final = parse_cidr("10.32.0.0/12")
 _CONNECTION: Final = 1
 
 Ask = Callable[..., Coroutine[Any, Any, aiohttp.ClientResponse]]
+
+
+async def _nobody_follows(_realms: frozenset[Realm]) -> None:
+    """There is no data path."""
 
 
 class _Plane:
@@ -115,6 +121,7 @@ class ApiRouter:
         self.exposed: tuple[Exposure, ...] = ()
         """What the host was asked to have on its bridge."""
         self.exposures = ExposureDesk(self.store, self, self.pump)
+        self.realms = RealmDesk(US, 6784, lambda: 1450, _nobody_follows)
         self.server = ApiServer(self, "127.0.0.1:0")
 
     def meet(self, topology: bytes, *, nickname: str = "host2") -> None:

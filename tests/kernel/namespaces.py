@@ -154,14 +154,15 @@ class Host:
             rule = f"FORWARD -i h{here.number} -o h{there.number} -j DROP"
             self.underlay.run_in(self.underlay.router, f"iptables -w {how} {rule}")
 
-    def container(self) -> str:
-        """A namespace attached to the weave bridge; its address is 10.32.HOST.NUMBER/16, device `eth0`."""
+    def container(self, bridge: str = "weave") -> str:
+        """A namespace attached to the bridge; its address is 10.32.HOST.NUMBER/16, device `eth0`."""
         from weave_cli.host.veth import create_endpoint_veth
 
         self._containers += 1
         number = self._containers
         name = self.underlay.namespace(f"h{self.number}c{number}")
-        call_in(self.namespace, lambda: create_endpoint_veth(f"vethwl{number}", f"vethwg{number}"))
+        ends = f"vethwl{number}", f"vethwg{number}"
+        call_in(self.namespace, lambda: create_endpoint_veth(*ends, bridge=bridge))
         self.run(f"ip link set vethwg{number} netns {name} name eth0")
         self.underlay.run_in(name, f"ip addr add 10.32.{self.number}.{number}/16 dev eth0")
         self.underlay.run_in(name, "ip link set eth0 up")

@@ -16,7 +16,7 @@ from tests.kernel.test_overlay_switch import exchange, overlay_becomes, stream
 Launch = Callable[[Host], Plane]
 
 _BROADCAST = ("10.32.255.255", 5000)
-_ANNOUNCEMENT = b"\xff" * 6 + bytes.fromhex("0a00000000aa") + b"\x88\xb6" + bytes(46)
+_ANNOUNCEMENT = b"\xff" * 6 + bytes.fromhex("0a00000000aa") + b"\x90\x00" + bytes(46)
 
 
 class Mesh:

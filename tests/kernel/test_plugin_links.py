@@ -11,14 +11,32 @@ import pytest
 
 from tests.fakes.until import until
 from tests.kernel.namespaces import Host, Underlay, call_in
+from weave_cli.api.sync import RouterUnreachable
 from weave_cli.errors import HostProblem
 from weave_cli.plugin.boot import BootGrace
 from weave_cli.plugin.journal import Journal
 from weave_cli.plugin.links import BridgeLinks
+from weave_cli.plugin.options import NetworkFacts
+from weave_cli.realms import realm_of
 
 pytestmark = pytest.mark.kernel
 
 ENDPOINT = "0123456789abcdef" * 4
+
+
+class FakeRealms:
+    """A router that makes bridges at once, or is not there."""
+
+    def __init__(self, host: Host | None = None) -> None:
+        self._host = host
+        self.is_there = True
+
+    async def ensure_realm(self, key: str) -> None:
+        if not self.is_there:
+            raise RouterUnreachable("there is no router")
+        bridge = realm_of(key).bridge
+        if self._host is not None and bridge not in devices(self._host):
+            self._host.run(f"ip link add {bridge} mtu 1450 type bridge")
 
 
 def on_host(
@@ -27,12 +45,13 @@ def on_host(
     scenario: Callable[[BridgeLinks, Journal], Awaitable[None]],
     *,
     grace_s: float = 0,
+    realms: FakeRealms | None = None,
 ) -> None:
     """Run a scenario inside the host's namespace; pairs are cleared away at once, not after a while."""
 
     async def run() -> None:
         journal = Journal(str(path / "plugin.db"))
-        links = BridgeLinks(journal, BootGrace(grace_s=grace_s), patience_s=0)
+        links = BridgeLinks(journal, BootGrace(grace_s=grace_s), realms or FakeRealms(), patience_s=0)
         task = asyncio.create_task(links.run())
         try:
             async with asyncio.timeout(20):
@@ -154,3 +173,29 @@ def test_end_of_the_plugin_clears_away_what_still_waits(underlay: Underlay, tmp_
 
     on_host(host, tmp_path, scenario)
     assert devices(host) == {"lo", "eth0", "weave"}
+
+
+def test_pair_of_an_isolated_network_is_in_the_bridge_that_the_router_made(
+    underlay: Underlay, tmp_path: Path
+) -> None:
+    host = underlay.host()
+    host.run("ip link add weave mtu 1450 type bridge")
+    realms = FakeRealms(host)
+
+    async def scenario(links: BridgeLinks, journal: Journal) -> None:
+        journal.save_network("n1", NetworkFacts(driver="weave", realm="shop", mtu=1300))
+        journal.save_endpoint(ENDPOINT, "n1", "10.40.0.1/16")
+        realms.is_there = False
+        with pytest.raises(HostProblem, match="no router"):
+            await links.create(ENDPOINT, None)
+        realms.is_there = True
+        await links.create(ENDPOINT, None)
+        assert f"master {realm_of('shop').bridge}" in host.run("ip link show vethwl012345678")
+        assert "mtu 1300" in host.run("ip link show vethwg012345678")
+        realms.is_there = False  # what it made goes on serving
+        other = "f" * 64
+        journal.save_endpoint(other, "n1", "10.40.0.2/16")
+        await links.create(other, None)
+        assert f"master {realm_of('shop').bridge}" in host.run("ip link show vethwlfffffffff")
+
+    on_host(host, tmp_path, scenario, realms=realms)

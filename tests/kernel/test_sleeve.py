@@ -25,7 +25,7 @@ _IP_MTU_DISCOVER, _IP_PMTUDISC_DONT, _IP_PMTUDISC_DO, _IP_MTU = 10, 0, 2, 14
 _IP_RECVERR = 11
 _ETH_P_ALL = 3
 #: What the Ethernet type of frames made by these tests is.
-_OURS = b"\x88\xb6"
+_OURS = b"\x90\x00"
 
 
 @pytest.fixture

@@ -35,6 +35,7 @@ FLOORS: Mapping[str, int] = {
     "weave_cli.router.nameserver": 12,
     "weave_cli.router.overlay": 12,
     "weave_cli.router.inquiry": 13,
+    "weave_cli.router.networks": 12,
     "weave_cli.router.options": 13,
     # doors
     "weave_cli.host": 20,

@@ -59,6 +59,14 @@ def apply(listing: list[str], lines: list[str]) -> list[str]:
     return [*EMPTY, *own, *(f"-A {name} {rule}" for name, rules in chains.items() for rule in rules)]
 
 
+#: What comes from a realm stays there.
+REALMS = (
+    "-i weavebr-+ -o weavebr-+ -j ACCEPT",
+    "-i weavebr-+ -j DROP",
+    "-o weavebr-+ -j DROP",
+)
+
+
 def rules_of(listing: list[str], chain: str) -> list[str]:
     return [line.removeprefix(f"-A {chain} ") for line in listing if line.startswith(f"-A {chain} ")]
 
@@ -67,7 +75,11 @@ def test_from_nothing_to_all() -> None:
     after = apply(EMPTY, plan_repair(EMPTY, CHAINS))
     assert rules_of(after, "FORWARD") == ["-j WEAVE-FORWARD"]
     assert rules_of(after, "INPUT") == ["-j WEAVE-INPUT"]
-    assert rules_of(after, "WEAVE-FORWARD") == ["-i docker0 -o weave -j DROP", "-i weave -o weave -j ACCEPT"]
+    assert rules_of(after, "WEAVE-FORWARD") == [
+        "-i docker0 -o weave -j DROP",
+        "-i weave -o weave -j ACCEPT",
+        *REALMS,
+    ]
     assert plan_repair(after, CHAINS) == []
 
 
@@ -88,7 +100,7 @@ def test_questions_for_names_are_welcome_from_both_docker_bridges() -> None:
 
 def test_a_docker_that_uses_our_bridge_is_not_cut_off() -> None:
     forward, entering, _ = wanted_chains(FirewallFacts(docker_bridge="weave"))
-    assert forward.rules == ("-i weave -o weave -j ACCEPT",)
+    assert forward.rules == ("-i weave -o weave -j ACCEPT", *REALMS)
     assert len(set(entering.rules)) == len(entering.rules)
 
 
@@ -177,6 +189,7 @@ def test_exposed_subnets_are_let_through_and_translated() -> None:
     assert forward.rules == (
         "-i docker0 -o weave -j DROP",
         "-i weave -o weave -j ACCEPT",
+        *REALMS,
         "-d 10.2.1.0/24 -o weave -j ACCEPT",
         "-d 10.3.0.0/16 -o weave -j ACCEPT",
         "-i weave ! -o weave -j ACCEPT",

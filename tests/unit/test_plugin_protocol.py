@@ -62,20 +62,7 @@ def test_gateway_is_told_from_an_address() -> None:
     assert wish.address == parse_address("10.40.9.9")
 
 
-@pytest.mark.parametrize(
-    ("word", "is_on"),
-    [(None, False), ("", True), ("true", True), ("T", True), ("1", True), ("false", False), ("0", False)],
-)
-def test_multicast_option_is_a_go_boolean(word: str | None, is_on: bool) -> None:
-    assert protocol.parse_multicast(word) is is_on
-
-
-def test_multicast_option_refuses_other_words() -> None:
-    with pytest.raises(UsageProblem, match="invalid value of option"):
-        protocol.parse_multicast("yes")
-
-
-def test_network_wish_names_what_it_does_not_know() -> None:
+def test_network_wish_has_the_operators_options() -> None:
     wish = protocol.read_network_wish(
         {
             "NetworkID": "n1",
@@ -87,8 +74,7 @@ def test_network_wish_names_what_it_does_not_know() -> None:
             "IPv6Data": [],
         }
     )
-    assert wish.wants_multicast
-    assert wish.unknown_options == ("my.opt",)
+    assert wish.options == {"my.opt": "1", "works.weave.multicast": "true"}
     assert wish.address_spaces == ("LocalDefault",)
 
 

@@ -18,6 +18,7 @@ from weave_cli.addresses import parse_address, parse_cidr
 from weave_cli.api.aio import AsyncRouterClient
 from weave_cli.plugin.default_network import DefaultNetwork
 from weave_cli.plugin.journal import Journal
+from weave_cli.plugin.options import NetworkFacts
 from weave_cli.plugin.reconcile import Reconciler
 from weave_cli.plugin.releases import Releases
 
@@ -189,9 +190,11 @@ def test_options_of_networks_made_elsewhere_are_learnt(tmp_path: Path) -> None:
         kept.engine.add_network("far", "weave", options={"works.weave.multicast": ""})
         kept.engine.add_network("odd", "weave", options={"works.weave.multicast": "perhaps"})
         task = await started(kept.reconciler())
-        await until(lambda: kept.journal.find_multicast("odd") is not None)
-        assert kept.journal.find_multicast("far") is True
-        assert kept.journal.find_multicast("odd") is False
+        await until(lambda: kept.journal.find_network("odd") is not None)
+        assert kept.journal.find_network("far") == NetworkFacts(
+            driver="weave", has_multicast=True, realm="far"
+        )
+        assert kept.journal.find_network("odd") == NetworkFacts(driver="weave", realm="odd")
         task.cancel()
 
     keeping(tmp_path, scenario)

@@ -18,7 +18,6 @@ from weave_cli.plugin.server import DriverServer
 from weave_cli.plugin.wiring import Plugin
 from weave_cli.settings import read_settings
 
-NETWORK_ONLY = ["NetworkDriver"]
 BOTH = ["NetworkDriver", "IpamDriver"]
 
 
@@ -73,8 +72,8 @@ def test_mesh_driver_is_local_and_offers_addresses(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("info", "offered"),
     [
-        ({"ClusterStore": "etcd://10.0.0.1:2379"}, (NETWORK_ONLY, "global")),
-        ({"Swarm": {"LocalNodeState": "active"}}, (NETWORK_ONLY, "global")),
+        ({"ClusterStore": "etcd://10.0.0.1:2379"}, (BOTH, "global")),
+        ({"Swarm": {"LocalNodeState": "active"}}, (BOTH, "global")),
         ({"Swarm": {"LocalNodeState": "inactive"}}, (BOTH, "local")),
         ({}, (BOTH, "local")),
     ],
@@ -94,6 +93,6 @@ def test_docker_that_is_not_up_yet_has_not_changed_its_mind(tmp_path: Path) -> N
     door.is_away = True
     assert offers(door, tmp_path, make_global) == (BOTH, "local")
     door.is_away = False
-    assert offers(door, tmp_path, make_global) == (NETWORK_ONLY, "global")
+    assert offers(door, tmp_path, make_global) == (BOTH, "global")
     door.is_away = True
-    assert offers(door, tmp_path, make_global) == (NETWORK_ONLY, "global")
+    assert offers(door, tmp_path, make_global) == (BOTH, "global")

@@ -77,6 +77,18 @@ class Bridge:
         pass
 
 
+class RealmBridge(Bridge):
+    """That of a realm."""
+
+    def __init__(self, fd: int) -> None:
+        super().__init__()
+        self.fd = fd
+        self.is_open = True
+
+    def close(self) -> None:
+        self.is_open = False
+
+
 class Network:
     """Packets that wait, those that were sent, and what the kernel says to the next sending."""
 
@@ -110,13 +122,19 @@ class Host:
 
     def __init__(self, key: bytes | None = None) -> None:
         self.bridge, self.network, self.router = Bridge(), Network(), Router()
-        self.carrier = Carrier(US, self.bridge, self.network, self.router)
+        self.realms: dict[int, RealmBridge] = {}
+        self.carrier = Carrier(US, self.bridge, self.network, self.router, self.open_door)
         self.now = NOW
         self.tell(
             neighbour(1, A, ADDRESS_A, key=key),
             neighbour(2, B, ADDRESS_B),
             SetRoutes(unicast={A: A, B: B, C: B}, broadcast=(A, B)),
         )
+
+    def open_door(self, descriptor: int) -> RealmBridge:
+        """A realm's; bridges of realms are found by their descriptors."""
+        self.realms[descriptor] = RealmBridge(descriptor)
+        return self.realms[descriptor]
 
     def tell(self, *messages: ToProcess) -> None:
         for message in messages:

@@ -53,6 +53,8 @@ _FIELDS: dict[str, st.SearchStrategy[object]] = {
     "frame": st.binary() | st.integers(0, 65535).map(bytes),
     "reason": st.text(),
     "mac": MACS,
+    "vni": st.integers(0, 2**24 - 1),
+    "members": st.frozensets(PEERS),
 }
 
 MESSAGES: st.SearchStrategy[Message] = st.one_of(

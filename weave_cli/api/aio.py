@@ -158,6 +158,16 @@ class AsyncRouterClient:
             )
         return _parsed(_checked(answer).text.strip())
 
+    async def ensure_realm(self, key: str) -> None:
+        """Let this host have the isolated network of that key; waits for as long as the router waits."""
+        await self._succeed(endpoints.ensure_realm(key))
+
+    async def drop_realm(self, key: str) -> None:
+        """Take it from this host, unless containers use it; twice is no error."""
+        answer = await self.send(endpoints.drop_realm(key))
+        if answer.status != 404:
+            _checked(answer)
+
     async def add_name(self, container: str, address: int, fqdn: str) -> None:
         """Register a name; one outside the domain is ignored."""
         await self._succeed(endpoints.add_name(container, address, fqdn))

@@ -149,6 +149,16 @@ def hide(cidr: Cidr) -> Call:
     return Call(method="DELETE", path=_path("expose", *_parts(cidr)))
 
 
+def ensure_realm(key: str) -> Call:
+    """Make the devices of an isolated network; answers its bridge's name. Our router's alone."""
+    return Call(method="PUT", path=_path("realm", key), is_waiting=True)
+
+
+def drop_realm(key: str) -> Call:
+    """Take them away; 404 when there are none, or containers use them."""
+    return Call(method="DELETE", path=_path("realm", key))
+
+
 def add_name(container: str, address: int, fqdn: str, *, check_alive: bool = False) -> Call:
     """Register a name; one outside the domain is ignored."""
     form = [("fqdn", fqdn)]

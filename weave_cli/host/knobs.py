@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +29,6 @@ def sysctl_root() -> Path:
 
 def ensure_knobs(*, bridge: str = BRIDGE, vxlan: str = VXLAN_DEVICE, root: Path | None = None) -> list[str]:
     """Set what differs on bridge and VXLAN device; returns the refused ones, which only slow things down."""
-    base = root if root is not None else sysctl_root()
     wanted = {f"ipv4/neigh/{bridge}/{key}": value for key, value in NEIGHBOUR_KNOBS.items()}
     wanted[f"ipv6/conf/{bridge}/accept_ra"] = "0"
     # An address that is hidden does not take the others of its subnet along.
@@ -36,6 +36,12 @@ def ensure_knobs(*, bridge: str = BRIDGE, vxlan: str = VXLAN_DEVICE, root: Path 
     # These are only bridge ports: an address of their own would talk to all containers of all hosts.
     for port in (vxlan, TAP_DEVICE):
         wanted[f"ipv6/conf/{port}/disable_ipv6"] = "1"
+    return set_knobs(wanted, root=root)
+
+
+def set_knobs(wanted: Mapping[str, str], *, root: Path | None = None) -> list[str]:
+    """Set what differs; returns the names of the refused ones. Names are paths below /proc/sys/net."""
+    base = root if root is not None else sysctl_root()
     return [name for name, value in wanted.items() if not _ensure(base / name, value)]
 
 

@@ -23,6 +23,7 @@ from weave_cli.host.tap import ensure_tap_port
 from weave_cli.host.underlay import read_underlay_mtu
 from weave_cli.host.vxlan import ensure_vxlan
 from weave_cli.names import BRIDGE, TAP_DEVICE, VXLAN_DEVICE
+from weave_cli.realms import BRIDGE_PREFIX, TAP_PREFIX, VXLAN_PREFIX
 from weave_cli.router.overlay.device_macs import bridge_mac
 from weave_cli.router.overlay.vxlan import VXLAN_OVERHEAD
 
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 _OUR_PREFIXES: Final = ("vethwl", "vethwg", "vethwep", "vethweb")
 
 _OUR_DEVICES: Final = ((BRIDGE, "bridge"), (VXLAN_DEVICE, "vxlan"), (TAP_DEVICE, "tun"))
+
+_REALM_PREFIXES: Final = (BRIDGE_PREFIX, VXLAN_PREFIX, TAP_PREFIX)
 
 _LEAST_MTU: Final = 576
 _LARGEST_MTU: Final = 65535
@@ -120,7 +123,7 @@ def tear_down() -> list[str]:
     removed = []
     with open_netlink() as netlink:
         for link in list_links(netlink):
-            is_ours = (link.name, link.kind) in _OUR_DEVICES
+            is_ours = (link.name, link.kind) in _OUR_DEVICES or link.name.startswith(_REALM_PREFIXES)
             if is_ours or (link.kind == "veth" and link.name.startswith(_OUR_PREFIXES)):
                 if remove_link(netlink, link):
                     removed.append(link.name)

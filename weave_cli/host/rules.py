@@ -14,6 +14,7 @@ from typing import Final
 
 from weave_cli.addresses import Cidr
 from weave_cli.names import BRIDGE, DOCKER_BRIDGE, DOCKER_GATEWAY_BRIDGE, HTTP_ADDRESS, MESH_PORT
+from weave_cli.realms import BRIDGE_PREFIX
 
 DNS_PORT: Final = 53
 
@@ -80,6 +81,12 @@ def _forward_chain(facts: FirewallFacts) -> Chain:
     )
     # Where br_netfilter is loaded, frames between two ports of the bridge pass here; Docker's policy is DROP.
     rules.append(f"-i {facts.bridge} -o {facts.bridge} -j ACCEPT")
+    # Realms, too. The host has no route into one, so what comes from one and goes to one stays in its bridge.
+    rules += (
+        f"-i {BRIDGE_PREFIX}+ -o {BRIDGE_PREFIX}+ -j ACCEPT",
+        f"-i {BRIDGE_PREFIX}+ -j DROP",
+        f"-o {BRIDGE_PREFIX}+ -j DROP",
+    )
     subnets = dict.fromkeys(exposure.subnet for exposure in facts.exposures)
     rules += (f"-d {subnet} -o {facts.bridge} -j ACCEPT" for subnet in subnets)
     if subnets:
@@ -104,6 +111,8 @@ def _input_chain(facts: FirewallFacts) -> Chain:
             f"-i {inner} -p {protocol} -m {protocol} --dport {number} -j DROP"
             for protocol, number in _mesh_ports(facts.mesh_port)
         )
+    # Nothing of the host's is for containers of a realm.
+    rules.append(f"-i {BRIDGE_PREFIX}+ -j DROP")
     # Containers on plugin networks have their way out, and so their questions, through the gateway bridge.
     for inner in dict.fromkeys((facts.docker_bridge, facts.gateway_bridge)):
         rules += (

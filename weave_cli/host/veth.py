@@ -46,16 +46,19 @@ def create_endpoint_veth(
     *,
     bridge: str = BRIDGE,
     mac: str | None = None,
+    most_mtu: int | None = None,
     second_name: str | None = None,
 ) -> VethInfo:
     """Make a pair whose host end is up and in the bridge, and whose guest end waits, down, in this namespace.
 
     Pairs left over under these names are replaced. `mac` is that of the guest end, None for a random one.
-    `second_name`: the guest end is found by it too, except on kernels that know no such thing.
+    `most_mtu`: of the pair, in octets, if the bridge's is larger. `second_name`: the guest end is found by it
+    too, except on kernels that know no such thing.
     Raises HostProblem, and leaves nothing half-made behind, when the kernel refuses or the bridge is not
     there.
     """
     master, mtu = _read_bridge(bridge)
+    mtu = min(mtu, most_mtu or mtu)
     octets = _random_mac() if mac is None else bytes.fromhex(mac.replace(":", ""))
 
     def ask() -> int:

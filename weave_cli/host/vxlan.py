@@ -1,4 +1,4 @@
-"""The VXLAN device `weave-vxlan`, a port of the weave bridge. Knows no peer: entries are fdb's affair."""
+"""VXLAN devices, each a port of its bridge: `weave-vxlan`, and one for each realm. Know no peer: see fdb."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from weave_cli.errors import HostProblem
 from weave_cli.host.bridge import get_bridge
 from weave_cli.host.netlink import Link, explained, find_link, get_link, open_netlink, remove_link
 from weave_cli.names import BRIDGE, VXLAN_DEVICE
-from weave_cli.router.overlay.vxlan_header import VNI
+from weave_cli.realms import SHARED_VNI
 
 #: The kernel learns from whoever sends to the UDP port where an address is. A frame for an address that it
 #: has no room for goes to all peers, as one for an unknown address does.
@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 
 
 def ensure_vxlan(
-    mac: str, mtu: int, udp_port: int, *, name: str = VXLAN_DEVICE, bridge: str = BRIDGE
+    mac: str,
+    mtu: int,
+    udp_port: int,
+    *,
+    name: str = VXLAN_DEVICE,
+    bridge: str = BRIDGE,
+    vni: int = SHARED_VNI,
 ) -> Link:
     """The device with that MAC address, MTU and UDP port, up, an isolated port of the bridge.
 
@@ -31,11 +37,11 @@ def ensure_vxlan(
     with open_netlink() as netlink:
         master = get_bridge(netlink, bridge)
         old = find_link(netlink, name)
-        if old is not None and not _is_as_wanted(netlink, old, udp_port):
+        if old is not None and not _is_as_wanted(netlink, old, vni, udp_port):
             remove_link(netlink, old)
             old = None
         if old is None:
-            _create(netlink, name, mac, mtu, udp_port)
+            _create(netlink, name, mac, mtu, vni, udp_port)
         device = get_link(netlink, name)
         with explained(f"set up the VXLAN device {name}"):
             if device.mac != mac:
@@ -51,17 +57,17 @@ def ensure_vxlan(
         return get_link(netlink, name)
 
 
-def _is_as_wanted(netlink: IPRoute, link: Link, udp_port: int) -> bool:
+def _is_as_wanted(netlink: IPRoute, link: Link, vni: int, udp_port: int) -> bool:
     if link.kind != "vxlan":
         return False
     with explained(f"read the VXLAN device {link.name}"):
         (message,) = netlink.link("get", index=link.index)
     data: Any = message.get_attr("IFLA_LINKINFO").get_attr("IFLA_INFO_DATA")
     facts = tuple(data.get_attr(f"IFLA_VXLAN_{key}") for key in ("ID", "PORT", "LEARNING"))
-    return facts == (VNI, udp_port, 1)
+    return facts == (vni, udp_port, 1)
 
 
-def _create(netlink: IPRoute, name: str, mac: str, mtu: int, udp_port: int) -> None:
+def _create(netlink: IPRoute, name: str, mac: str, mtu: int, vni: int, udp_port: int) -> None:
     with explained(f"create the VXLAN device {name} on UDP port {udp_port}"):
         netlink.link(
             "add",
@@ -69,7 +75,7 @@ def _create(netlink: IPRoute, name: str, mac: str, mtu: int, udp_port: int) -> N
             kind="vxlan",
             address=mac,
             mtu=mtu,
-            vxlan_id=VNI,
+            vxlan_id=vni,
             vxlan_port=udp_port,
             vxlan_learning=1,
             vxlan_limit=_MOST_ENTRIES,

@@ -18,12 +18,14 @@ from typing import Any, Final
 
 from weave_cli.addresses import format_address
 from weave_cli.errors import StoreProblem
+from weave_cli.plugin.options import NetworkFacts
 from weave_cli.wal import reserve_log
 
 log = logging.getLogger(__name__)
 
 _SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS networks (id TEXT PRIMARY KEY, driver TEXT NOT NULL, multicast INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS networks (id TEXT PRIMARY KEY, driver TEXT NOT NULL, multicast INTEGER NOT NULL,
+    realm TEXT NOT NULL DEFAULT '', mtu INTEGER NOT NULL DEFAULT 0, is_guess INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS endpoints (
     id TEXT PRIMARY KEY, network TEXT NOT NULL, address TEXT NOT NULL,
     sandbox TEXT NOT NULL DEFAULT '', has_route INTEGER NOT NULL DEFAULT 0,
@@ -36,6 +38,8 @@ CREATE TABLE IF NOT EXISTS names (
     PRIMARY KEY (container, address, fqdn)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
+
+_FACTS: Final = "driver, multicast, realm, mtu, is_guess"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,20 +71,39 @@ class Journal:
     def close(self) -> None:
         self._database.close()
 
-    def save_network(self, network_id: str, driver: str, *, has_multicast: bool) -> None:
+    def save_network(self, network_id: str, facts: NetworkFacts) -> None:
         self._write(
-            "INSERT OR REPLACE INTO networks VALUES (?, ?, ?)",
-            (network_id, driver, has_multicast),
+            "INSERT OR REPLACE INTO networks (id, driver, multicast, realm, mtu, is_guess)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (network_id, facts.driver, facts.has_multicast, facts.realm, facts.mtu, facts.is_guess),
             is_durable=True,
         )
 
     def remove_network(self, network_id: str) -> None:
         self._write("DELETE FROM networks WHERE id = ?", (network_id,))
 
-    def find_multicast(self, network_id: str) -> bool | None:
-        """Is multicast on in that network; None: never heard of it."""
-        row = self._row("SELECT multicast FROM networks WHERE id = ?", (network_id,))
-        return None if row is None else bool(row[0])
+    def find_network(self, network_id: str) -> NetworkFacts | None:
+        """None: never heard of it."""
+        row = self._row(f"SELECT {_FACTS} FROM networks WHERE id = ?", (network_id,))
+        return None if row is None else _facts_of(row)
+
+    def find_network_of(self, endpoint_id: str) -> NetworkFacts | None:
+        """The network of an endpoint, if both are in the books."""
+        query = (
+            f"SELECT {_FACTS} FROM networks JOIN endpoints ON networks.id = network WHERE endpoints.id = ?"
+        )
+        row = self._row(query, (endpoint_id,))
+        return None if row is None else _facts_of(row)
+
+    def list_networks(self) -> list[tuple[str, NetworkFacts]]:
+        rows = self._rows(f"SELECT networks.id, {_FACTS} FROM networks ORDER BY id", ())
+        return [(network_id, _facts_of(tuple(rest))) for network_id, *rest in rows]
+
+    def has_endpoints(self, network_id: str) -> bool:
+        """Is there one that Docker has not done with?"""
+        return (
+            self._row("SELECT 1 FROM endpoints WHERE NOT is_gone AND network = ?", (network_id,)) is not None
+        )
 
     def save_endpoint(self, endpoint_id: str, network_id: str, address: str) -> None:
         self._write(
@@ -201,11 +224,31 @@ def _open(path: str) -> sqlite3.Connection:
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
         database.executescript(_SCHEMA)
+        _complete(database)
         reserve_log(database, path)
     except BaseException:
         database.close()
         raise
     return database
+
+
+def _complete(database: sqlite3.Connection) -> None:
+    """Add what the journal of an earlier version lacks: its networks are parts of the shared one."""
+    present = {row[1] for row in database.execute("PRAGMA table_info(networks)")}
+    for column in (
+        "realm TEXT NOT NULL DEFAULT ''",
+        "mtu INTEGER NOT NULL DEFAULT 0",
+        "is_guess INTEGER NOT NULL DEFAULT 0",
+    ):
+        if column.split()[0] not in present:
+            database.execute(f"ALTER TABLE networks ADD COLUMN {column}")
+
+
+def _facts_of(row: tuple[Any, ...]) -> NetworkFacts:
+    driver, multicast, realm, mtu, is_guess = row
+    return NetworkFacts(
+        driver=driver, has_multicast=bool(multicast), realm=realm, mtu=mtu, is_guess=bool(is_guess)
+    )
 
 
 def _put_aside(path: str) -> None:

@@ -16,14 +16,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Final, Protocol
 
+from weave_cli.api.sync import RouterUnreachable
 from weave_cli.errors import HostProblem, StoreProblem
 from weave_cli.host.bridge import BridgeAbsent
 from weave_cli.host.veth import create_endpoint_veth, delete_link, is_link_present, list_links
+from weave_cli.names import BRIDGE
 from weave_cli.plugin.boot import BootGrace
 from weave_cli.plugin.journal import Journal
+from weave_cli.plugin.options import NetworkFacts
 from weave_cli.plugin.protocol import guest_link, guest_second_name, host_link
+from weave_cli.realms import realm_of
 
 log = logging.getLogger(__name__)
 
@@ -32,10 +36,20 @@ _PATIENCE_S: Final = 1.0
 _LAST_CLEARING_S: Final = 2.0
 
 
+class RealmMaker(Protocol):
+    """Who makes the bridges of isolated networks: the router."""
+
+    async def ensure_realm(self, key: str) -> None:
+        """The realm has a bridge on this host; raises RouterProblem, RouterUnreachable without a router."""
+
+
 class BridgeLinks:
     """Endpoints as veth pairs on the weave bridge (network.EndpointLinks)."""
 
-    def __init__(self, journal: Journal, boot: BootGrace, *, patience_s: float = _PATIENCE_S) -> None:
+    def __init__(
+        self, journal: Journal, boot: BootGrace, realms: RealmMaker, *, patience_s: float = _PATIENCE_S
+    ) -> None:
+        self._realms = realms
         self._journal = journal
         self._boot = boot
         self._patience_s = patience_s
@@ -45,10 +59,24 @@ class BridgeLinks:
 
     async def create(self, endpoint_id: str, mac: str | None) -> str:
         """Raises HostProblem when the bridge is not there or the kernel refuses."""
+        facts = self._journal.find_network_of(endpoint_id)
+        return await self._boot.wait_out(lambda: self._create(endpoint_id, mac, facts), BridgeAbsent)
+
+    async def _create(self, endpoint_id: str, mac: str | None, facts: NetworkFacts | None) -> str:
+        bridge, mtu = BRIDGE, 0 if facts is None else facts.mtu
+        if facts is not None and facts.realm:
+            bridge = realm_of(facts.realm).bridge
+            await self._ensure_realm(facts.realm, bridge)
         loop = asyncio.get_running_loop()
-        return await self._boot.wait_out(
-            lambda: loop.run_in_executor(self._thread, _create, endpoint_id, mac), BridgeAbsent
-        )
+        return await loop.run_in_executor(self._thread, _create, endpoint_id, mac, bridge, mtu)
+
+    async def _ensure_realm(self, key: str, bridge: str) -> None:
+        """Without a router what is there goes on serving, as the shared bridge does."""
+        try:
+            await self._realms.ensure_realm(key)
+        except RouterUnreachable as problem:
+            if not is_link_present(bridge):
+                raise BridgeAbsent(f"{problem.message} It makes the bridge of this network.") from problem
 
     async def find_guest(self, endpoint_id: str) -> str:
         """Raises HostProblem when the pair is gone and cannot be made again.
@@ -104,11 +132,13 @@ def _warm_up() -> None:
     list_links("vethwl")
 
 
-def _create(endpoint_id: str, mac: str | None) -> str:
+def _create(endpoint_id: str, mac: str | None, bridge: str, mtu: int) -> str:
     made = create_endpoint_veth(
         host_link(endpoint_id),
         guest_link(endpoint_id),
+        bridge=bridge,
         mac=mac,
+        most_mtu=mtu or None,
         second_name=guest_second_name(endpoint_id),
     )
     return made.mac

@@ -1,4 +1,6 @@
-"""The network driver: endpoints are veth pairs on the weave bridge. Knows no socket and asks Docker nothing.
+"""The network driver: endpoints are veth pairs on the weave bridge, or on their own network's.
+
+Knows no socket and asks Docker nothing.
 
 Docker neither repeats CreateNetwork nor forgives: networks that we never heard of are served, what is gone
 already is deleted with success (specification plugin, sections 4 and 8).
@@ -13,6 +15,7 @@ from typing import Any, Final, Protocol
 from weave_cli.errors import WeaveError
 from weave_cli.plugin import protocol
 from weave_cli.plugin.journal import Journal
+from weave_cli.plugin.options import guess_facts, read_facts, unknown_options
 from weave_cli.plugin.protocol import Reply
 from weave_cli.plugin.server import Call
 
@@ -46,8 +49,16 @@ class NetworkDriver:
         *,
         is_global: bool,
         wants_multicast_route: bool,
+        on_stranger: Callable[[], None] = lambda: None,
+        on_deleted: Callable[[str], None] = lambda key: None,
     ) -> None:
-        """name: the driver's; is_global: Docker is to share our networks between hosts."""
+        """name: the driver's; is_global: Docker is to share our networks between hosts.
+
+        on_stranger: is called when a container comes to a network that we never heard of; on_deleted: with
+        the key of the realm, when an isolated network was removed.
+        """
+        self._on_deleted = on_deleted
+        self._on_stranger = on_stranger
         self._name = name
         self._links = links
         self._journal = journal
@@ -86,8 +97,9 @@ class NetworkDriver:
 
     async def create_network(self, body: Mapping[str, Any]) -> Reply:
         wish = protocol.read_network_wish(body)
-        if wish.unknown_options:
-            log.warning("network %s: unknown options %s", wish.network_id, ", ".join(wish.unknown_options))
+        facts = read_facts(self._name, wish.network_id, wish.options)
+        if unknown := unknown_options(wish.options):
+            log.warning("network %s: unknown options %s", wish.network_id, ", ".join(unknown))
         if not self._is_global and _DOCKERS_OWN_SPACES.intersection(wish.address_spaces):
             log.warning(
                 "network %s takes its addresses from Docker, which may give the same ones out on other hosts:"
@@ -95,15 +107,23 @@ class NetworkDriver:
                 wish.network_id,
                 self._name,
             )
-        self._journal.save_network(wish.network_id, self._name, has_multicast=wish.wants_multicast)
+        self._journal.save_network(wish.network_id, facts)
         return {}
 
     async def delete_network(self, body: Mapping[str, Any]) -> Reply:
-        self._journal.remove_network(protocol.read_network_id(body))
+        network_id = protocol.read_network_id(body)
+        facts = self._journal.find_network(network_id)
+        self._journal.remove_network(network_id)
+        if facts is not None and facts.realm:
+            self._on_deleted(facts.realm)
         return {}
 
     async def create_endpoint(self, body: Mapping[str, Any]) -> Reply:
         wish = protocol.read_endpoint_wish(body)
+        if self._journal.find_network(wish.network_id) is None:
+            # Made on another host; what its options are, is asked meanwhile.
+            self._journal.save_network(wish.network_id, guess_facts(self._name, wish.network_id))
+            self._on_stranger()
         self._journal.save_endpoint(wish.endpoint_id, wish.network_id, wish.address)
         try:
             mac = await self._links.create(wish.endpoint_id, wish.mac)
@@ -122,10 +142,12 @@ class NetworkDriver:
 
     async def join(self, body: Mapping[str, Any]) -> Reply:
         joining = protocol.read_joining(body)
+        facts = self._journal.find_network(joining.network_id)
         # Two networks that both bring the route could not be attached to one container.
         has_route = (
             self._wants_multicast_route
-            and bool(self._journal.find_multicast(joining.network_id))
+            and facts is not None
+            and facts.has_multicast
             and not self._journal.has_route(joining.sandbox, besides=joining.endpoint_id)
         )
         self._journal.save_join(joining.endpoint_id, joining.sandbox, has_route=has_route)
@@ -144,11 +166,10 @@ async def _agree(_body: Mapping[str, Any]) -> Reply:
     return {}
 
 
-def activation(*, has_address_driver: bool) -> Callable[[Mapping[str, Any]], Awaitable[Reply]]:
+def activation() -> Callable[[Mapping[str, Any]], Awaitable[Reply]]:
     """The call with which Docker asks what a socket offers."""
-    offers = ["NetworkDriver", "IpamDriver"] if has_address_driver else ["NetworkDriver"]
 
     async def activate(_body: Mapping[str, Any]) -> Reply:
-        return {"Implements": offers}
+        return {"Implements": ["NetworkDriver", "IpamDriver"]}
 
     return activate

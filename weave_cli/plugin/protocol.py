@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from weave_cli.addresses import Cidr, format_address, parse_address, parse_cidr, parse_subnet
 from weave_cli.errors import UsageProblem, WeaveError
-from weave_cli.names import MULTICAST_OPTION
 
 Body = Mapping[str, Any]
 Reply = dict[str, Any]
@@ -29,9 +28,6 @@ _GENERIC: Final = "com.docker.network.generic"
 _GATEWAY: Final = "com.docker.network.gateway"
 _ADDRESS_TYPE: Final = "RequestAddressType"
 _CONNECTED_ROUTE: Final = 1
-
-_TRUE: Final = frozenset({"", "1", "t", "T", "TRUE", "true", "True"})
-_FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 
 _ENDPOINT_DIGITS: Final = 9
 #: Docker's are 64 hex digits. Devices are called after them, and in a name the kernel makes a number of `%d`.
@@ -84,8 +80,8 @@ class NetworkWish:
     """CreateNetwork: `{"NetworkID":..,"Options":{..generic..},"IPv4Data":[{"AddressSpace":..}]}`."""
 
     network_id: str
-    wants_multicast: bool
-    unknown_options: tuple[str, ...]
+    options: Mapping[str, object]
+    """Those of the operator, see plugin.options; not looked at here."""
     address_spaces: tuple[str, ...]
 
 
@@ -144,26 +140,14 @@ def parse_pool_id(text: str) -> Pool | None:
 
 
 def read_network_wish(body: Body) -> NetworkWish:
-    """Raises UsageProblem for a multicast option that is neither true nor false."""
     options = _object(_object(body, "Options"), _GENERIC)
-    word = options.get(MULTICAST_OPTION)
     rows = body.get("IPv4Data")
     data = [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
     return NetworkWish(
         network_id=_required(body, "NetworkID"),
-        wants_multicast=parse_multicast(word if isinstance(word, str) else None),
-        unknown_options=tuple(sorted(key for key in options if key != MULTICAST_OPTION)),
+        options=dict(options),
         address_spaces=tuple(_text(row, "AddressSpace") for row in data),
     )
-
-
-def parse_multicast(word: str | None) -> bool:
-    """The network option `works.weave.multicast`: absent is off, empty is on."""
-    if word is None or word in _FALSE:
-        return False
-    if word in _TRUE:
-        return True
-    raise UsageProblem(f"invalid value of option {MULTICAST_OPTION}: {word!r}", hint="Use true or false.")
 
 
 def read_endpoint_wish(body: Body) -> EndpointWish:

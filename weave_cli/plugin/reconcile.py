@@ -9,17 +9,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from weave_cli.addresses import Cidr, format_address
 from weave_cli.api.aio import AsyncRouterClient
 from weave_cli.errors import DockerProblem, RouterProblem, StoreProblem, UsageProblem
-from weave_cli.names import MULTICAST_OPTION
 from weave_cli.plugin.docker_door import DockerDoor
 from weave_cli.plugin.journal import Held, Journal
 from weave_cli.plugin.network import EndpointLinks
-from weave_cli.plugin.protocol import parse_multicast
+from weave_cli.plugin.options import guess_facts, read_facts
 from weave_cli.plugin.releases import Releases
 
 if TYPE_CHECKING:
@@ -117,12 +116,21 @@ class Reconciler:
     def _learn(self, networks: Collection[DriverNetwork]) -> None:
         """Networks that were made on another host, or before our journal, have options too."""
         for network in networks:
-            if network.driver in self._drivers and self._journal.find_multicast(network.id) is None:
-                try:
-                    has_multicast = parse_multicast(network.options.get(MULTICAST_OPTION))
-                except UsageProblem:
-                    has_multicast = False
-                self._journal.save_network(network.id, network.driver, has_multicast=has_multicast)
+            known = self._journal.find_network(network.id)
+            if network.driver not in self._drivers or (known is not None and not known.is_guess):
+                continue
+            try:
+                facts = read_facts(network.driver, network.id, network.options)
+            except UsageProblem as problem:
+                log.warning("network %s: %s", network.name, problem)
+                facts = replace(guess_facts(network.driver, network.id), is_guess=False)
+            if known is not None and known.realm != facts.realm and self._journal.has_endpoints(network.id):
+                log.warning(
+                    "network %s was made with options that we did not know when its first container came:"
+                    " restart its containers of this host",
+                    network.name,
+                )
+            self._journal.save_network(network.id, facts)
 
     async def _claim_again(self, held: Held) -> None:
         """The router has lost it, and a container lives at it."""

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from weave_cli.api.aio import AsyncRouterClient
-from weave_cli.errors import DockerProblem
+from weave_cli.errors import DockerProblem, RouterProblem
 from weave_cli.names import GLOBAL_DRIVER, MESH_DRIVER
 from weave_cli.plugin.boot import BootGrace
 from weave_cli.plugin.deaths import DeadOwners
@@ -35,6 +35,8 @@ DRIVERS: Final = (MESH_DRIVER, GLOBAL_DRIVER)
 #: In the journal: does the engine share networks between hosts?
 _SHARING_FACT: Final = "engine shares networks"
 _ENGINE_LIMIT_S: Final = 1.0
+#: Seconds after the end of a network: devices of containers that left it are there for one second more.
+_CLEARING_DELAY_S: Final = 3.0
 
 
 class Plugin:
@@ -49,11 +51,12 @@ class Plugin:
         self._docker = DockerDoor(settings)
         self._router = AsyncRouterClient(http_address)
         boot = BootGrace()
-        self._links = BridgeLinks(self._journal, boot)
+        self._links = BridgeLinks(self._journal, boot, self._router)
         self._releases = Releases(self._router, self._journal)
         self._addresses = AddressDriver(self._router, self._journal, self._releases, boot)
         self._pulse = RouterPulse(self._router)
         self._subscribed = asyncio.Event()
+        self._clearings: set[asyncio.Task[None]] = set()
         self._watcher = NameWatcher(self._docker, self._router, self._pulse, self._journal, DRIVERS)
         self._deaths = DeadOwners(self._docker, self._router)
         self._reconciler = Reconciler(
@@ -65,6 +68,8 @@ class Plugin:
         await self._docker.load()
 
     async def close(self) -> None:
+        for clearing in self._clearings:
+            clearing.cancel()
         await self._links.close()
         await self._addresses.close()
         await self._releases.close()
@@ -98,8 +103,8 @@ class Plugin:
     async def make_global_server(self, path: str) -> DriverServer:
         """Driver `weave`: networks that Docker shares between hosts, with Docker's own addresses.
 
-        Where the engine cannot share (no swarm, no cluster store), Docker's allocator would give the same
-        addresses out on each host: there the driver is a local one that offers our allocator.
+        Where the engine cannot share (no swarm, no cluster store) the driver is a local one: Docker's
+        allocator would give the same addresses out on each host. Our allocator is there in either case.
         """
         is_global = await self._shares_networks()
         if not is_global:
@@ -118,10 +123,24 @@ class Plugin:
             self._journal,
             is_global=is_global,
             wants_multicast_route=self._wants_multicast_route,
+            on_stranger=self._reconciler.wake,
+            on_deleted=self._clear_realm,
         )
-        addresses = {} if is_global else self._addresses.calls()
-        activate = {"Plugin.Activate": activation(has_address_driver=not is_global)}
-        return DriverServer(path, {**activate, **driver.calls(), **addresses})
+        activate = {"Plugin.Activate": activation()}
+        return DriverServer(path, {**activate, **driver.calls(), **self._addresses.calls()})
+
+    def _clear_realm(self, key: str) -> None:
+        """In a while, when the devices of its containers are gone; else the router does it later."""
+        task = asyncio.get_running_loop().create_task(self._drop_realm(key))
+        self._clearings.add(task)
+        task.add_done_callback(self._clearings.discard)
+
+    async def _drop_realm(self, key: str) -> None:
+        await asyncio.sleep(_CLEARING_DELAY_S)
+        try:
+            await self._router.drop_realm(key)
+        except RouterProblem as problem:
+            log.info("the devices of network %s stay for now: %s", key, problem)
 
     async def _follow_events(self) -> None:
         def on_subscribed() -> None:

@@ -31,6 +31,8 @@ from weave_cli.router.ipam.shapes import CHANNEL as ADDRESS_CHANNEL
 from weave_cli.router.mesh.node import MeshNode
 from weave_cli.router.nameserver.registry import CHANNEL as NAME_CHANNEL
 from weave_cli.router.nameserver.registry import NameRegistry
+from weave_cli.router.networks.channel import CHANNEL as NETWORK_CHANNEL
+from weave_cli.router.networks.channel import NetworkChannel
 from weave_cli.router.options import Options
 from weave_cli.router.runtime.addresses import AddressDesk
 from weave_cli.router.runtime.dataplane import DataPlane
@@ -114,6 +116,7 @@ class Weaver:
         self._runner.transport = self._transport
         self._allocator = self._make_allocator()
         self._registry = self._make_registry()
+        self._networks = self._make_networks()
         self.addresses = (
             AddressDesk(self._allocator, _clock, self._pump_for_caller) if self._allocator else None
         )
@@ -121,6 +124,7 @@ class Weaver:
         self.exposures = ExposureDesk(self._store, self._dataplane.upkeep, self._pump_for_caller)
         self._responder = self._make_responder()
         self._inquiries = self._make_inquiries()
+        self.realms = self._dataplane.realms
         self._api = ApiServer(self, options.http_address)
         self._teller = (
             None
@@ -298,6 +302,7 @@ class Weaver:
             self._allocator.peers_forgotten(forgotten)
         if self._registry:
             self._registry.peers_forgotten(forgotten, _clock())
+        self._networks.peers_forgotten(forgotten)
 
     # What it is made of
 
@@ -366,6 +371,20 @@ class Weaver:
         )
         allocator.attach(self._node.open_channel(ADDRESS_CHANNEL, allocator))
         return allocator
+
+    def _make_networks(self) -> NetworkChannel:
+        plane = self._dataplane
+        networks = NetworkChannel(
+            self._name, self._node, on_change=lambda: plane.set_realm_members(networks.members())
+        )
+        networks.attach(self._node.open_channel(NETWORK_CHANNEL, networks))
+
+        def announce(vnis: frozenset[int]) -> None:
+            networks.set_ours(vnis, _clock())
+            self._pump()
+
+        plane.report_realms_to(announce)
+        return networks
 
     def _make_registry(self) -> NameRegistry | None:
         if self._options.dns_listen is None:

@@ -16,7 +16,13 @@ from weave_cli.addresses import Address, Cidr, format_address, parse_address, pa
 from weave_cli.errors import RouterProblem, UsageProblem, WeaveError
 from weave_cli.reports import Report
 from weave_cli.router.http import status_text
-from weave_cli.router.http.roles import AddressService, ExposureService, NameService, RouterService
+from weave_cli.router.http.roles import (
+    AddressService,
+    ExposureService,
+    NameService,
+    RealmService,
+    RouterService,
+)
 from weave_cli.router.http.template import TemplateRunError, render_template
 from weave_cli.router.http.template_syntax import TemplateSyntaxError
 
@@ -140,6 +146,22 @@ class ExposureCalls:
         except WeaveError as problem:
             return text_answer(f"unable to hide: {problem.message}\n", status=500)
         return web.Response(status=204)
+
+
+class RealmCalls:
+    """Isolated networks: calls of ours, which the plugin makes."""
+
+    def __init__(self, realms: RealmService) -> None:
+        self._realms = realms
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.put("/realm/{key}", self.ensure), web.delete("/realm/{key}", self.drop)]
+
+    async def ensure(self, request: web.Request) -> web.Response:
+        return text_answer((await self._realms.ensure(request.match_info["key"])).bridge)
+
+    async def drop(self, request: web.Request) -> web.Response:
+        return web.Response(status=204 if await self._realms.drop(request.match_info["key"]) else 404)
 
 
 class AddressCalls:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from weave_cli.addresses import Address, Cidr
 from weave_cli.names import PeerName
+from weave_cli.realms import Realm
 from weave_cli.reports import Report
 
 
@@ -78,6 +79,16 @@ class PeerAnswer:
     content: Mapping[str, Any] | None
 
 
+class RealmService(Protocol):
+    """Isolated networks on this host. Refusals are WeaveErrors."""
+
+    async def ensure(self, key: str) -> Realm:
+        """The realm of that key, with its devices; waits until these can be made."""
+
+    async def drop(self, key: str) -> bool:
+        """Take the devices away unless a container uses them; were they taken away?"""
+
+
 class RouterService(Protocol):
     """The whole router, as the API sees it."""
 
@@ -93,6 +104,8 @@ class RouterService(Protocol):
     def names(self) -> NameService | None: ...
     @property
     def exposures(self) -> ExposureService: ...
+    @property
+    def realms(self) -> RealmService: ...
     def report(self) -> Report: ...
     async def connect(self, peers: Sequence[str], *, replace: bool) -> Sequence[str]:
         """Add targets; the problems, one line for each peer that could not be added."""

@@ -14,7 +14,14 @@ from aiohttp import web
 
 from weave_cli.errors import HostProblem, WeaveError
 from weave_cli.host.listeners import find_listener
-from weave_cli.router.http.calls import AddressCalls, ExposureCalls, NameCalls, RouterCalls, text_answer
+from weave_cli.router.http.calls import (
+    AddressCalls,
+    ExposureCalls,
+    NameCalls,
+    RealmCalls,
+    RouterCalls,
+    text_answer,
+)
 from weave_cli.router.http.quick import QuickConnection
 from weave_cli.router.http.roles import RouterService
 
@@ -37,6 +44,7 @@ def make_application(router: RouterService, *, is_read_only: bool = False) -> we
         return application
     application.add_routes(RouterCalls(router).routes())
     application.add_routes(ExposureCalls(router.exposures).routes())
+    application.add_routes(RealmCalls(router.realms).routes())
     if router.addresses is not None:
         application.add_routes(AddressCalls(router.addresses).routes())
     if router.names is not None:

@@ -32,6 +32,12 @@ def heartbeat_mac(name: PeerName) -> str:
     return _derive(b"weave heartbeat ", name)
 
 
+def realm_macs(name: PeerName, vni: int) -> tuple[str, str]:
+    """The addresses of a realm's bridge and of its VXLAN device; nobody sends to them."""
+    number = vni.to_bytes(3, "big")
+    return _derive(b"weave realm bridge " + number, name), _derive(b"weave realm vxlan " + number, name)
+
+
 @lru_cache(maxsize=1024)
 def _derive(label: bytes, name: PeerName) -> str:
     """A locally administered unicast address."""

@@ -101,6 +101,11 @@ class ForwardingPlan:
             heard=frozenset(heartbeat_mac(one.name) for one in self._neighbours.values()),
         )
 
+    def wanted_in_realms(self) -> Forwarding:
+        """What each realm's device shall have. There nobody passes anything on: no neighbour is a relay."""
+        carried = self._carried_addresses()
+        return Forwarding(entries=frozenset(FdbEntry(FLOOD_MAC, one) for one in carried), carried=carried)
+
     def _carried_addresses(self) -> frozenset[str]:
         ours = {self._neighbours[conn_id].address for conn_id in self._carried}
         return frozenset(ours | {entry.address for entry in self._inherited if entry.mac in _MARKS})

@@ -25,6 +25,11 @@ from weave_cli.router.overlay.roles import Carriage
 _LINK_LOCAL: Final = bytes.fromhex("0180c20000")
 
 
+def is_for_next_bridge(destination: bytes) -> bool:
+    """Frames to that MAC address travel no further than one bridge."""
+    return destination[:5] == _LINK_LOCAL and destination[5] < 16
+
+
 @dataclass(frozen=True, slots=True)
 class Copy:
     """A frame to send to the neighbour `next_hop`, from one peer to another."""
@@ -95,7 +100,7 @@ class FrameSwitch:
         """A frame from our bridge with these MAC addresses (section 5.2)."""
         if not self._macs.see_captured(source, now):
             return Verdict(why_dropped="echo of a frame from another peer")
-        if destination[:5] == _LINK_LOCAL and destination[5] < 16:
+        if is_for_next_bridge(destination):
             return Verdict(why_dropped="for the next bridge only")
         peer = self._macs.find(destination)
         if peer is None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from weave_cli.errors import HostProblem
 from weave_cli.host.network import HostNetwork
 from weave_cli.names import UNKNOWN_PEER, PeerName, format_peer_name
+from weave_cli.realms import Realm
 from weave_cli.router.overlay.controls import ControlCodec
 from weave_cli.router.overlay.mac_homes import MacHomes
 from weave_cli.router.overlay.roles import (
@@ -35,6 +36,7 @@ from weave_cli.router.overlay.vxlan import PORT_FEATURE, VXLAN, find_obstacle, r
 from weave_cli.router.runtime.host_upkeep import HostUpkeep
 from weave_cli.router.runtime.kernel_carriage import KernelCarriage
 from weave_cli.router.runtime.plane_settings import DataPlaneSettings, make_wish
+from weave_cli.router.runtime.realm_desk import RealmDesk
 from weave_cli.router.runtime.sleeve_paths import BroadcastRoutes, SleevePaths
 from weave_cli.router.runtime.tasks import Tasks
 from weave_cli.router.runtime.vxlan_paths import VxlanPaths
@@ -86,11 +88,13 @@ class DataPlane:
             may_inherit=settings.may_be_clear,
             tell=self._sleeve.set_carriage,
         )
+        self.realms = RealmDesk(settings.name, settings.vxlan_port, lambda: self.mtu, self._follow_realms)
         self._tasks = Tasks("the data path could not do its work")
-        self._keeper: asyncio.Task[None] | None = None
+        self._keepers: tuple[asyncio.Task[None], ...] = ()
         self._on_established: Callable[[int], None] = lambda conn_id: None
         self._on_failed: Callable[[int, str], None] = lambda conn_id, reason: None
         self._send_control: Callable[[int, int, bytes], None] = lambda conn_id, tag, payload: None
+        self._on_realms: Callable[[frozenset[int]], None] = lambda vnis: None
 
     def report_to(
         self,
@@ -103,6 +107,14 @@ class DataPlane:
         self._on_established = on_established
         self._on_failed = on_failed
         self._send_control = send_control
+
+    def report_realms_to(self, on_realms: Callable[[frozenset[int]], None]) -> None:
+        """Who is told the numbers of the realms that this host has, after each change."""
+        self._on_realms = on_realms
+
+    def set_realm_members(self, members: Mapping[int, frozenset[PeerName]]) -> None:
+        """Which other peers have which realms, by number."""
+        self._sleeve.realms.set_members(members)
 
     def features(self) -> Mapping[str, str]:
         """Keys to add to the features that we announce, beside the names in `overlays`."""
@@ -128,12 +140,16 @@ class DataPlane:
         await self._kernel.open()
         self._vxlan.open()
         await self._sleeve.open(self.mtu)
-        self._keeper = self._tasks.begin(self.upkeep.keep_up(self._resume))
+        await self.realms.open()
+        self._keepers = (
+            self._tasks.begin(self.upkeep.keep_up(self._resume)),
+            self._tasks.begin(self.realms.keep_up()),
+        )
 
     async def close(self) -> None:
         """Let go of sockets and timers; kernel devices, entries and rules stay, containers go on talking."""
-        if self._keeper is not None:
-            self._keeper.cancel()
+        for keeper in self._keepers:
+            keeper.cancel()
         self._connections.clear()
         await self._tasks.ended()
         self._vxlan.close()
@@ -326,6 +342,11 @@ class DataPlane:
 
     def _fail(self, conn_id: int, reason: str) -> None:
         asyncio.get_running_loop().call_soon(self._on_failed, conn_id, reason)
+
+    async def _follow_realms(self, realms: frozenset[Realm]) -> None:
+        await self._kernel.set_realm_devices(frozenset(realm.vxlan for realm in realms))
+        await self._sleeve.realms.set_realms(realms, self.mtu)
+        self._on_realms(frozenset(realm.vni for realm in realms))
 
     def _paths(self, overlay: str) -> VxlanPaths | SleevePaths:
         return self._vxlan if overlay == VXLAN else self._sleeve

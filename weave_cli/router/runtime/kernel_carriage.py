@@ -6,15 +6,19 @@ Whoever carries the rest is told by `tell(conn_id, carriage)`. Netlink is spoken
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
+from weave_cli.errors import HostProblem
 from weave_cli.host.fdb import read_fdb, reconcile_fdb
 from weave_cli.names import PeerName
-from weave_cli.router.overlay.forwarding import ForwardingPlan
+from weave_cli.router.overlay.forwarding import Forwarding, ForwardingPlan
 from weave_cli.router.overlay.roles import Carriage, Neighbour
 from weave_cli.router.runtime.tasks import Tasks
+
+log = logging.getLogger(__name__)
 
 #: Seconds after which what the kernel learned is looked at again: a neighbour switches over a moment later
 #: than we do, and what it sends meanwhile teaches our kernel the way that does not work.
@@ -41,6 +45,7 @@ class KernelCarriage:
         self._plan = ForwardingPlan()
         self._neighbours: dict[int, Neighbour] = {}
         self._told: dict[int, Carriage] = {}
+        self._realm_devices: frozenset[str] = frozenset()
         self._tasks = Tasks("cannot change what the VXLAN device carries")
         self._delayed: set[asyncio.Task[None]] = set()
         #: Who speaks to the kernel, and the one turn that waits for the end of it.
@@ -105,6 +110,11 @@ class KernelCarriage:
         if self._plan.wanted() != before:
             self._soon()
 
+    async def set_realm_devices(self, devices: frozenset[str]) -> None:
+        """These VXLAN devices carry, each for its realm, to whomever the shared one carries."""
+        self._realm_devices = devices
+        await self.apply()
+
     def at(self, address: str) -> Carriage:
         """What is carried to that address."""
         return self._plan.carriage(address)
@@ -134,8 +144,11 @@ class KernelCarriage:
         aim = self._aim()
         for conn_id, carriage in aim.items():
             self._tell_if_new(conn_id, min(carriage, self._told.get(conn_id, Carriage.NOTHING)))
-        wanted = self._plan.wanted()
-        await asyncio.get_running_loop().run_in_executor(self._thread, reconcile_fdb, wanted)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._thread, reconcile_fdb, self._plan.wanted())
+        if self._realm_devices:
+            in_realms = self._plan.wanted_in_realms()
+            await loop.run_in_executor(self._thread, _reconcile_realms, self._realm_devices, in_realms)
         for conn_id, carriage in self._aim().items():
             # What is wanted by now has an `apply` of its own.
             self._tell_if_new(conn_id, min(carriage, aim.get(conn_id, Carriage.NOTHING)))
@@ -160,3 +173,12 @@ class KernelCarriage:
         await asyncio.sleep(delay_s)
         change()
         await self.apply()
+
+
+def _reconcile_realms(devices: frozenset[str], wanted: Forwarding) -> None:
+    """One that somebody removed must not be in the way of the others: who looks after them makes it anew."""
+    for device in sorted(devices):
+        try:
+            reconcile_fdb(wanted, device=device)
+        except (HostProblem, OSError) as problem:
+            log.warning("%s", problem)

@@ -20,6 +20,7 @@ from weave_cli.router.overlay.roles import Carriage, Failed, Neighbour
 from weave_cli.router.overlay.sleeve import LinkChanged, SleeveConnection, SleeveLink, SpecialReady
 from weave_cli.router.runtime.driver import Driver, loop_time
 from weave_cli.router.runtime.sleeve_process import SleeveProcess
+from weave_cli.router.runtime.sleeve_realms import SleeveRealms
 from weave_cli.router.runtime.tap_port import TapPort
 from weave_cli.router.sleeve.messages import (
     BroadcastWanted,
@@ -72,6 +73,7 @@ class SleevePaths:
         self.process = SleeveProcess(
             us, on_start=self._tell_everything, on_message=self._hear, on_end=self._lose_process
         )
+        self.realms = SleeveRealms(self.process)
 
     async def prepare(self) -> None:
         """Take the UDP port and make the TAP device. Raises HostProblem naming what is in the way."""
@@ -99,6 +101,7 @@ class SleevePaths:
         for conn_id in list(self._paths):
             self.release(conn_id)
         await self.process.stop()
+        self.realms.close()
         self.tap.close()
         if self._udp is not None:
             self._udp.close()
@@ -172,6 +175,7 @@ class SleevePaths:
         paths = (path for path in self._paths.values() if path.told.name == name)
         is_carried = any(path.told.carriage is not Carriage.NOTHING for path in paths)
         self.tap.apply(self._homes.carry(name, is_carried))
+        self.realms.carry(name, is_carried)
 
     def _tell(self, path: _Path, told: SetNeighbour) -> None:
         path.told = told
@@ -181,9 +185,11 @@ class SleevePaths:
         self.process.send(self._routes)
         for path in self._paths.values():
             self.process.send(path.told)
+        self.realms.tell_everything()
 
     def _lose_process(self, reason: str) -> None:
         self.tap.apply(self._homes.clear())
+        self.realms.lose_process()
         for conn_id, path in list(self._paths.items()):
             if path.told.session_key is not None:
                 # Its counters died with it, and a key must not be used from number 0 twice.
@@ -204,6 +210,8 @@ class SleevePaths:
                     path.forwarder.on_refusal(reason)
             case BroadcastWanted(source=source):
                 self.process.send(SetBroadcast(source=source, next_hops=self._broadcast(source)))
+            case MacLearned() | MacForgotten() if message.vni:
+                self.realms.hear(message)
             case MacLearned(mac=mac, peer=peer):
                 self.tap.apply(self._homes.learned(mac, peer, time.time()))
             case MacForgotten(mac=mac):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 import sys
 from collections import deque
@@ -56,7 +57,7 @@ class SleeveProcess:
         self._on_end = on_end
         self._process: asyncio.subprocess.Process | None = None
         self._control: socket.socket | None = None
-        self._waiting: deque[bytes] = deque()
+        self._waiting: deque[tuple[bytes, int | None]] = deque()
         self._keeper: asyncio.Task[None] | None = None
 
     @property
@@ -88,14 +89,15 @@ class SleeveProcess:
                 process.kill()
             await process.wait()
 
-    def send(self, message: ToProcess) -> None:
-        """Tell it; in order, as soon as it reads."""
+    def send(self, message: ToProcess, descriptor: int | None = None) -> None:
+        """Tell it; in order, as soon as it reads. It gets a copy of the descriptor."""
         if self._control is None:
             return
         packet = encode_message(message)
-        if not self._waiting and self._try_send(packet):
+        if not self._waiting and self._try_send(packet, descriptor):
             return
-        self._waiting.append(packet)
+        # The caller may let go of it before it is sent.
+        self._waiting.append((packet, None if descriptor is None else os.dup(descriptor)))
         if len(self._waiting) == 1:
             asyncio.get_running_loop().add_writer(self._control, self._on_writable)
         elif len(self._waiting) > _MOST_WAITING and self._process is not None:
@@ -168,16 +170,21 @@ class SleeveProcess:
 
     def _on_writable(self) -> None:
         assert self._control is not None
-        while self._waiting and self._try_send(self._waiting[0]):
-            self._waiting.popleft()
+        while self._waiting and self._try_send(*self._waiting[0]):
+            _, descriptor = self._waiting.popleft()
+            if descriptor is not None:
+                os.close(descriptor)
         if not self._waiting:
             asyncio.get_running_loop().remove_writer(self._control)
 
-    def _try_send(self, packet: bytes) -> bool:
+    def _try_send(self, packet: bytes, descriptor: int | None) -> bool:
         """False when it has to wait."""
         assert self._control is not None
         try:
-            self._control.send(packet)
+            if descriptor is None:
+                self._control.send(packet)
+            else:
+                socket.send_fds(self._control, [packet], [descriptor])
         except BlockingIOError:
             return False
         except OSError as problem:
@@ -192,4 +199,7 @@ class SleeveProcess:
             loop.remove_writer(self._control)
             self._control.close()
             self._control = None
+        for _, descriptor in self._waiting:
+            if descriptor is not None:
+                os.close(descriptor)
         self._waiting.clear()

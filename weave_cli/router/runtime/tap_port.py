@@ -9,6 +9,7 @@ import os
 from weave_cli.errors import HostProblem
 from weave_cli.host.tap import ensure_tap_port, open_tap
 from weave_cli.host.tap_entries import TapEntries
+from weave_cli.names import BRIDGE, TAP_DEVICE
 from weave_cli.router.overlay.mac_homes import MacChange, MacHomes
 
 log = logging.getLogger(__name__)
@@ -17,8 +18,10 @@ log = logging.getLogger(__name__)
 class TapPort:
     """The device's file descriptor, which the sleeve process inherits, and the bridge's entries of it."""
 
-    def __init__(self, homes: MacHomes) -> None:
+    def __init__(self, homes: MacHomes, *, name: str = TAP_DEVICE, bridge: str = BRIDGE) -> None:
         self._homes = homes
+        self._name = name
+        self._bridge = bridge
         self._descriptor: int | None = None
         self._entries: TapEntries | None = None
 
@@ -31,13 +34,13 @@ class TapPort:
     async def open(self) -> None:
         """Make the device, anew if somebody removed it. Raises HostProblem."""
         self._let_go()
-        self._descriptor = await asyncio.to_thread(open_tap)
+        self._descriptor = await asyncio.to_thread(open_tap, name=self._name)
 
     async def attach(self, mtu: int) -> None:
         """Make it a port of the bridge; the entries of an earlier port are gone. Raises HostProblem."""
-        port = await asyncio.to_thread(ensure_tap_port, mtu)
+        port = await asyncio.to_thread(ensure_tap_port, mtu, name=self._name, bridge=self._bridge)
         if port is None:
-            raise HostProblem("the TAP device was removed while it was being set up")
+            raise HostProblem(f"the TAP device {self._name} was removed while it was being set up")
         if self._entries is not None:
             self._entries.close()
         self._entries = TapEntries(port.index)

@@ -7,7 +7,7 @@ the frame switch are kept for a second, by addresses: most frames cost a look in
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -15,6 +15,7 @@ from weave_cli.errors import RemoteProtocolError
 from weave_cli.names import PeerName, pack_peer_name, unpack_peer_name
 from weave_cli.router.overlay.frame_switch import BroadcastMissing, Copy, FrameSwitch, Verdict
 from weave_cli.router.overlay.macs import MacFound, MacLost
+from weave_cli.router.overlay.realm_frames import ETHERTYPE as REALM_ETHERTYPE
 from weave_cli.router.overlay.sleeve_packets import (
     ETHERNET_HEADER_LEN,
     FRAME_HEADER_LEN,
@@ -26,6 +27,7 @@ from weave_cli.router.sleeve.links import Link
 from weave_cli.router.sleeve.messages import (
     BroadcastWanted,
     ForgetNeighbour,
+    ForgetRealm,
     MacForgotten,
     MacLearned,
     Message,
@@ -34,12 +36,14 @@ from weave_cli.router.sleeve.messages import (
     SendSpecial,
     SetBroadcast,
     SetNeighbour,
+    SetRealm,
     SetRoutes,
     SpecialReceived,
     ToRouter,
     UdpAddress,
 )
 from weave_cli.router.sleeve.packet_socket import Received, Refusal
+from weave_cli.router.sleeve.realms import RealmDoor, RealmPorts
 
 #: Frames or packets that are read from one source before another has its turn. What the kernel joined is
 #: taken whole, so it may be some more.
@@ -99,7 +103,15 @@ class _Plan:
 class Carrier:
     """All state of the sleeve process."""
 
-    def __init__(self, us: PeerName, tap: FrameDoor, packets: PacketDoor, outbox: MessageDoor) -> None:
+    def __init__(
+        self,
+        us: PeerName,
+        tap: FrameDoor,
+        packets: PacketDoor,
+        outbox: MessageDoor,
+        open_door: Callable[[int], RealmDoor],
+    ) -> None:
+        """open_door: makes the door to a realm's bridge of the descriptor of its TAP device."""
         self._us = us
         self._packed_us = pack_peer_name(us)
         self._tap = tap
@@ -108,6 +120,7 @@ class Carrier:
         self._switch = FrameSwitch(us)
         self._links: dict[int, Link] = {}
         self._by_name: dict[bytes, Link] = {}
+        self._unicast: Mapping[PeerName, PeerName] = {}
         self._captured: dict[bytes, _Plan] = {}
         self._received: dict[bytes, _Plan] = {}
         self._busy: set[Link] = set()
@@ -115,15 +128,27 @@ class Carrier:
         self._drops = DropCounter()
         self._refused_at: dict[int, float] = {}
         self._next_tick: float | None = None
+        self.realms = RealmPorts(
+            us,
+            open_door=open_door,
+            find_link=self._find_link,
+            note_busy=self._busy.add,
+            drops=self._drops,
+        )
 
-    def obey(self, message: Message, now: float) -> None:
-        """What the router says."""
+    def obey(self, message: Message, now: float, descriptor: int | None = None) -> None:
+        """What the router says, and the descriptor that came with it."""
         match message:
+            case SetRealm():
+                self.realms.set_realm(message, descriptor)
+            case ForgetRealm(vni=vni):
+                self.realms.forget(vni)
             case SetNeighbour():
                 self._set_neighbour(message)
             case ForgetNeighbour(conn_id=conn_id):
                 self._forget_neighbour(conn_id)
             case SetRoutes(unicast=unicast, broadcast=broadcast):
+                self._unicast = unicast
                 self._switch.set_routes(unicast, broadcast)
                 self._forget_verdicts()
                 self._release_held(now)
@@ -147,6 +172,9 @@ class Carrier:
                 frame = read()
             except BlockingIOError:
                 break
+            if frame[12:14] == REALM_ETHERTYPE:
+                self._drops.count("a frame that a container marked as a realm's", now)
+                continue
             plan = plans.get(frame[:12])
             if plan is None:
                 plan = self._plan_captured(frame, now)
@@ -174,6 +202,7 @@ class Carrier:
             taken += max(1, len(octets) // size)
             for start in range(0, len(octets), size):
                 self._take_packet(octets[start : start + size], received, now)
+        self.realms.flush(now)
         try:
             self._tap.flush()
         except OSError as problem:
@@ -201,13 +230,15 @@ class Carrier:
                     self._outbox.put(MacForgotten(mac=mac))
                 case BroadcastMissing(source=source):
                     self._outbox.put(BroadcastWanted(source=source))
+        for message in self.realms.take_events():
+            self._outbox.put(message)
         if self._next_tick is None and not self._drops.is_quiet:
             self._next_tick = now + VERDICT_LIFETIME_S
 
     def next_wake(self) -> float | None:
         """When on_wake wants to be called."""
         wakes = [wake for wake in (self._next_tick, self._switch.next_wake()) if wake is not None]
-        return min(wakes, default=None)
+        return min((*wakes, *self.realms.wakes()), default=None)
 
     def on_wake(self, now: float) -> None:
         """Time passed: verdicts are made anew, old MAC addresses go, drops are summed up."""
@@ -216,6 +247,13 @@ class Carrier:
             self._drops.summarise(now)
             self._next_tick = None if self._drops.is_quiet else now + VERDICT_LIFETIME_S
         self._switch.on_wake(now)
+        self.realms.on_wake(now)
+
+    def _find_link(self, peer: PeerName) -> Link | None:
+        """The link to the next hop for that peer."""
+        hop = self._unicast.get(peer)
+        link = None if hop is None else self._by_name.get(pack_peer_name(hop))
+        return link if link is not None and link.address is not None else None
 
     def _set_neighbour(self, told: SetNeighbour) -> None:
         link = self._links.get(told.conn_id)
@@ -237,7 +275,9 @@ class Carrier:
         self._follow_vxlan()
 
     def _follow_vxlan(self) -> None:
-        self._switch.set_carriage({link.name: link.carriage for link in self._by_name.values()})
+        carriage = {link.name: link.carriage for link in self._by_name.values()}
+        self._switch.set_carriage(carriage)
+        self.realms.set_carriage(carriage)
         self._forget_verdicts()
 
     def _forget_verdicts(self) -> None:
@@ -273,6 +313,10 @@ class Carrier:
             if stop > end:
                 raise RemoteProtocolError(f"frame of {stop - start} octets, {end - start} left")
             frame = frames[start:stop]
+            if frame[12:14] == REALM_ETHERTYPE:
+                self.realms.receive(frames[at : at + 12], frame, now, is_sure=is_sure)
+                at = stop
+                continue
             key = link.packed_name + frames[at : at + 12] + frame[:12]
             plan = plans.get(key)
             if plan is None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from weave_cli.names import pack_peer_name
 from weave_cli.router.overlay.frame_fitting import Fitted, fit_frame
 from weave_cli.router.overlay.ip_fragments import IPV4_ETHERTYPE
+from weave_cli.router.overlay.realm_frames import MARK_LEN, mark_frame
 from weave_cli.router.overlay.sleeve_packets import (
     ETHERNET_HEADER_LEN,
     FRAME_HEADER_LEN,
@@ -126,6 +127,16 @@ class Link:
         stream = self.with_df if fitted.dont_fragment else self.without_df
         for one in fitted.frames:
             if not stream.add(peers, one):
+                return Fitted(why_dropped="larger than a packet may be")
+        return fitted
+
+    def add_marked(self, peers: bytes, mark: bytes, frame: bytes, *, is_flooded: bool) -> Fitted:
+        """The same for a frame of a realm, which travels with that mark in it."""
+        mtu = self.mtu - MARK_LEN
+        fitted = fit_frame(frame, mtu=mtu, fragments_pass=self.fragments_pass, is_flooded=is_flooded)
+        stream = self.with_df if fitted.dont_fragment else self.without_df
+        for one in fitted.frames:
+            if not stream.add(peers, mark_frame(one, mark)):
                 return Fitted(why_dropped="larger than a packet may be")
         return fitted
 

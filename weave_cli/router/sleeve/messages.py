@@ -27,6 +27,10 @@ What the router says:
     SetRoutes        the tables after a change; answers to BroadcastWanted that were given before are void
     SetBroadcast     the answer to BroadcastWanted (specification mesh, 13.3)
     SendSpecial      a special frame of SleeveConnection, to be sent now
+    SetRealm         a realm of this host, and the peers that have it, too. The first time the packet carries
+                     the descriptor of its TAP device, which is of the same kind as `tap`; another descriptor
+                     later replaces that
+    ForgetRealm      this host has it no more; unknown ones are ignored
 
 What the process says:
 
@@ -35,7 +39,7 @@ What the process says:
                      each number, and again after the next SetNeighbour
     SendRefused      the kernel refused to send for another reason (no route to host, a firewall)
     BroadcastWanted  frames of `source` wait for its next hops; asked once until the next SetRoutes
-    MacLearned       this MAC is at that peer, not at us; again when it moves
+    MacLearned       this MAC is at that peer, not at us; again when it moves. `vni` 0: in the shared network
     MacForgotten     it expired, moved to us, or its peer is gone
 
 A peer that SetRoutes does not reach is unknown: frames from or for it are dropped, its MACs forgotten.
@@ -67,7 +71,9 @@ _CONNECTION: Final = struct.Struct(">BQ")
 _SPECIAL: Final = struct.Struct(">BQB6sI")
 _PATH_MTU: Final = struct.Struct(">BQI")
 _PEER: Final = struct.Struct(">B6s")
-_MAC: Final = struct.Struct(">B6s6s")
+_MAC: Final = struct.Struct(">B6s6sI")
+_LOST_MAC: Final = struct.Struct(">B6sI")
+_REALM: Final = struct.Struct(">BI")
 
 # Bits of SetNeighbour
 _IS_SEALED: Final = 1
@@ -130,6 +136,21 @@ class SendSpecial:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SetRealm:
+    """A realm by its number, and the peers that get its frames, without us."""
+
+    vni: int
+    members: frozenset[PeerName]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForgetRealm:
+    """This host has the realm no more."""
+
+    vni: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SpecialReceived:
     """A special frame arrived from this UDP address."""
 
@@ -167,6 +188,7 @@ class MacLearned:
 
     mac: bytes
     peer: PeerName
+    vni: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,9 +196,10 @@ class MacForgotten:
     """The MAC address is behind no other peer any more, as far as we know."""
 
     mac: bytes
+    vni: int = 0
 
 
-ToProcess = SetNeighbour | ForgetNeighbour | SetRoutes | SetBroadcast | SendSpecial
+ToProcess = SetNeighbour | ForgetNeighbour | SetRoutes | SetBroadcast | SendSpecial | SetRealm | ForgetRealm
 ToRouter = SpecialReceived | PathMtuFound | SendRefused | BroadcastWanted | MacLearned | MacForgotten
 Message = ToProcess | ToRouter
 
@@ -203,10 +226,14 @@ def encode_message(message: Message) -> bytes:
             return _CONNECTION.pack(8, conn_id) + reason.encode()
         case BroadcastWanted(source=source):
             return _PEER.pack(9, pack_peer_name(source))
-        case MacLearned(mac=mac, peer=peer):
-            return _MAC.pack(10, mac, pack_peer_name(peer))
-        case MacForgotten(mac=mac):
-            return _PEER.pack(11, mac)
+        case MacLearned(mac=mac, peer=peer, vni=vni):
+            return _MAC.pack(10, mac, pack_peer_name(peer), vni)
+        case MacForgotten(mac=mac, vni=vni):
+            return _LOST_MAC.pack(11, mac, vni)
+        case SetRealm(vni=vni, members=members):
+            return _REALM.pack(12, vni) + _pack_names(tuple(sorted(members)))
+        case ForgetRealm(vni=vni):
+            return _REALM.pack(13, vni)
 
 
 def decode_message(packet: bytes) -> Message:
@@ -247,10 +274,16 @@ def _decode(packet: bytes) -> Message:
         case 9:
             return BroadcastWanted(source=unpack_peer_name(_PEER.unpack(packet)[1]))
         case 10:
-            _, mac, peer = _MAC.unpack(packet)
-            return MacLearned(mac=mac, peer=unpack_peer_name(peer))
+            _, mac, peer, vni = _MAC.unpack(packet)
+            return MacLearned(mac=mac, peer=unpack_peer_name(peer), vni=vni)
         case 11:
-            return MacForgotten(mac=_PEER.unpack(packet)[1])
+            _, mac, vni = _LOST_MAC.unpack(packet)
+            return MacForgotten(mac=mac, vni=vni)
+        case 12:
+            members = _unpack_names(packet[_REALM.size :])
+            return SetRealm(vni=_REALM.unpack_from(packet)[1], members=frozenset(members))
+        case 13:
+            return ForgetRealm(vni=_REALM.unpack(packet)[1])
         case kind:
             raise ValueError(f"no message between router and sleeve process begins with {kind}")
 

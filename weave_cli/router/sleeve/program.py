@@ -8,6 +8,7 @@ import logging
 import select
 import signal
 import socket
+import struct
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ from weave_cli.router.sleeve.packet_socket import PacketSocket
 from weave_cli.router.sleeve.tap import Tap
 
 log = logging.getLogger(__name__)
+
+_DESCRIPTOR: Final = struct.Struct("=i")
+_ANCILLARY_BYTES: Final = socket.CMSG_SPACE(_DESCRIPTOR.size)
 
 _TAP_GONE: Final = (errno.EBADFD, errno.ENODEV)
 
@@ -62,7 +66,7 @@ def main(arguments: Sequence[str]) -> int:
     control.setblocking(False)
     packets = PacketSocket(socket.socket(fileno=told.udp))
     outbox = Outbox(control)
-    carrier = Carrier(told.name, Tap(told.tap), packets, outbox)
+    carrier = Carrier(told.name, Tap(told.tap), packets, outbox, Tap)
     # What lives now lives until the end: the collector need not look at it again.
     gc.freeze()
     try:
@@ -83,7 +87,10 @@ def _run(carrier: Carrier, *, control: socket.socket, outbox: Outbox, udp: int, 
     for fd in (control.fileno(), udp, tap):
         poll.register(fd, select.POLLIN)
     buffer = memoryview(bytearray(LARGEST_MESSAGE))
+    watched: set[int] = set()
     while True:
+        if carrier.realms.descriptors ^ watched:
+            watched = _watch_realms(poll, watched, carrier)
         wake = carrier.next_wake()
         patience_ms = None if wake is None else max(0.0, wake - time.monotonic()) * 1000
         ready = {fd for fd, _ in poll.poll(patience_ms)}
@@ -94,19 +101,32 @@ def _run(carrier: Carrier, *, control: socket.socket, outbox: Outbox, udp: int, 
             carrier.receive(now)
         if tap in ready:
             carrier.capture(now)
+        for descriptor in watched & ready:
+            carrier.realms.capture(descriptor, now)
         carrier.flush(now)
         carrier.on_wake(now)
         all_told = outbox.flush()
         poll.modify(control.fileno(), select.POLLIN if all_told else select.POLLIN | select.POLLOUT)
 
 
+def _watch_realms(poll: select.poll, before: set[int], carrier: Carrier) -> set[int]:
+    """Wait for the TAP devices of the realms that there are now."""
+    for descriptor in before:
+        poll.unregister(descriptor)
+    wanted = set(carrier.realms.descriptors)
+    for descriptor in wanted:
+        poll.register(descriptor, select.POLLIN)
+    return wanted
+
+
 def _obey_all(carrier: Carrier, control: socket.socket, buffer: memoryview, now: float) -> bool:
     """False when the router closed its end."""
     while True:
         try:
-            length = control.recv_into(buffer)
+            length, ancillary, _, _ = control.recvmsg_into([buffer], _ANCILLARY_BYTES)
         except BlockingIOError:
             return True
         if length == 0:
             return False
-        carrier.obey(decode_message(bytes(buffer[:length])), now)
+        descriptors = [_DESCRIPTOR.unpack(data)[0] for _, _, data in ancillary]
+        carrier.obey(decode_message(bytes(buffer[:length])), now, next(iter(descriptors), None))

@@ -48,6 +48,10 @@ class Tap:
         """The same for a frame whose octets are sure; it may wait for others until `flush`."""
         self._write_all(self._joiner.add(frame))
 
+    def close(self) -> None:
+        """Let go of the device."""
+        os.close(self.fd)
+
     def flush(self) -> None:
         """Give what waits to the bridge. OSError when the device refuses it."""
         self._write_all(self._joiner.flush())

@@ -1,0 +1,1 @@
+"""What routers of ours tell each other about isolated networks. Sans-I/O; Go routers pass it on unread."""
