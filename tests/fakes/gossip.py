@@ -18,6 +18,9 @@ class FakeWords:
     def merge(self, other: Self) -> Self:
         return type(self)(self.words | other.words)
 
+    def split(self) -> tuple[Self]:
+        return (self,)
+
     def encode(self, now: float) -> bytes:
         return "\n".join(sorted(self.words)).encode()
 

@@ -12,6 +12,7 @@ from tests.vectors.load import load
 from weave_cli.addresses import parse_address
 from weave_cli.errors import RemoteProtocolError
 from weave_cli.names import PeerName, parse_peer_name
+from weave_cli.router.mesh.outbox import Outbox
 from weave_cli.router.nameserver.entries import Entry, merge_entries
 from weave_cli.router.nameserver.gossip import NameGossip
 from weave_cli.router.nameserver.shapes import (
@@ -20,8 +21,10 @@ from weave_cli.router.nameserver.shapes import (
     restamp_message,
     split_message,
 )
+from weave_cli.router.wire.frames import MAX_MESSAGE
 from weave_cli.router.wire.gob_encode import encode_stream
 from weave_cli.router.wire.gob_types import INT, STRING, UINT, SliceOf, StructOf
+from weave_cli.router.wire.messages import Tag, decode_gossip
 
 pytestmark = pytest.mark.unit
 
@@ -129,3 +132,43 @@ def test_merging_leaves_both_operands_as_they_were() -> None:
     first, second = NameGossip([old]), NameGossip([new])
     assert list(first.merge(second).entries.values()) == [new]
     assert list(first.entries.values()) == [old] and list(second.entries.values()) == [new]
+
+
+def test_more_names_than_one_message_holds_are_sent_in_several() -> None:
+    entries = {
+        (entry := long_named(number, "x")).identity: entry  # 13 MB of host names alone
+        for number in range(1 << 16)
+    }
+    small, other = long_named(0, "y"), long_named(1, "y")
+    outbox = Outbox(PeerName(1), lambda: None)
+    outbox.add_gossip("nameserver", NameGossip(entries.values()))
+    outbox.add_broadcast("nameserver", PeerName(2), NameGossip([small, other], timestamp=9))
+    *states, last = [(tag, decode_gossip(payload)) for tag, payload in outbox.take(1_800_000_000.0)]
+    assert {tag for tag, _ in states} == {Tag.GOSSIP}
+    assert max(len(state.data) for _, state in states) < MAX_MESSAGE / 2
+    said = [decode_message(state.data) for _, state in states]
+    assert {timestamp for timestamp, _ in said} == {1_800_000_000}
+    assert merge_entries(*(part for _, part in said)) == entries
+    assert last[0] == Tag.BROADCAST
+    assert decode_message(last[1].data) == (9, [small, other])
+
+
+@given(st.lists(ENTRIES, max_size=20))
+def test_names_that_fit_are_one_message(entries: list[Entry]) -> None:
+    gossip = NameGossip(entries)
+    assert list(gossip.split()) == [gossip]
+
+
+def test_names_that_differ_in_case_only_are_not_parted() -> None:
+    """Go routers would keep both, and end by it some day."""
+    lower = [long_named(number, "x") for number in range(1 << 15)]
+    upper = [long_named(number, "X") for number in range(1 << 15)]
+    parts = NameGossip([*lower, *upper]).split()
+    assert len(parts) > 1
+    assert sum(len(part.entries) for part in parts) == len(lower)
+
+
+def long_named(number: int, letter: str) -> Entry:
+    return Entry(
+        container_id="c", origin=PeerName(2), address=number, hostname=f"{letter * 200}{number}.weave.local."
+    )

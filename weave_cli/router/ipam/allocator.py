@@ -52,6 +52,9 @@ class _OurState:
     def merge(self, other: _OurState) -> _OurState:
         return self
 
+    def split(self) -> tuple[_OurState]:
+        return (self,)
+
     def encode(self, now: float) -> bytes:
         return self._allocator.encode_state(now)
 

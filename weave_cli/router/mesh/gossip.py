@@ -6,6 +6,7 @@ connections, routes or time other than `now`, Unix seconds as of time.time().
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, Self
 
 from weave_cli.names import PeerName
@@ -21,6 +22,10 @@ class GossipData(Protocol):
 
     def merge(self, other: Self) -> Self:
         """What says as much as both."""
+        ...
+
+    def split(self) -> Sequence[Self]:
+        """Values that say together what it says, each with room in one message; most often it alone."""
         ...
 
     def encode(self, now: float) -> bytes:

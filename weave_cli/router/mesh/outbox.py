@@ -82,12 +82,13 @@ class Outbox:
         self._raw_octets = self.dropped = 0
         channels, self._channels = self._channels, {}
         for channel, waiting in channels.items():
+            waits = [(Tag.BROADCAST, source, data) for source, data in waiting.broadcasts.items()]
             if waiting.gossip is not None:
-                gossip = Gossip(channel=channel, source=self._us, data=waiting.gossip.encode(now))
-                messages.append((Tag.GOSSIP, encode_gossip(gossip)))
-            for source, data in waiting.broadcasts.items():
-                broadcast = Gossip(channel=channel, source=source, data=data.encode(now))
-                messages.append((Tag.BROADCAST, encode_gossip(broadcast)))
+                waits.insert(0, (Tag.GOSSIP, self._us, waiting.gossip))
+            for tag, source, data in waits:
+                for part in data.split():
+                    gossip = Gossip(channel=channel, source=source, data=part.encode(now))
+                    messages.append((tag, encode_gossip(gossip)))
         return messages
 
     def _announce(self) -> None:

@@ -28,6 +28,9 @@ class TopologyData:
     def merge(self, other: Self) -> Self:
         return self if other.names <= self.names else type(self)(self.peers, self.names | other.names)
 
+    def split(self) -> tuple[Self]:
+        return (self,)
+
     def encode(self, now: float) -> bytes:
         if self._encoded is None or self._encoded[0] != self.peers.changes:
             told = (self.peers[name] for name in sorted(self.names) if name in self.peers)
