@@ -170,6 +170,8 @@ def test_each_direction_is_proved_separately() -> None:
     pair.run_until(30)
     assert pair.told == {"a": [Established()], "b": []}
     assert pair.ends["a"].is_working and not pair.ends["b"].is_working
+    assert pair.ends["a"].waits_for == ""
+    assert pair.ends["b"].waits_for == "host-a does not say that it hears our UDP heartbeats"
     assert pair.beats("b")[:3] == [0, 0.5, 1]
 
 
@@ -190,13 +192,16 @@ def test_silence_for_a_minute_is_the_end() -> None:
 def test_the_kernels_words_are_told_with_the_end() -> None:
     alone = connection("b", "a")
     alone.start(START)
+    assert alone.waits_for == "waiting for UDP heartbeat from host-a at 10.0.0.1, any port"
     alone.on_refusal("No route to host")
+    assert alone.waits_for.endswith("(No route to host)")
     alone.on_wake(START + 60)
     assert alone.next_event() == LinkChanged(alone.link)
     assert alone.next_event() == Failed(
         "timed out waiting for UDP heartbeat from host-a at 10.0.0.1, any port (No route to host): "
         "is UDP blocked?"
     )
+    assert alone.waits_for == ""
 
 
 def test_a_neighbour_behind_a_nat_is_followed() -> None:

@@ -181,6 +181,15 @@ class SleeveConnection:
         return {"name": SLEEVE, "mtu": self.link.mtu}
 
     @property
+    def waits_for(self) -> str:
+        """What is missing until it works, for an operator's eyes; empty when nothing is."""
+        if self._is_established or self._has_failed:
+            return ""
+        if self._has_heard:
+            return f"{self._who} does not say that it hears our UDP heartbeats"
+        return f"waiting for {self._awaited()}"
+
+    @property
     def is_working(self) -> bool:
         """Whether frames get through, as far as heartbeats tell."""
         return self._is_established and not self._has_failed
@@ -250,9 +259,12 @@ class SleeveConnection:
 
     def _reason(self) -> str:
         """Why it is over: Go's words, then what an operator may look at."""
+        return f"timed out waiting for {self._awaited()}: is UDP blocked?"
+
+    def _awaited(self) -> str:
         refusal = f" ({self._refusal})" if self._refusal else ""
         if self.link.address is None:
             place = f"{self.neighbour.address}, any port"
         else:
             place = f"{self.link.address[0]}:{self.link.address[1]}"
-        return f"timed out waiting for UDP heartbeat from {self._who} at {place}{refusal}: is UDP blocked?"
+        return f"UDP heartbeat from {self._who} at {place}{refusal}"

@@ -242,13 +242,17 @@ class DataPlane:
         self._choose_relays()
 
     def attributes(self, conn_id: int) -> dict[str, str | int | bool]:
-        """What status shows: name and MTU of the overlay that carries, and why no better one does."""
+        """What status shows: name and MTU of the overlay that carries, and why no better one does.
+
+        While none does, what sleeve waits for: it takes a minute to give up.
+        """
         connection = self._connections.get(conn_id)
         if connection is None:
             return {}
         best = connection.switch.best
         own = self._paths(best).attributes(conn_id) if best is not None else {}
-        return {**own, **connection.switch.why_not_better()}
+        waited = self._sleeve.waits_for(conn_id) if best is None else ""
+        return {**own, **({SLEEVE: waited} if waited else {}), **connection.switch.why_not_better()}
 
     def diagnostics(self) -> dict[str, Any]:
         """By overlay, for experts: to whom the kernel carries what. Sleeve's are empty, as Go's are."""

@@ -16,6 +16,7 @@ from weave_cli.router.mesh.events import CloseConnection, DataPending, Dial, Pee
 from weave_cli.router.mesh.node import MeshNode
 from weave_cli.router.overlay.controls import CONTROL_TAGS
 from weave_cli.router.runtime.dataplane import DataPlane
+from weave_cli.router.runtime.seldom import SeldomLog
 from weave_cli.router.runtime.transport import PeerLink, Transport
 from weave_cli.router.wire.connection import Introduced
 from weave_cli.router.wire.messages import Tag
@@ -47,6 +48,7 @@ class MeshRunner:
         self.transport: Transport | None = None
         self.terminations = 0
         self._will_pump = False
+        self._refusals = SeldomLog(log, logging.INFO)
 
     # What links say
 
@@ -114,9 +116,12 @@ class MeshRunner:
             self._dataplane.end_connection(link.number)
             self._node.connection_ended(link.number, reason, self._clock())
         else:
-            log.info("->[%s]: connection refused or lost before introduction: %s", link.address, reason)
+            said = f"->[{link.address}]: connection refused or lost before introduction: {reason}"
             if link.outbound:
+                log.info("%s", said)
                 self._node.dial_failed(link.address, reason, self._clock())
+            else:
+                self._refusals.tell(link.remote_ip, said)
         self._pump()
 
     def is_encrypted(self, conn_id: int) -> bool:

@@ -146,6 +146,11 @@ class SleevePaths:
         path = self._paths.get(conn_id)
         return path.forwarder.attributes() if path is not None else {}
 
+    def waits_for(self, conn_id: int) -> str:
+        """What is missing until it works for the first time; empty when nothing is."""
+        path = self._paths.get(conn_id)
+        return path.forwarder.waits_for if path is not None else ""
+
     def set_carriage(self, conn_id: int, carriage: Carriage) -> None:
         """What the kernel carries to the neighbour from now on."""
         if path := self._paths.get(conn_id):

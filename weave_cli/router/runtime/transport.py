@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from weave_cli.errors import HostProblem, LocalProtocolError
 from weave_cli.host.listeners import find_listener
 from weave_cli.host.tcp_info import read_round_trip_us
+from weave_cli.router.runtime.seldom import SeldomLog
 from weave_cli.router.wire.connection import Closed, Introduced, Received, WireConnection
 from weave_cli.router.wire.intro import LOWEST_VERSION, Features
 
@@ -206,6 +207,7 @@ class Transport:
         self._is_stopping = False
         self._next_number = 1
         self._dials: set[asyncio.Task[None]] = set()
+        self._refusals = SeldomLog(log, logging.WARNING)
 
     async def listen(self) -> None:
         """Accept peers; raises HostProblem naming whoever has the port."""
@@ -245,7 +247,7 @@ class Transport:
 
     def _accept(self) -> asyncio.Protocol:
         if sum(not link.introduced for link in self._links) >= _MAX_STRANGERS:
-            log.warning("too many connections without introduction: refusing one")
+            self._refusals.tell("", "too many connections without introduction: refusing one")
             return _Refusal()
         return self._new_link(None)
 
