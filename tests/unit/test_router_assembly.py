@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -76,11 +77,50 @@ def test_connect_during_a_restart_forgets_no_peer(tmp_path: Path, monkeypatch: p
 
     async def restart() -> None:
         with pytest.raises(HostProblem):
-            await weaver.start()
+            await weaver.start(asyncio.Event())
         assert weaver._store.targets() == ["10.9.9.2", "10.9.9.1"]
         await weaver.stop()
 
     asyncio.run(restart())
+
+
+@pytest.mark.parametrize("is_restart", [False, True])
+def test_a_resolver_that_does_not_answer_holds_up_no_end(
+    is_restart: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if is_restart:
+        Path("restart.sentinel").touch()
+    asked, answers = threading.Event(), threading.Event()
+    done: list[bool] = []
+
+    def look_up(*question: object, **more: object) -> None:
+        asked.set()
+        done.append(answers.wait(20))
+        raise socket.gaierror(socket.EAI_AGAIN, "too late")
+
+    async def succeed() -> None: ...
+
+    options = ["--http-addr=127.0.0.1:0", "--no-dns", f"--state-dir={tmp_path}", "--port=16783", "host2"]
+    weaver = Weaver(parse_options(options))
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    monkeypatch.setattr(weaver._dataplane, "prepare", succeed)
+    monkeypatch.setattr(weaver._dataplane, "open", succeed)
+    monkeypatch.setattr(weaver._transport, "listen", succeed)
+    monkeypatch.setattr(weaver._api, "start", succeed)  # it asks the resolver for its own address
+
+    async def end() -> None:
+        stopping = asyncio.Event()
+        start = asyncio.create_task(weaver.start(stopping))
+        await until(asked.is_set)
+        stopping.set()
+        await start
+        assert weaver.is_ready == is_restart
+        await weaver.stop()
+
+    asyncio.run(end())
+    assert done == []
+    answers.set()
 
 
 def test_alarm_that_fails_is_not_the_last_one(weaver: Weaver, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +154,7 @@ def test_start_that_fails_late_leaves_no_thread(tmp_path: Path, monkeypatch: pyt
 
     async def start() -> None:
         with pytest.raises(HostProblem):
-            await weaver.start()
+            await weaver.start(asyncio.Event())
         await weaver.stop()
 
     asyncio.run(start())

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
 
+from weave_cli.daemon_thread import in_thread
 from weave_cli.errors import DockerProblem
 from weave_cli.settings import Settings
 
@@ -41,13 +42,13 @@ class DockerDoor:
 
         It imports itself in circles, which two threads at the same time turn into errors and deadlocks.
         """
-        await in_thread(_import_rooms)
+        await in_thread(_import_rooms, "docker")
 
     async def call(
         self, function: Callable[Concatenate[Docker, P], T], *arguments: P.args, **words: P.kwargs
     ) -> T:
         """What the function gives for our client; raises DockerProblem as it does."""
-        return await in_thread(lambda: function(self._opened(), *arguments, **words))
+        return await in_thread(lambda: function(self._opened(), *arguments, **words), "docker")
 
     async def follow_events(
         self, on_subscribed: Callable[[], None], on_event: Callable[[Event], None]
@@ -88,7 +89,7 @@ class DockerDoor:
                 loop.call_soon_threadsafe(on_event, event)
 
         try:
-            await in_thread(read)
+            await in_thread(read, "docker")
         finally:
             for stream in streams:
                 stream.close()
@@ -100,33 +101,6 @@ class DockerDoor:
             if self._client is None:
                 self._client = open_docker(self._settings)
             return self._client
-
-
-async def in_thread(function: Callable[[], T]) -> T:
-    """What the function gives or raises in a daemon thread; when cancelled, the thread is left to itself."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[T] = loop.create_future()
-
-    def settle(answer: Callable[[], None]) -> None:
-        if not future.done():
-            answer()
-
-    def run() -> None:
-        try:
-            result = function()
-        except Exception as problem:
-            answer = _bind(future.set_exception, problem)
-        else:
-            answer = _bind(future.set_result, result)
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(settle, answer)
-
-    threading.Thread(target=run, name="docker", daemon=True).start()
-    return await future
-
-
-def _bind(function: Callable[[T], None], value: T) -> Callable[[], None]:
-    return lambda: function(value)
 
 
 def _import_rooms() -> None:

@@ -47,6 +47,7 @@ from weave_cli.router.runtime.reporting import ReportSources, make_report
 from weave_cli.router.runtime.responder import Responder
 from weave_cli.router.runtime.store import Store
 from weave_cli.router.runtime.target_keeper import TargetKeeper
+from weave_cli.router.runtime.tasks import unless
 from weave_cli.router.runtime.transport import Introduction, Transport
 from weave_cli.router.wire.intro import Features
 
@@ -138,8 +139,11 @@ class Weaver:
 
     # Life
 
-    async def start(self) -> None:
-        """Answer the API at once, then make the host's network, then meet the others."""
+    async def start(self, stopping: asyncio.Event) -> None:
+        """Answer the API at once, then make the host's network, then meet the others.
+
+        Returns early when it is stopping while the resolver, which may take long, is asked for peers.
+        """
         is_restart = _SENTINEL.exists()
         log.info("our name is %s(%s)", format_peer_name(self._name), self._options.nickname)
         log.info(
@@ -156,7 +160,9 @@ class Weaver:
             await self._teller.start()
         if not is_restart:
             # Before anything is changed on the host: the operator may have mistyped a peer.
-            await self._targets.begin(self._options.peers)
+            await unless(stopping, self._targets.begin(self._options.peers))
+            if stopping.is_set():
+                return
         await self._dataplane.prepare()
         await self._dataplane.open()
         if self._dns_server:
@@ -164,7 +170,7 @@ class Weaver:
         await self._transport.listen()
         self._has_data_path = True
         if is_restart:
-            await self._targets.resume()
+            await unless(stopping, self._targets.resume())
         with contextlib.suppress(OSError):
             _SENTINEL.touch()
         self.is_ready = True

@@ -44,7 +44,7 @@ async def _run(options: Options) -> None:
         loop.add_signal_handler(number, stopping.set)
     weaver = Weaver(options)
     try:
-        await weaver.start()
+        await weaver.start(stopping)
         await stopping.wait()
         log.info("stopping")
     finally:

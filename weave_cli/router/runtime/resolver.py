@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import socket
 from collections.abc import Sequence
 from typing import Final
 
+from weave_cli.daemon_thread import in_thread
 from weave_cli.errors import UsageProblem
 from weave_cli.router.mesh.targets import DirectTarget
 
@@ -28,8 +28,10 @@ async def resolve_target(text: str) -> DirectTarget:
     except (OSError, ValueError):
         raise UsageProblem(f'invalid peer name "{text}": unknown port {port_text}') from None
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(
-            host, None, family=socket.AF_INET, type=socket.SOCK_STREAM
+        # Not the loop's own getaddrinfo: the router would end no sooner than a resolver that does not answer.
+        found = await in_thread(
+            lambda: socket.getaddrinfo(host, None, family=socket.AF_INET, type=socket.SOCK_STREAM),
+            "resolver",
         )
     except (OSError, UnicodeError) as problem:
         reason = getattr(problem, "strerror", None) or str(problem)

@@ -9,6 +9,19 @@ from collections.abc import Coroutine
 log = logging.getLogger(__name__)
 
 
+async def unless(given_up: asyncio.Event, work: Coroutine[object, object, None]) -> None:
+    """Await the work; cancel it when it is given up, which is no error."""
+    task = asyncio.ensure_future(work)
+    watch = asyncio.ensure_future(given_up.wait())
+    try:
+        await asyncio.wait((task, watch), return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()
+    finally:
+        task.cancel()
+        watch.cancel()
+
+
 class Tasks:
     """The tasks of one owner."""
 
