@@ -1,4 +1,4 @@
-"""Commands that scripts call often, beside a Python that does nothing.
+"""Every command that only asks something, beside a Python that does nothing.
 
 python -m tests.bench.bench_command
 """
@@ -19,10 +19,21 @@ _TARGETS_MS: Final = {
     "weave dns-args": 120.0,
     "weave --help": 80.0,
     "weave status": _ASKING_MS,
+    "weave status targets": _ASKING_MS,
+    "weave status connections": _ASKING_MS,
     "weave status peers": _ASKING_MS,
+    "weave status dns": _ASKING_MS,
+    "weave status ipam": _ASKING_MS,
+    "weave -o json status": _ASKING_MS,
+    "weave -o json status peers": _ASKING_MS,
     "weave report": _ASKING_MS,
+    "weave report -f {{.Version}}": _ASKING_MS,
+    "weave -o json report": _ASKING_MS,
     "weave ps": _ASKING_MS,
     "weave ps weave:expose": _ASKING_MS,
+    "weave -o json ps": _ASKING_MS,
+    "weave dns-lookup nobody": _ASKING_MS,
+    "weave version": _ASKING_MS,
     "weave prime": _ASKING_MS,
     "weave env": _ASKING_MS,
     "weave bridge-type": _ASKING_MS,
