@@ -109,6 +109,18 @@ def test_what_waits_is_merged_by_version() -> None:
         assert NetworkNews(one).merge(NetworkNews(other)).peers == {A: newer, B: older}
 
 
+def test_what_one_message_does_not_hold_goes_in_several() -> None:
+    vnis = frozenset(range(60_000))
+    whole = NetworkNews({PeerName(number): Presence(1, vnis) for number in range(1, 21)})
+    parts = whole.split()
+    assert all(len(part.encode(NOW)) < 8 << 20 for part in parts) and len(parts) > 1
+    merged = parts[0]
+    for part in parts[1:]:
+        merged = merged.merge(part)
+    assert merged == whole
+    assert NetworkNews({A: Presence(1, vnis)}).split() == (NetworkNews({A: Presence(1, vnis)}),)
+
+
 _ROWS = st.dictionaries(
     st.integers(1, 2**48 - 1).map(PeerName),
     st.builds(Presence, st.integers(0, 2**63 - 1), st.frozensets(st.integers(0, 2**24 - 1))),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -19,6 +19,10 @@ from weave_cli.names import UNKNOWN_PEER, PeerName
 
 #: A mesh of a thousand hosts with a hundred realms each needs a tenth.
 LARGEST_MESSAGE: Final = 16 << 20
+#: About as much as a message should hold, and what a row and a number in it take.
+_PART_OCTETS: Final = 4 << 20
+_ROW_OCTETS: Final = 60
+_VNI_OCTETS: Final = 9
 _MOST_PEERS: Final = 65_536
 _MOST_REALMS: Final = 65_536
 _LARGEST_VERSION: Final = (1 << 63) - 1
@@ -47,6 +51,18 @@ class NetworkNews:
             if name not in merged or row.version > merged[name].version:
                 merged[name] = row
         return NetworkNews(merged)
+
+    def split(self) -> Sequence[NetworkNews]:
+        """Itself, or parts of it: to a receiver every message is only more rows to merge."""
+        parts: list[dict[PeerName, Presence]] = [{}]
+        size = 0
+        for name, row in self.peers.items():
+            size += _ROW_OCTETS + _VNI_OCTETS * len(row.vnis)
+            if size > _PART_OCTETS and parts[-1]:
+                parts.append({})
+                size = 0
+            parts[-1][name] = row
+        return (self,) if len(parts) == 1 else [NetworkNews(part) for part in parts]
 
     def encode(self, now: float) -> bytes:
         rows = {
