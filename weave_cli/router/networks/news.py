@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from weave_cli.errors import RemoteProtocolError
 from weave_cli.names import UNKNOWN_PEER, PeerName
@@ -45,14 +45,14 @@ class NetworkNews:
 
     peers: Mapping[PeerName, Presence] = field(default_factory=dict)
 
-    def merge(self, other: NetworkNews) -> NetworkNews:
+    def merge(self, other: Self) -> Self:
         merged = dict(self.peers)
         for name, row in other.peers.items():
             if name not in merged or row.version > merged[name].version:
                 merged[name] = row
-        return NetworkNews(merged)
+        return type(self)(merged)
 
-    def split(self) -> Sequence[NetworkNews]:
+    def split(self) -> Sequence[Self]:
         """Itself, or parts of it: to a receiver every message is only more rows to merge."""
         parts: list[dict[PeerName, Presence]] = [{}]
         size = 0
@@ -62,7 +62,7 @@ class NetworkNews:
                 parts.append({})
                 size = 0
             parts[-1][name] = row
-        return (self,) if len(parts) == 1 else [NetworkNews(part) for part in parts]
+        return (self,) if len(parts) == 1 else [type(self)(part) for part in parts]
 
     def encode(self, now: float) -> bytes:
         rows = {
