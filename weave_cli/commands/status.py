@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from weave_cli.commands.answers import get_output
@@ -10,7 +12,7 @@ from weave_cli.commands.place import Needs
 from weave_cli.commands.suggestions import one_of, words
 from weave_cli.commands.usage import PictureCommand, command
 from weave_cli.output.text import show, show_raw, tell, tell_problem
-from weave_cli.settings import read_settings
+from weave_cli.settings import read_settings, wants_colour
 
 PLUGIN_SECTION = "\n        Service: plugin\n     DriverName: weave"
 
@@ -65,7 +67,7 @@ def status(
 
     if topics:
         page = read_status_page(topics, settings)
-        (show_raw if page.is_ready else tell)(page.text)
+        (show_raw if page.is_ready else tell)(_painted(page.text))
         context.exit(0 if page.is_ready else 1)
     found = read_status(settings)
     show("")
@@ -77,6 +79,16 @@ def status(
         show(PLUGIN_SECTION)
     show("")
     context.exit(0 if found.problem is None and found.is_ready else 1)
+
+
+def _painted(text: str) -> str:
+    """In colour where that is wanted: on a terminal."""
+    if not (sys.stdout.isatty() and wants_colour()):
+        return text
+    from weave_cli.output.painted import paint_page
+    from weave_cli.output.signs import coloured
+
+    return paint_page(text, coloured)
 
 
 @command("report", needs=Needs.ROUTER)
