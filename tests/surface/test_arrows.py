@@ -49,6 +49,9 @@ FLOORS: Mapping[str, int] = {
     "weave_cli.doctor.checks": 11,
     "weave_cli.doctor.facts": 31,
     "weave_cli.doctor": 32,
+    # trials with containers of our own
+    "weave_cli.connectivity.results": 10,
+    "weave_cli.connectivity": 31,
     # programs
     "weave_cli.output": 40,
     "weave_cli.commands": 41,
@@ -88,6 +91,7 @@ BANS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ),
     ("weave_cli.images", ("weave_cli.host", "weave_cli.api"), "doors do not know each other"),
     ("weave_cli.operations", ("weave_cli.output",), "operations never print"),
+    ("weave_cli.connectivity", (*_ROUTER, *_PLUGIN), "programs meet in Docker and in the HTTP API only"),
     ("weave_cli.doctor", (*_ROUTER, *_PLUGIN), "programs meet in Docker and in the HTTP API only"),
     (
         "weave_cli.router.ipam",
@@ -156,6 +160,7 @@ PURE = (
     "weave_cli.api.endpoints",
     "weave_cli.doctor.findings",
     "weave_cli.doctor.checks",
+    "weave_cli.connectivity.results",
     "weave_cli.addresses",
     "weave_cli.names",
     "weave_cli.reports",

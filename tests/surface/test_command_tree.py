@@ -24,7 +24,7 @@ _ROOT = Path(__file__).parents[2]
 _EXPECTED = """
     setup launch launch-router launch-plugin stop stop-router stop-plugin connect forget rmpeer prime run
     start restart attach detach expose hide dns-args dns-add dns-remove dns-lookup status report ps doctor
-    reset
+    connectivity reset
     env config version help
 """.split()
 

@@ -64,6 +64,10 @@ EXAMPLES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
         ("weave doctor", "would a launch succeed; after it: is all well"),
         ("weave doctor --wait 60s -o json", "for scripts: waits until all is well, at most a minute"),
     ),
+    "connectivity": (
+        ("weave connectivity test", "between two containers of this host"),
+        ("weave connectivity test --hosts", "to every other host as well"),
+    ),
     "reset": (("weave reset", "leaves the mesh, hands over its addresses, removes everything"),),
     "env": (("eval $(weave env)", "points docker at the proxy"),),
     "config": (("docker $(weave config) ps", "docker through the proxy, once"),),

@@ -57,6 +57,11 @@ COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
         "doctor",
         "Look for what is wrong on this host and between the hosts, and say what mends it.",
     ),
+    "connectivity": (
+        "connectivity",
+        "connectivity",
+        "Try whether packets get through between containers, and say where they get lost.",
+    ),
     "reset": ("stop", "reset", "Leave the mesh and remove everything that weave made."),
     "env": ("setup", "env", "Print the shell command that points docker at the proxy."),
     "config": ("plumbing", "config", "Print the option that points docker at the proxy."),

@@ -38,7 +38,7 @@ def run_detached(client: Docker, arguments: Sequence[str], *, options: Sequence[
     with _removed_on_interrupt(client, mark):
         process: subprocess.Popen[str] | None = None
         try:
-            with _interrupts_held_back():
+            with interrupts_held_back():
                 # In a session of its own, so that an interrupt of ours does not leave it half-way.
                 process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
             output, _ = process.communicate()
@@ -59,7 +59,7 @@ def run_detached(client: Docker, arguments: Sequence[str], *, options: Sequence[
 
 
 @contextmanager
-def _interrupts_held_back() -> Iterator[None]:
+def interrupts_held_back() -> Iterator[None]:
     """One in the middle of Popen would leave a process that nobody knows, and so nobody ends."""
     held: list[int] = []
     former = {number: signal.getsignal(number) for number in _INTERRUPTS}

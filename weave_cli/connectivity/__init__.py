@@ -1,0 +1,1 @@
+"""Trials of the network with containers of our own: `weave connectivity test`."""
