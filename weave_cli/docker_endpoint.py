@@ -124,7 +124,7 @@ def _next(rest: Any, option: str) -> str:
 
 def _canonical(host: str | None) -> str | None:
     """As the docker command completes it: a host without scheme is one to reach by TCP."""
-    if host is None or "://" in host:
+    if host is None or "://" in host or host.startswith("/"):
         return host
     return f"tcp://{host}"
 

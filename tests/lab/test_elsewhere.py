@@ -165,9 +165,8 @@ def test_command_that_is_interrupted_or_killed_leaves_nothing_elsewhere(
         one.run("docker run -d --init --name box busybox sleep 1000")
         # Two more hosts will be there, it believes, so nobody gets an address yet.
         two.run(f"{there} weave launch --init-peer-count 3", timeout=120)
-        with two.terminal(
-            f"{there} set -m; TERM=xterm weave attach box & read; kill -INT $!; wait $!"
-        ) as typed:
+        waiting = "TERM=xterm env --default-signal=INT weave attach box"
+        with two.terminal(f"{there} set -m; {waiting} & read; kill -INT $!; wait $!") as typed:
             typed.wait_for("waiting for an address")
             until(lambda: not has_no_helper(one), 10, "a helper waits")
             typed.type("")

@@ -95,6 +95,7 @@ def test_plain_words_to_an_engine_that_wants_tls(certificates: Path) -> None:
     ("host", "reason"),
     [
         ("tcp://127.0.0.1:1", "Connection refused"),
+        ("/run", "an address without scheme is not spoken here"),
         ("ssh://root@10.0.0.1", "ssh:// is not spoken here; tcp:// and unix:// are"),
         ("tcp://there:port", "port"),
     ],

@@ -147,7 +147,8 @@ def _connect(settings: Settings) -> socket.socket:
         return opened
     address = urlsplit(settings.endpoint.host or "")
     if address.scheme not in _PORTS:
-        raise ValueError(f"{address.scheme}:// is not spoken here; tcp:// and unix:// are")
+        what = f"{address.scheme}://" if address.scheme else "an address without scheme"
+        raise ValueError(f"{what} is not spoken here; tcp:// and unix:// are")
     tls = settings.endpoint.tls
     if tls is None and address.scheme == "https":
         tls = TlsFiles()

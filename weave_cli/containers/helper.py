@@ -133,6 +133,8 @@ def make_helper_request(settings: Settings, image: str) -> dict[str, Any]:
             "CapDrop": ["ALL"],
             "CapAdd": _CAPABILITIES,
             "SecurityOpt": _SECURITY,
+            # /dev/net/tun, for trying it; here it may be named where it is missing, too.
+            "DeviceCgroupRules": ["c 10:200 rwm"],
             "ReadonlyRootfs": True,
             "LogConfig": {"Type": "none"},
             # Docker makes a directory of what is bound and not there: good for the one, bad for the other.

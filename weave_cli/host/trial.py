@@ -15,7 +15,8 @@ from weave_cli.host.rules import FirewallFacts
 from weave_cli.host.tap import open_tap
 from weave_cli.host.veth import create_endpoint_veth
 from weave_cli.host.vxlan import ensure_vxlan
-from weave_cli.names import MESH_PORT
+from weave_cli.host_files import on_host
+from weave_cli.names import MESH_PORT, TUN_CONTROL
 
 _MAC: Final = "02:00:00:00:00:01"
 _MTU: Final = 1400
@@ -28,7 +29,7 @@ def try_kernel() -> dict[str, str | None]:
         "bridge": lambda: ensure_bridge(_MAC, _MTU),
         "veth": lambda: create_endpoint_veth("trial-host", "trial-guest"),
         "vxlan": lambda: ensure_vxlan(_MAC, _MTU, MESH_PORT + 1),
-        "tap": lambda: os.close(open_tap(name="trial-tap")),
+        "tap": lambda: os.close(open_tap(name="trial-tap", control=str(on_host(TUN_CONTROL)))),
         "rules": lambda: make_rules(backend, FirewallFacts()),
     }
     return call_in_new_namespace(

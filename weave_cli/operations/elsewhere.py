@@ -12,6 +12,7 @@ from urllib.parse import quote
 from weave_cli.containers.engine_http import call
 from weave_cli.containers.errand import Errand
 from weave_cli.containers.helper import OnOutput, run_in_container, run_in_helper
+from weave_cli.error_codes import Code
 from weave_cli.errors import DockerProblem, HostProblem
 from weave_cli.images.recipe import CONTENT_LABEL, content_id
 from weave_cli.names import PLUGIN_CONTAINER, image_name
@@ -82,6 +83,7 @@ def _make_image(settings: Settings, content: str | None, reporter: Reporter) -> 
         raise HostProblem(
             f"Docker at {settings.docker_place} has no image {image_name()}, and this machine cannot make it",
             hint="Run 'weave setup' on that host, with the same version of weave.",
+            code=Code.IMAGE,
         )
     client = open_docker(settings)
     check_architecture(str(client.version().get("Arch") or ""), platform.machine())
@@ -99,4 +101,5 @@ def check_architecture(engine: str, machine: str) -> None:
         raise HostProblem(
             f"the image would be made of programs for {ours}, but Docker runs on {engine}",
             hint="Run 'weave setup' on that host, with the same version of weave.",
+            code=Code.IMAGE,
         )
