@@ -11,6 +11,7 @@ from weave_cli.commands.params import (
     multicast_option,
     split_container,
 )
+from weave_cli.commands.rehearsing import answer_rehearsal, dry_run_option
 from weave_cli.commands.session import beside_others
 from weave_cli.commands.usage import command
 from weave_cli.output.addresses import answer_addresses
@@ -57,14 +58,20 @@ def attach(
 
 
 @command("detach")
+@dry_run_option
 @addresses_and_container
-def detach(*, words: tuple[str, ...]) -> None:
+def detach(*, words: tuple[str, ...], dry_run: bool) -> None:
     """Take addresses from a running container, and print them.
 
     ADDRESS is what was given to 'weave attach'. With the last address the container's interface goes.
     """
     wishes, container = split_container(words)
     with beside_others() as (docker, settings, progress):
+        if dry_run:
+            from weave_cli.operations.rehearsal import rehearse_detach
+
+            answer_rehearsal(rehearse_detach(docker, settings, container, wishes))
+            return
         from weave_cli.operations.attach import detach as act
 
         cidrs = act(docker, settings, container, wishes, progress)

@@ -68,7 +68,10 @@ EXAMPLES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
         ("weave connectivity test", "between two containers of this host"),
         ("weave connectivity test --hosts", "to every other host as well"),
     ),
-    "reset": (("weave reset", "leaves the mesh, hands over its addresses, removes everything"),),
+    "reset": (
+        ("weave reset --dry-run", "lists what that would remove"),
+        ("weave reset", "leaves the mesh, hands over its addresses, removes everything"),
+    ),
     "env": (("eval $(weave env)", "points docker at the proxy"),),
     "config": (("docker $(weave config) ps", "docker through the proxy, once"),),
     "version": (("weave version", "of this command, and of what runs"),),

@@ -6,6 +6,7 @@ import click
 
 from weave_cli.commands.answers import get_output
 from weave_cli.commands.params import addresses_argument, split_alone
+from weave_cli.commands.rehearsing import answer_rehearsal, dry_run_option
 from weave_cli.commands.session import as_root
 from weave_cli.commands.usage import command
 from weave_cli.output.addresses import answer_addresses
@@ -30,14 +31,20 @@ def expose(*, words: tuple[str, ...], fqdn: str | None, without_masquerade: bool
 
 
 @command("hide")
+@dry_run_option
 @addresses_argument
-def hide(*, words: tuple[str, ...]) -> None:
+def hide(*, words: tuple[str, ...], dry_run: bool) -> None:
     """Take addresses on the network from this host, and print them.
 
     ADDRESS is what was given to 'weave expose'.
     """
     wishes = split_alone(words)
     with as_root() as (settings, progress):
+        if dry_run:
+            from weave_cli.operations.rehearsal import rehearse_hide
+
+            answer_rehearsal(rehearse_hide(settings, wishes))
+            return
         from weave_cli.operations.expose import hide as act
 
         cidrs = act(settings, wishes, progress)

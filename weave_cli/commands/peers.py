@@ -8,6 +8,7 @@ import click
 
 from weave_cli.commands.answers import get_output
 from weave_cli.commands.place import Needs
+from weave_cli.commands.rehearsing import answer_rehearsal, dry_run_option
 from weave_cli.commands.suggestions import one_of
 from weave_cli.commands.usage import command
 from weave_cli.error_codes import ExitStatus
@@ -34,11 +35,17 @@ def connect(*, replace: bool, peers: tuple[str, ...]) -> None:
 
 @command("forget", needs=Needs.ROUTER)
 @click.argument("peers", nargs=-1, required=True, metavar="PEER...", shell_complete=one_of("targets"))
-def forget(*, peers: tuple[str, ...]) -> None:
+@dry_run_option
+def forget(*, peers: tuple[str, ...], dry_run: bool) -> None:
     """Drop hosts to connect to.
 
     PEER is spelt as it was given to launch or connect. Connections that exist are not cut.
     """
+    if dry_run:
+        from weave_cli.operations.rehearsal import rehearse_forget
+
+        answer_rehearsal(rehearse_forget(read_settings(), peers, get_output().tell))
+        return
     from weave_cli.operations.asking import ask_router
 
     ask_router(lambda api: api.forget(peers), read_settings())
@@ -46,12 +53,18 @@ def forget(*, peers: tuple[str, ...]) -> None:
 
 @command("rmpeer", needs=Needs.ROUTER)
 @click.argument("peers", nargs=-1, required=True, metavar="PEER...", shell_complete=one_of("owners"))
-def rmpeer(*, peers: tuple[str, ...]) -> int:
+@dry_run_option
+def rmpeer(*, peers: tuple[str, ...], dry_run: bool) -> int:
     """Take over the addresses of hosts that are gone for good.
 
     PEER is the nickname or the name of a host as 'weave status ipam' shows it. Do this on one host only, and
     only when the other will never come back: what its containers use would be given out a second time.
     """
+    if dry_run:
+        from weave_cli.operations.rehearsal import rehearse_takeover
+
+        answer_rehearsal(rehearse_takeover(read_settings(), peers, get_output().tell))
+        return ExitStatus.SUCCESS
     from weave_cli.api.sync import RouterClient
     from weave_cli.operations.asking import ask_router
 

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import click
 
-from weave_cli.commands.session import changing_host
+from weave_cli.commands.rehearsing import answer_rehearsal, dry_run_option
+from weave_cli.commands.session import beside_others, changing_host
 from weave_cli.commands.usage import command
 
 
 @command("stop")
-def stop() -> None:
+@dry_run_option
+def stop(*, dry_run: bool) -> None:
     """Stop the plugin and the router; containers keep their network.
 
     Bridge, interfaces and addresses stay, so the containers of this host go on talking to each other. The
     Docker network 'weave' is removed unless containers are attached to it. What is not running is no error.
     """
+    if dry_run:
+        with beside_others() as (docker, settings, progress):
+            from weave_cli.operations.rehearsal import rehearse_stop
+
+            answer_rehearsal(rehearse_stop(docker, settings, progress))
+        return
     with changing_host() as (docker, settings, progress):
         from weave_cli.operations.stop import stop as act
 
@@ -22,8 +30,15 @@ def stop() -> None:
 
 
 @command("stop-router")
-def stop_router() -> None:
+@dry_run_option
+def stop_router(*, dry_run: bool) -> None:
     """Stop the router only."""
+    if dry_run:
+        with beside_others() as (docker, settings, progress):
+            from weave_cli.operations.rehearsal import rehearse_stop_router
+
+            answer_rehearsal(rehearse_stop_router(docker, progress, name=settings.router_container))
+        return
     with changing_host() as (docker, settings, progress):
         from weave_cli.operations.stop import stop_router as act
 
@@ -31,11 +46,18 @@ def stop_router() -> None:
 
 
 @command("stop-plugin")
-def stop_plugin() -> None:
+@dry_run_option
+def stop_plugin(*, dry_run: bool) -> None:
     """Stop the plugin only.
 
     The Docker network 'weave' is removed first, unless containers are attached to it.
     """
+    if dry_run:
+        with beside_others() as (docker, _, progress):
+            from weave_cli.operations.rehearsal import rehearse_stop_plugin
+
+            answer_rehearsal(rehearse_stop_plugin(docker, progress))
+        return
     with changing_host() as (docker, _, progress):
         from weave_cli.operations.stop import stop_plugin as act
 
@@ -44,13 +66,20 @@ def stop_plugin() -> None:
 
 @command("reset")
 @click.option("--force", is_flag=True, help="Do not hand this host's addresses over to other hosts.")
-def reset(*, force: bool) -> None:
+@dry_run_option
+def reset(*, force: bool, dry_run: bool) -> None:
     """Leave the mesh and remove everything that weave made.
 
     Hands this host's addresses over to other hosts, then removes router, plugin, their state, the networks
     of the plugin, bridge, interfaces and firewall rules. Containers that are still attached lose that
     network; they are named.
     """
+    if dry_run:
+        with beside_others() as (docker, settings, progress):
+            from weave_cli.operations.rehearsal import rehearse_reset
+
+            answer_rehearsal(rehearse_reset(docker, settings, progress, force=force))
+        return
     with changing_host() as (docker, settings, progress):
         from weave_cli.operations.stop import reset as act
 

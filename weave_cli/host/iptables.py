@@ -75,6 +75,20 @@ def remove_rules() -> None:
             _restore(backend, plan_removal(list_rules(backend, table), chains, table))
 
 
+def list_our_chains() -> list[str]:
+    """The names of those that `remove_rules` removes, each with its table."""
+    wanted = {chain.name: chain.table for chain in wanted_chains(FirewallFacts())}
+    found = (
+        f"{table}/{name}"
+        for backend in (NFT, LEGACY)
+        for table in TABLES
+        for listing in (list_rules(backend, table),)
+        for name, of in wanted.items()
+        if of == table and f"-N {name}" in listing
+    )
+    return list(dict.fromkeys(found))
+
+
 def list_rules(backend: str, table: str = FILTER) -> list[str]:
     """A table of that backend as `iptables -S` prints it; empty when it has none."""
     if backend == LEGACY and not _legacy_has(table):

@@ -17,7 +17,7 @@ from weave_cli.host.exposure import ensure_exposed
 from weave_cli.host.identity import choose_peer_name
 from weave_cli.host.iptables import ensure_rules, remove_rules
 from weave_cli.host.knobs import ensure_knobs
-from weave_cli.host.netlink import list_links, open_netlink, remove_link
+from weave_cli.host.netlink import Link, list_links, open_netlink, remove_link
 from weave_cli.host.rules import FirewallFacts
 from weave_cli.host.tap import ensure_tap_port
 from weave_cli.host.underlay import read_underlay_mtu
@@ -120,11 +120,16 @@ def _choose_mtu(wanted: int | None, underlay_mtu: int) -> int:
 def tear_down() -> list[str]:
     """Remove all of it, containers' veth pairs included; returns the names of the devices removed."""
     remove_rules()
-    removed = []
     with open_netlink() as netlink:
-        for link in list_links(netlink):
-            is_ours = (link.name, link.kind) in _OUR_DEVICES or link.name.startswith(_REALM_PREFIXES)
-            if is_ours or (link.kind == "veth" and link.name.startswith(_OUR_PREFIXES)):
-                if remove_link(netlink, link):
-                    removed.append(link.name)
-    return removed
+        return [link.name for link in list_links(netlink) if _is_ours(link) and remove_link(netlink, link)]
+
+
+def list_our_devices() -> list[str]:
+    """The names of those that `tear_down` removes."""
+    with open_netlink() as netlink:
+        return [link.name for link in list_links(netlink) if _is_ours(link)]
+
+
+def _is_ours(link: Link) -> bool:
+    is_named = (link.name, link.kind) in _OUR_DEVICES or link.name.startswith(_REALM_PREFIXES)
+    return is_named or (link.kind == "veth" and link.name.startswith(_OUR_PREFIXES))

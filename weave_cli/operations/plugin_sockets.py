@@ -60,6 +60,12 @@ def _answers(path: Path) -> bool:
             return False
 
 
+def list_sockets(*, directory: Path = DIRECTORY) -> list[Path]:
+    """The sockets of our drivers that are there, whoever listens."""
+    paths = (directory / f"{driver}.sock" for driver in (MESH_DRIVER, GLOBAL_DRIVER))
+    return [path for path in paths if path.is_socket()]
+
+
 def remove_dead_sockets(*, directory: Path = DIRECTORY) -> None:
     """Unlink the sockets of our drivers that nobody listens on."""
     for driver in (MESH_DRIVER, GLOBAL_DRIVER):

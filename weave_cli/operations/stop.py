@@ -40,7 +40,7 @@ def stop_plugin(client: Docker, reporter: Reporter) -> None:
 
     A plugin that died is stood in for: Docker would wait 45 s for it, and a network that stays slows it down.
     """
-    found = _find_ours(client, PLUGIN_CONTAINER)
+    found = find_ours(client, PLUGIN_CONTAINER)
     if found is None:
         reporter.notice("Plugin is not running.")
         remove_dead_sockets()
@@ -58,7 +58,7 @@ def stop_plugin(client: Docker, reporter: Reporter) -> None:
 
 def stop_router(client: Docker, reporter: Reporter, *, name: str = ROUTER_CONTAINER) -> None:
     """Stop and remove the router's container; what it has written down stays."""
-    found = _find_ours(client, name)
+    found = find_ours(client, name)
     if found is None or not found.is_running:
         reporter.notice("Weave is not running.")
     if found is not None:
@@ -70,9 +70,9 @@ def reset(client: Docker, settings: Settings, reporter: Reporter, *, force: bool
 
     force: do not hand the addresses of this host over to other hosts first.
     """
-    router = _find_ours(client, settings.router_container)
+    router = find_ours(client, settings.router_container)
     # Both before anything is done: leaving cannot be undone.
-    plugin = _find_ours(client, PLUGIN_CONTAINER) if settings.wants_plugin else None
+    plugin = find_ours(client, PLUGIN_CONTAINER) if settings.wants_plugin else None
     if not force:
         _leave(client, router, settings, reporter)
     if settings.wants_plugin:
@@ -86,7 +86,7 @@ def reset(client: Docker, settings: Settings, reporter: Reporter, *, force: bool
     tear_down()
 
 
-def _find_ours(client: Docker, name: str) -> OurContainer | None:
+def find_ours(client: Docker, name: str) -> OurContainer | None:
     """The container of that name; raises when somebody else made it, since we would destroy it."""
     found = lookup.find_our_container(client, name)
     if found is not None and not found.is_ours:
@@ -109,10 +109,7 @@ def _remove_automatic_network(client: Docker, plugin: OurContainer, reporter: Re
     if network is None:
         return
     if network.attached:
-        reporter.notice(
-            f"WARNING: network {network.name} stays, because containers are attached: {_names(network)}.\n"
-            "Docker may be slow with them until weave is launched again."
-        )
+        reporter.notice(say_that_it_stays(network))
         return
     reporter.progress(f"removing network {network.name}")
     try:
@@ -143,18 +140,9 @@ def _dissolve_networks(client: Docker, reporter: Reporter) -> None:
 
 
 def _leave(client: Docker, router: OurContainer | None, settings: Settings, reporter: Reporter) -> None:
+    check_leaving(client, router, settings, reporter)
     if router is None:
-        if lifecycle.has_volume(client, settings.state_volume):
-            reporter.notice(
-                "The router is not running, so this host's addresses were not handed over to other hosts."
-            )
         return
-    if not router.is_running:
-        raise RouterProblem(
-            "cannot leave the cluster: the router is not running",
-            hint="Launch it again and repeat, or go without handing over addresses: weave reset --force",
-            code=Code.ROUTER_STOPPED,
-        )
     reporter.progress("handing addresses over")
     try:
         RouterClient(settings.http_address).leave()
@@ -162,6 +150,31 @@ def _leave(client: Docker, router: OurContainer | None, settings: Settings, repo
         reporter.notice(f"WARNING: addresses were not handed over to other hosts: {problem.message}")
         return
     time.sleep(_FAREWELL_S)
+
+
+def check_leaving(
+    client: Docker, router: OurContainer | None, settings: Settings, reporter: Reporter
+) -> None:
+    """Raises RouterProblem when there is a router that could hand the addresses over, and does not run."""
+    if router is None:
+        if lifecycle.has_volume(client, settings.state_volume):
+            reporter.notice(
+                "The router is not running, so this host's addresses were not handed over to other hosts."
+            )
+    elif not router.is_running:
+        raise RouterProblem(
+            "cannot leave the cluster: the router is not running",
+            hint="Launch it again and repeat, or go without handing over addresses: weave reset --force",
+            code=Code.ROUTER_STOPPED,
+        )
+
+
+def say_that_it_stays(network: OurNetwork) -> str:
+    """The warning that goes with a network that somebody is on."""
+    return (
+        f"WARNING: network {network.name} stays, because containers are attached: {_names(network)}.\n"
+        "Docker may be slow with them until weave is launched again."
+    )
 
 
 def _names(network: OurNetwork) -> str:

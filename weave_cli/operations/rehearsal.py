@@ -1,0 +1,240 @@
+"""What a command that destroys would do, as a list, found without changing anything: `--dry-run`.
+
+Reads what the operations read, in their order, and refuses where they would refuse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from weave_cli.addresses import Cidr, Wish, format_address
+from weave_cli.api.sync import RouterClient
+from weave_cli.containers import lifecycle, lookup, networks
+from weave_cli.containers.client import Docker
+from weave_cli.containers.facts import OurContainer
+from weave_cli.containers.networks import OurNetwork
+from weave_cli.containers.specs import find_mesh_network_name
+from weave_cli.errors import RouterProblem
+from weave_cli.host.exposure import read_exposures
+from weave_cli.host.guest import read_guest
+from weave_cli.host.iptables import list_our_chains
+from weave_cli.host.netns import is_in_our_namespace
+from weave_cli.host.network import list_our_devices
+from weave_cli.host.rules import wanted_chains
+from weave_cli.names import (
+    BRIDGE,
+    EXPOSE_OWNER,
+    GUEST_LINK,
+    MESH_NETWORK,
+    PLUGIN_CONTAINER,
+    ROUTER_CONTAINER,
+    TAP_DEVICE,
+)
+from weave_cli.operations import stop
+from weave_cli.operations.asking import ask_router
+from weave_cli.operations.attach import explained, look_up_wishes
+from weave_cli.operations.bridge import firewall_facts
+from weave_cli.operations.plugin_sockets import list_sockets
+from weave_cli.operations.reporter import Reporter
+from weave_cli.operations.survey import read_report
+from weave_cli.reports import Report
+from weave_cli.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deed:
+    """One thing that would be done: `remove` the `container` called `weave`."""
+
+    act: str
+    kind: str
+    name: str
+    of: str = ""
+    """Where or whose it is, with the preposition; empty: needs no saying."""
+
+    def __str__(self) -> str:
+        return " ".join(word for word in (self.act, self.kind, self.name, self.of) if word)
+
+
+def rehearse_stop(client: Docker, settings: Settings, reporter: Reporter) -> Iterator[Deed]:
+    """Plugin, then router."""
+    if settings.wants_plugin:
+        yield from rehearse_stop_plugin(client, reporter)
+    yield from rehearse_stop_router(client, reporter, name=settings.router_container)
+
+
+def rehearse_stop_plugin(client: Docker, reporter: Reporter) -> Iterator[Deed]:
+    """The automatic network, unless somebody is on it; the plugin; its sockets."""
+    found = stop.find_ours(client, PLUGIN_CONTAINER)
+    if found is None or not found.is_running:
+        reporter.notice("Plugin is not running.")
+    if found is not None:
+        name = find_mesh_network_name(found.command, default=MESH_NETWORK)
+        network = networks.find_our_network(client, name) if name else None
+        if network is not None and network.attached:
+            reporter.notice(stop.say_that_it_stays(network))
+        elif network is not None:
+            yield _removal("network", network.name)
+        yield _removal("container", found.name)
+    yield from _sockets()
+
+
+def rehearse_stop_router(
+    client: Docker, reporter: Reporter, *, name: str = ROUTER_CONTAINER
+) -> Iterator[Deed]:
+    """The router, and the device that lives as long as it does."""
+    found = stop.find_ours(client, name)
+    if found is None or not found.is_running:
+        reporter.notice("Weave is not running.")
+    if found is not None:
+        yield _removal("container", found.name)
+        if found.is_running:
+            yield from (_removal("device", device) for device in list_our_devices() if device == TAP_DEVICE)
+
+
+def rehearse_reset(client: Docker, settings: Settings, reporter: Reporter, *, force: bool) -> Iterator[Deed]:
+    """All of it, in the order of a reset."""
+    router = stop.find_ours(client, settings.router_container)
+    plugin = stop.find_ours(client, PLUGIN_CONTAINER) if settings.wants_plugin else None
+    if not force:
+        yield from _leaving(client, router, settings, reporter)
+    if settings.wants_plugin:
+        if plugin is not None:
+            yield _removal("container", plugin.name)
+        for network in networks.list_our_networks(client):
+            yield from _dissolution(network)
+        yield from _sockets()
+    if router is not None:
+        yield _removal("container", router.name)
+    if lifecycle.has_volume(client, settings.state_volume):
+        yield _removal("volume", settings.state_volume)
+    yield from (_removal("chain", name) for name in list_our_chains())
+    yield from (_removal("device", name) for name in list_our_devices())
+
+
+def rehearse_forget(settings: Settings, peers: Sequence[str], tell: Callable[[str], None]) -> Iterator[Deed]:
+    """Those of the peers that are targets."""
+    targets = read_report(settings)["Router"]["Targets"] or ()
+    for peer in dict.fromkeys(peers):
+        if peer in targets:
+            yield Deed(act="forget", kind="target", name=peer)
+        else:
+            tell(f"{peer} is no target; 'weave status targets' lists them.")
+
+
+def rehearse_takeover(
+    settings: Settings, peers: Sequence[str], tell: Callable[[str], None]
+) -> Iterator[Deed]:
+    """What each of the peers owns; raises RouterProblem for one that is in the mesh."""
+    report = read_report(settings)
+    for peer in dict.fromkeys(peers):
+        size, name = _find_owned(report, peer)
+        if size:
+            yield Deed(act="take over", kind=f"{size} addresses", name=f"of {peer}", of=f"({name})")
+        else:
+            tell(f"{peer} owns nothing that could be taken over.")
+
+
+def rehearse_detach(client: Docker, settings: Settings, name: str, wishes: Sequence[Wish]) -> Iterator[Deed]:
+    """Addresses that the container has, its interface with the last one, its names for them."""
+    found = lookup.get_running(client, name)
+    api = RouterClient(settings.http_address)
+    allocated, cidrs = look_up_wishes(api, found.id, wishes, settings)
+    with explained(found.pid, name):
+        there = () if is_in_our_namespace(found.pid) else read_guest(found.pid)
+    taken = [cidr for cidr in cidrs if cidr in (there or ())]
+    yield from (_removal("address", str(cidr), f"from container {name}") for cidr in taken)
+    if there is not None and not is_in_our_namespace(found.pid) and set(there) <= set(cidrs):
+        yield _removal("interface", GUEST_LINK, f"of container {name}")
+    yield from _withdrawal(api, settings, found.id, cidrs, allocated, found.fqdn)
+
+
+def rehearse_hide(settings: Settings, wishes: Sequence[Wish]) -> Iterator[Deed]:
+    """Addresses that the bridge has, the rules that are there for them, the host's names for them."""
+    api = RouterClient(settings.http_address)
+    allocated, cidrs = look_up_wishes(api, EXPOSE_OWNER, wishes, settings)
+    before = read_exposures()
+    after = tuple(one for one in before if one.cidr not in cidrs)
+    yield from (_removal("address", str(one.cidr), f"from {BRIDGE}") for one in before if one not in after)
+    kept = {chain.name: chain.rules for chain in wanted_chains(firewall_facts(settings, after))}
+    for chain in wanted_chains(firewall_facts(settings, before)):
+        for rule in chain.rules:
+            if rule not in kept[chain.name]:
+                yield _removal("rule", rule, f"from chain {chain.name}")
+    yield from _withdrawal(api, settings, EXPOSE_OWNER, cidrs, allocated, None)
+
+
+def _removal(kind: str, name: str, of: str = "") -> Deed:
+    return Deed(act="remove", kind=kind, name=name, of=of)
+
+
+def _sockets() -> Iterator[Deed]:
+    return (_removal("socket", str(path)) for path in list_sockets())
+
+
+def _dissolution(network: OurNetwork) -> Iterator[Deed]:
+    for attached in network.attached:
+        yield Deed(act="cut off", kind="container", name=attached.name, of=f"from network {network.name}")
+    yield _removal("network", network.name)
+
+
+def _leaving(
+    client: Docker, router: OurContainer | None, settings: Settings, reporter: Reporter
+) -> Iterator[Deed]:
+    stop.check_leaving(client, router, settings, reporter)
+    if router is None:
+        return
+    try:
+        report = read_report(settings)
+    except RouterProblem as problem:
+        reporter.notice(f"WARNING: addresses would not be handed over to other hosts: {problem.message}")
+        return
+    own = report["Router"]["Name"]
+    entries = report["IPAM"]["Entries"] or () if "IPAM" in report else ()
+    size = sum(entry["Size"] for entry in entries if entry["Peer"] == own)
+    others = [entry for entry in report["Router"]["Peers"] if entry["Name"] != own]
+    if size and others:
+        yield Deed(act="hand over", kind=f"{size} addresses", name="to another host")
+
+
+def _find_owned(report: Report, peer: str) -> tuple[int, str]:
+    """How much a peer owns, and its name; as the router finds it, a dead one before a living one."""
+    entries = report["IPAM"]["Entries"] or () if "IPAM" in report else ()
+    names = {
+        entry["Peer"]: entry["IsKnownPeer"] for entry in entries if peer in (entry["Nickname"], entry["Peer"])
+    }
+    own = report["Router"]["Name"]
+    name = min(names, key=lambda name: (name == own, names[name]), default="")
+    if not name or name == own:
+        return 0, name
+    if names[name]:
+        raise RouterProblem(
+            f"{peer} is in the mesh, and its addresses may be in use",
+            hint="Reset or stop it first, and wait until 'weave status peers' shows it no more.",
+        )
+    return sum(entry["Size"] for entry in entries if entry["Peer"] == name), name
+
+
+def _withdrawal(
+    api: RouterClient,
+    settings: Settings,
+    owner: str,
+    cidrs: Sequence[Cidr],
+    allocated: Iterable[Cidr],
+    fqdn: str | None,
+) -> Iterator[Deed]:
+    """Names that the owner has for the addresses, only that one of a container; then the addresses."""
+    if not cidrs or not api.is_ready():
+        return
+    report = ask_router(lambda _: read_report(settings), settings)
+    addresses = {format_address(cidr.address): cidr for cidr in cidrs}
+    is_container = owner != EXPOSE_OWNER
+    for entry in (report["DNS"]["Entries"] or ()) if "DNS" in report else ():
+        is_ours = entry["ContainerID"] == owner and entry["Origin"] == report["Router"]["Name"]
+        is_meant = not is_container or entry["Hostname"].rstrip(".") == fqdn
+        if is_ours and is_meant and entry["Address"] in addresses and not entry["Tombstone"]:
+            yield _removal("name", entry["Hostname"], f"of {entry['Address']}")
+    owned = set(allocated)
+    for cidr in cidrs:
+        if cidr in owned or cidr in api.find_owned(owner, Cidr(cidr.network.start, cidr.prefix_len)):
+            yield Deed(act="release", kind="address", name=format_address(cidr.address))
