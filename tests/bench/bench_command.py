@@ -26,6 +26,8 @@ _TARGETS_MS: Final = {
     "weave status ipam": _ASKING_MS,
     "weave -o json status": _ASKING_MS,
     "weave -o json status peers": _ASKING_MS,
+    "weave status topology": _ASKING_MS,
+    "weave status topology -o json": _ASKING_MS,
     "weave report": _ASKING_MS,
     "weave report -f {{.Version}}": _ASKING_MS,
     "weave -o json report": _ASKING_MS,
@@ -38,6 +40,8 @@ _TARGETS_MS: Final = {
     "weave env": _ASKING_MS,
     "weave bridge-type": _ASKING_MS,
     "weave docker-bridge-ip": _ASKING_MS,
+    "COMP_LINE='weave attach ' _WEAVE_COMPLETE=bash_complete weave": _ASKING_MS,
+    "COMP_LINE='weave forget ' _WEAVE_COMPLETE=bash_complete weave": _ASKING_MS,
 }
 
 
