@@ -135,7 +135,6 @@ DOORS: Mapping[str, tuple[str, ...]] = {
     "dns": (
         "weave_cli.router.nameserver",
         "weave_cli.router.runtime",
-        "weave_cli.operations.naming",
     ),
     "nacl": ("weave_cli.router.wire.session_keys", "weave_cli.router.overlay.sleeve_sealing"),
     "rich": ("weave_cli.output",),

@@ -103,7 +103,19 @@ def test_completions_are_current(shell: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["dns-args"], ["connect", "--help"], ["prime"], ["ps"], ["status"], ["bogus"]]
+    "arguments",
+    [
+        ["--help"],
+        ["dns-args"],
+        ["connect", "--help"],
+        ["prime"],
+        ["ps"],
+        ["status"],
+        ["bogus"],
+        ["version"],
+        ["dns-lookup", "web"],
+        ["-o", "json", "status"],
+    ],
 )
 def test_quick_commands_import_nothing_heavy(arguments: list[str]) -> None:
     code = (

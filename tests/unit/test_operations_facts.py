@@ -7,15 +7,12 @@ import os
 import threading
 from pathlib import Path
 
-import dns.exception
-import dns.message
-import dns.query
-import dns.rrset
 import pytest
 
 from tests.fakes.reporter import FakeReporter
 from tests.fakes.router_http import serving
 from weave_cli.addresses import parse_cidr
+from weave_cli.api import dns_question
 from weave_cli.errors import HostProblem, RouterProblem, UsageProblem
 from weave_cli.operations import preflight
 from weave_cli.operations.host_facts import find_interface_address
@@ -208,19 +205,14 @@ def test_dns_arguments_need_dockers_bridge() -> None:
 def test_look_up_asks_weave_dns_at_dockers_bridge(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, str]] = []
 
-    def answer(
-        question: dns.message.QueryMessage, server: str, **_: object
-    ) -> tuple[dns.message.Message, bool]:
-        (first,) = question.question
-        asked.append((first.name.to_text(), server))
-        found = dns.message.make_response(question)
-        found.answer.append(dns.rrset.from_text(first.name, 1, "IN", "A", "10.32.0.1", "10.32.0.2"))
-        return found, False
+    def answer(name: str, server: str, **_: object) -> list[str]:
+        asked.append((name, server))
+        return ["10.32.0.1", "10.32.0.2"]
 
-    monkeypatch.setattr(dns.query, "udp_with_fallback", answer)
+    monkeypatch.setattr(dns_question, "ask_addresses", answer)
     with serving({"GET /domain": (200, "weave.local.")}) as api:
         assert look_up("web", _settings(api.address)) == ["10.32.0.1", "10.32.0.2"]
-    assert asked == [("web.", "127.0.0.1")]
+    assert asked == [("web", "127.0.0.1")]
 
 
 def test_look_up_without_weave_dns_says_so() -> None:
@@ -228,14 +220,14 @@ def test_look_up_without_weave_dns_says_so() -> None:
         look_up("web", _settings(api.address))
 
 
-@pytest.mark.parametrize("failure", [dns.exception.Timeout, ConnectionRefusedError])
+@pytest.mark.parametrize("failure", [TimeoutError, ConnectionRefusedError, dns_question.BadAnswer])
 def test_look_up_names_the_server_that_does_not_answer(
     monkeypatch: pytest.MonkeyPatch, failure: type[Exception]
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise failure()
 
-    monkeypatch.setattr(dns.query, "udp_with_fallback", fail)
+    monkeypatch.setattr(dns_question, "ask_addresses", fail)
     with serving({"GET /domain": (200, "weave.local.")}) as api:
         with pytest.raises(RouterProblem, match=r"does not answer at 127\.0\.0\.1"):
             look_up("web", _settings(api.address))
@@ -243,5 +235,5 @@ def test_look_up_names_the_server_that_does_not_answer(
 
 def test_look_up_of_an_impossible_name_is_refused() -> None:
     with serving({"GET /domain": (200, "weave.local.")}) as api:
-        with pytest.raises(RouterProblem, match="a\\.\\.b"):
+        with pytest.raises(UsageProblem, match="a\\.\\.b"):
             look_up("a..b", _settings(api.address))

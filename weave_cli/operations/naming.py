@@ -11,7 +11,7 @@ from typing import Final
 
 from weave_cli.api.sync import RouterClient, RouterUnreachable
 from weave_cli.error_codes import Code
-from weave_cli.errors import HostProblem, RouterProblem
+from weave_cli.errors import HostProblem, RouterProblem, UsageProblem
 from weave_cli.names import DEFAULT_DOMAIN
 from weave_cli.operations.asking import ask_router
 from weave_cli.operations.host_facts import find_interface_address
@@ -81,11 +81,7 @@ def make_dns_arguments(words: Sequence[str], settings: Settings, reporter: Repor
 
 def look_up(name: str, settings: Settings) -> Sequence[str]:
     """The addresses that weaveDNS knows for a name, completed with the domain when it has no dot."""
-    # Imported here: dnspython takes as long to import as all of `weave dns-args` may last.
-    import dns.exception
-    import dns.message
-    import dns.query
-    import dns.rdatatype
+    from weave_cli.api.dns_question import BadAnswer, BadName, ask_addresses  # only this needs it
 
     if ask_router(lambda api: api.find_domain(), settings) is None:
         raise RouterProblem(
@@ -93,22 +89,18 @@ def look_up(name: str, settings: Settings) -> Sequence[str]:
         )
     server = get_dns_address(settings)
     try:
-        question = dns.message.make_query(name, dns.rdatatype.A)
-        answer, _ = dns.query.udp_with_fallback(question, server, timeout=_LOOKUP_TIMEOUT_S)
-    except dns.exception.Timeout as problem:
-        raise RouterProblem(
-            f"weaveDNS does not answer at {server}", hint=_NOT_THERE, code=Code.DNS_UNREACHABLE
-        ) from problem
-    except OSError as problem:
-        raise RouterProblem(
-            f"weaveDNS does not answer at {server}: {problem.strerror or problem}",
-            hint=_NOT_THERE,
-            code=Code.DNS_UNREACHABLE,
-        ) from problem
-    except dns.exception.DNSException as problem:
-        raise RouterProblem(f"cannot look up {name!r}: {problem}", code=Code.DNS_UNREACHABLE) from problem
-    records = (record for rrset in answer.answer for record in rrset)
-    return [record.address for record in records if record.rdtype == dns.rdatatype.A]
+        return ask_addresses(name, server, timeout_s=_LOOKUP_TIMEOUT_S)
+    except BadName as problem:
+        raise UsageProblem(f"cannot look up {name!r}: {problem}") from problem
+    except TimeoutError as problem:
+        reason = ""
+        cause: Exception = problem
+    except (OSError, BadAnswer) as problem:
+        reason = f": {getattr(problem, 'strerror', None) or problem}"
+        cause = problem
+    raise RouterProblem(
+        f"weaveDNS does not answer at {server}{reason}", hint=_NOT_THERE, code=Code.DNS_UNREACHABLE
+    ) from cause
 
 
 def get_dns_address(settings: Settings) -> str:
