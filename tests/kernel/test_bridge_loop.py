@@ -1,7 +1,7 @@
 """Somebody joins the bridges of two hosts by a cable beside the overlay: decisions 10 and 12.
 
-That is a loop, as between any two switches without a spanning tree, and no router prevents it. What is promised:
-the routers live through it, and when the cable is gone everything is as before, without a restart.
+That is a loop, as between any two switches without a spanning tree, and no router prevents it. What is
+promised: the routers live through it, and when the cable is gone everything is as before, without a restart.
 """
 
 from __future__ import annotations

@@ -17,9 +17,9 @@ from typing import Final
 
 from weave_cli.error_codes import Code
 from weave_cli.errors import HostProblem
+from weave_cli.host.netlink_layout import ATTRIBUTE, ERROR, ERROR_CODE, HEADER
 
 # From the kernel's netlink.h, rtnetlink.h and neighbour.h
-_NLMSG_ERROR: Final = 2
 _RTM_NEWNEIGH: Final = 28
 _RTM_DELNEIGH: Final = 29
 _NLM_F_REQUEST: Final = 0x1
@@ -29,10 +29,11 @@ _NTF_MASTER: Final = 0x04
 _NTF_EXT_LEARNED: Final = 0x10
 _NDA_LLADDR: Final = 2
 
-#: Length, type, flags, sequence number, port of the message; family, device, state, flags, type of the
-#: entry; length, type of the attribute, and the MAC address, padded to four octets.
-_MESSAGE: Final = struct.Struct("=IHHIIBxxxiHBBHH6sxx")
-_ERROR: Final = struct.Struct("=IHHIIi")
+#: Of an entry: family, device, state, flags, type.
+_ENTRY: Final = struct.Struct("=BxxxiHBB")
+#: Padded to four octets.
+_MAC: Final = struct.Struct("6sxx")
+_MAC_LEN: Final = 6
 
 #: Messages sent at once; the answers to so many fit a socket's buffer, should all of them be refused.
 _BATCH: Final = 100
@@ -75,11 +76,12 @@ class TapEntries:
                 )
 
     def _message(self, mac: bytes, kind: int, flags: int) -> bytes:
-        return _MESSAGE.pack(
-            *(_MESSAGE.size, kind, flags, 0, 0),
-            *(socket.AF_BRIDGE, self._index, _NUD_REACHABLE, _NTF_MASTER | _NTF_EXT_LEARNED, 0),
-            *(4 + len(mac), _NDA_LLADDR, mac),
+        body = (
+            _ENTRY.pack(socket.AF_BRIDGE, self._index, _NUD_REACHABLE, _NTF_MASTER | _NTF_EXT_LEARNED, 0)
+            + ATTRIBUTE.pack(ATTRIBUTE.size + _MAC_LEN, _NDA_LLADDR)
+            + _MAC.pack(mac)
         )
+        return HEADER.pack(HEADER.size + len(body), kind, flags, 0, 0) + body
 
     def _refusals(self) -> set[int]:
         """The error numbers that came back; the kernel has done all when `send` returns."""
@@ -87,8 +89,8 @@ class TapEntries:
         try:
             while True:
                 answer = self._socket.recv(1 << 16)
-                _, kind, _, _, _, code = _ERROR.unpack_from(answer)
-                if kind == _NLMSG_ERROR and code:
+                _, kind, *_ = HEADER.unpack_from(answer)
+                if kind == ERROR and (code := ERROR_CODE.unpack_from(answer, HEADER.size)[0]):
                     found.add(-code)
         except BlockingIOError:
             return found
