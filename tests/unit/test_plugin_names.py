@@ -155,6 +155,7 @@ def test_containers_of_other_drivers_are_not_even_looked_at() -> None:
 
 def test_container_that_ends_at_once_is_not_even_looked_at() -> None:
     async def scenario(watched: Watched) -> None:
+        await until(lambda: "list containers" in watched.engine.calls)  # the look at everything is over
         short, stays = watched.container("short"), watched.container("stays", address="10.32.0.2")
         watched.start(short)
         short.is_running = False
@@ -173,9 +174,11 @@ def test_container_that_ends_at_once_is_not_even_looked_at() -> None:
 
 def test_others_do_not_wait_until_a_starting_container_is_looked_at() -> None:
     async def scenario(watched: Watched) -> None:
-        named, starting = watched.container("named"), watched.container("starting", address="10.32.0.2")
+        await until(lambda: "list containers" in watched.engine.calls)  # the look at everything is over
+        named = watched.container("named")
         watched.start(named)
         await watched.has(named, "named.weave.local.=10.32.0.1")
+        starting = watched.container("starting", address="10.32.0.2")
         done = watched.engine.calls = watched.router.requests
         watched.start(starting)
         named.is_running = False
@@ -188,6 +191,7 @@ def test_others_do_not_wait_until_a_starting_container_is_looked_at() -> None:
 
 def test_container_that_restarts_at_once_is_named_in_the_end() -> None:
     async def scenario(watched: Watched) -> None:
+        await until(lambda: "list containers" in watched.engine.calls)  # the look at everything is over
         container = watched.container("a")
         watched.start(container)
         watched.container_event("die", container)
