@@ -23,6 +23,7 @@ from weave_cli.names import PeerName, format_peer_name
 from weave_cli.router.mesh.routes import widen
 from weave_cli.router.overlay.roles import Carriage, ControlReady, Established, Failed, Neighbour
 from weave_cli.router.overlay.sleeve import LinkChanged, SleeveConnection, SpecialReady
+from weave_cli.router.sleeve.message_codec import decode_message, encode_message
 from weave_cli.router.sleeve.messages import (
     LARGEST_MESSAGE,
     BroadcastWanted,
@@ -36,8 +37,6 @@ from weave_cli.router.sleeve.messages import (
     SpecialReceived,
     ToProcess,
     ToRouter,
-    decode_message,
-    encode_message,
 )
 
 PORT = 6783

@@ -62,6 +62,7 @@ FLOORS: Mapping[str, int] = {
     "weave_cli.router.runtime": 40,
     "weave_cli.router.sleeve": 40,
     "weave_cli.router.sleeve.messages": 12,
+    "weave_cli.router.sleeve.message_codec": 12,
 }
 
 _COMMAND_LINE = ("weave_cli.commands", "weave_cli.output", "weave_cli.operations")

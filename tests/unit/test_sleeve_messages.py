@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from weave_cli.names import PeerName
 from weave_cli.router.overlay.roles import Carriage
+from weave_cli.router.sleeve.message_codec import decode_message, encode_message
 from weave_cli.router.sleeve.messages import (
     LARGEST_MESSAGE,
     ForgetNeighbour,
@@ -20,8 +21,6 @@ from weave_cli.router.sleeve.messages import (
     SetRoutes,
     ToProcess,
     ToRouter,
-    decode_message,
-    encode_message,
 )
 
 MACS = st.binary(min_size=6, max_size=6)

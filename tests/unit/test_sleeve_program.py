@@ -10,13 +10,8 @@ import pytest
 
 from weave_cli.names import PeerName
 from weave_cli.router.sleeve.drops import SUMMARY_INTERVAL_S, DropCounter
-from weave_cli.router.sleeve.messages import (
-    BroadcastWanted,
-    MacForgotten,
-    MacLearned,
-    Message,
-    decode_message,
-)
+from weave_cli.router.sleeve.message_codec import decode_message
+from weave_cli.router.sleeve.messages import BroadcastWanted, MacForgotten, MacLearned, Message
 from weave_cli.router.sleeve.outbox import Outbox
 from weave_cli.router.sleeve.packet_socket import PacketSocket
 from weave_cli.router.sleeve.program import Inheritance, parse_arguments

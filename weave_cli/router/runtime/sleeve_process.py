@@ -17,13 +17,8 @@ from contextlib import suppress
 from typing import Final
 
 from weave_cli.names import PeerName, format_peer_name
-from weave_cli.router.sleeve.messages import (
-    LARGEST_MESSAGE,
-    Message,
-    ToProcess,
-    decode_message,
-    encode_message,
-)
+from weave_cli.router.sleeve.message_codec import decode_message, encode_message
+from weave_cli.router.sleeve.messages import LARGEST_MESSAGE, Message, ToProcess
 
 log = logging.getLogger(__name__)
 

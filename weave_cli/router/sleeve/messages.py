@@ -1,7 +1,7 @@
-"""What router and sleeve process say to each other. Pure; both ends are of one installation, so no versions.
+"""What router and sleeve process say to each other. Pure; message_codec.py makes octets of it.
 
-The way: a unix socketpair of type SOCK_SEQPACKET, one message a packet, in order. Only the router opens
-things: it starts
+Both ends are of one installation, so there are no versions. The way: a unix socketpair of type
+SOCK_SEQPACKET, one message a packet, in order. Only the router opens things: it starts
 
     python -m weave_cli.router.sleeve --name PEER --tap FD --udp FD --control FD [--log-level LEVEL]
 
@@ -50,12 +50,11 @@ non-blocking, with what does not fit kept and sent later; the process reads befo
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from weave_cli.names import PeerName, pack_peer_name, unpack_peer_name
+from weave_cli.names import PeerName
 from weave_cli.router.overlay.roles import Carriage
 
 #: IPv4 address in dotted form, and UDP port.
@@ -63,22 +62,6 @@ UdpAddress = tuple[str, int]
 
 #: Room that a receiver of messages must offer.
 LARGEST_MESSAGE: Final = 1 << 18
-
-_KEY_LEN: Final = 32
-_NO_ADDRESS: Final = bytes(6)
-_NEIGHBOUR: Final = struct.Struct(">BQ6s6s6sHHBB32s")
-_CONNECTION: Final = struct.Struct(">BQ")
-_SPECIAL: Final = struct.Struct(">BQB6sI")
-_PATH_MTU: Final = struct.Struct(">BQI")
-_PEER: Final = struct.Struct(">B6s")
-_MAC: Final = struct.Struct(">B6s6sI")
-_LOST_MAC: Final = struct.Struct(">B6sI")
-_REALM: Final = struct.Struct(">BI")
-
-# Bits of SetNeighbour
-_IS_SEALED: Final = 1
-_IS_INITIATOR: Final = 2
-_FRAGMENTS_PASS: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,157 +185,3 @@ class MacForgotten:
 ToProcess = SetNeighbour | ForgetNeighbour | SetRoutes | SetBroadcast | SendSpecial | SetRealm | ForgetRealm
 ToRouter = SpecialReceived | PathMtuFound | SendRefused | BroadcastWanted | MacLearned | MacForgotten
 Message = ToProcess | ToRouter
-
-
-def encode_message(message: Message) -> bytes:
-    """The packet for the socketpair."""
-    match message:
-        case SetNeighbour():
-            return _encode_neighbour(message)
-        case ForgetNeighbour(conn_id=conn_id):
-            return _CONNECTION.pack(2, conn_id)
-        case SetRoutes(unicast=unicast, broadcast=broadcast):
-            pairs = b"".join(pack_peer_name(name) + pack_peer_name(hop) for name, hop in unicast.items())
-            return struct.pack(">BI", 3, len(unicast)) + pairs + _pack_names(broadcast)
-        case SetBroadcast(source=source, next_hops=next_hops):
-            return _PEER.pack(4, pack_peer_name(source)) + _pack_names(next_hops)
-        case SendSpecial(conn_id=conn_id, frame=frame, dont_fragment=dont_fragment):
-            return _encode_special(5, conn_id, dont_fragment, _NO_ADDRESS, frame)
-        case SpecialReceived(conn_id=conn_id, address=address, frame=frame):
-            return _encode_special(6, conn_id, False, pack_udp_address(address), frame)
-        case PathMtuFound(conn_id=conn_id, path_mtu=path_mtu):
-            return _PATH_MTU.pack(7, conn_id, path_mtu)
-        case SendRefused(conn_id=conn_id, reason=reason):
-            return _CONNECTION.pack(8, conn_id) + reason.encode()
-        case BroadcastWanted(source=source):
-            return _PEER.pack(9, pack_peer_name(source))
-        case MacLearned(mac=mac, peer=peer, vni=vni):
-            return _MAC.pack(10, mac, pack_peer_name(peer), vni)
-        case MacForgotten(mac=mac, vni=vni):
-            return _LOST_MAC.pack(11, mac, vni)
-        case SetRealm(vni=vni, members=members):
-            return _REALM.pack(12, vni) + _pack_names(tuple(sorted(members)))
-        case ForgetRealm(vni=vni):
-            return _REALM.pack(13, vni)
-
-
-def decode_message(packet: bytes) -> Message:
-    """The message in a packet of the other end, which is us again: a wrong one raises ValueError."""
-    try:
-        return _decode(packet)
-    except (struct.error, IndexError) as problem:
-        raise ValueError(f"no message between router and sleeve process: {packet[:32].hex()}") from problem
-
-
-def _decode(packet: bytes) -> Message:
-    match packet[0]:
-        case 1:
-            return _decode_neighbour(packet)
-        case 2:
-            return ForgetNeighbour(conn_id=_CONNECTION.unpack(packet)[1])
-        case 3:
-            (count,) = struct.unpack_from(">I", packet, 1)
-            names = _unpack_names(packet[5:])
-            unicast = dict(zip(names[0 : 2 * count : 2], names[1 : 2 * count : 2], strict=True))
-            return SetRoutes(unicast=unicast, broadcast=names[2 * count :])
-        case 4:
-            return SetBroadcast(source=unpack_peer_name(packet[1:7]), next_hops=_unpack_names(packet[7:]))
-        case 5:
-            _, conn_id, dont_fragment, _, size = _SPECIAL.unpack_from(packet)
-            frame = packet[_SPECIAL.size :].ljust(size, b"\0")
-            return SendSpecial(conn_id=conn_id, frame=frame, dont_fragment=bool(dont_fragment))
-        case 6:
-            _, conn_id, _, address, size = _SPECIAL.unpack_from(packet)
-            frame = packet[_SPECIAL.size :].ljust(size, b"\0")
-            return SpecialReceived(conn_id=conn_id, address=unpack_udp_address(address), frame=frame)
-        case 7:
-            _, conn_id, path_mtu = _PATH_MTU.unpack(packet)
-            return PathMtuFound(conn_id=conn_id, path_mtu=path_mtu)
-        case 8:
-            _, conn_id = _CONNECTION.unpack_from(packet)
-            return SendRefused(conn_id=conn_id, reason=packet[_CONNECTION.size :].decode())
-        case 9:
-            return BroadcastWanted(source=unpack_peer_name(_PEER.unpack(packet)[1]))
-        case 10:
-            _, mac, peer, vni = _MAC.unpack(packet)
-            return MacLearned(mac=mac, peer=unpack_peer_name(peer), vni=vni)
-        case 11:
-            _, mac, vni = _LOST_MAC.unpack(packet)
-            return MacForgotten(mac=mac, vni=vni)
-        case 12:
-            members = _unpack_names(packet[_REALM.size :])
-            return SetRealm(vni=_REALM.unpack_from(packet)[1], members=frozenset(members))
-        case 13:
-            return ForgetRealm(vni=_REALM.unpack(packet)[1])
-        case kind:
-            raise ValueError(f"no message between router and sleeve process begins with {kind}")
-
-
-def pack_udp_address(address: UdpAddress) -> bytes:
-    """Six octets: IPv4 address, port."""
-    return bytes(int(part) for part in address[0].split(".")) + address[1].to_bytes(2, "big")
-
-
-def unpack_udp_address(octets: bytes) -> UdpAddress:
-    """The address in six octets."""
-    return ".".join(str(octet) for octet in octets[:4]), int.from_bytes(octets[4:6], "big")
-
-
-def _encode_neighbour(message: SetNeighbour) -> bytes:
-    bits = (
-        _IS_SEALED * (message.session_key is not None)
-        | _IS_INITIATOR * message.is_initiator
-        | _FRAGMENTS_PASS * message.fragments_pass
-    )
-    return _NEIGHBOUR.pack(
-        1,
-        message.conn_id,
-        pack_peer_name(message.name),
-        _pack_address(message.address),
-        _pack_address(message.vxlan_address),
-        message.mtu,
-        message.max_payload,
-        bits,
-        message.carriage,
-        message.session_key or bytes(_KEY_LEN),
-    )
-
-
-def _decode_neighbour(packet: bytes) -> SetNeighbour:
-    fields = _NEIGHBOUR.unpack(packet)
-    _, conn_id, name, address, vxlan_address, mtu, max_payload, bits, carriage, key = fields
-    return SetNeighbour(
-        conn_id=conn_id,
-        name=unpack_peer_name(name),
-        address=_unpack_address(address),
-        session_key=key if bits & _IS_SEALED else None,
-        is_initiator=bool(bits & _IS_INITIATOR),
-        mtu=mtu,
-        max_payload=max_payload,
-        fragments_pass=bool(bits & _FRAGMENTS_PASS),
-        carriage=Carriage(carriage),
-        vxlan_address=_unpack_address(vxlan_address),
-    )
-
-
-def _pack_address(address: UdpAddress | None) -> bytes:
-    return _NO_ADDRESS if address is None else pack_udp_address(address)
-
-
-def _unpack_address(octets: bytes) -> UdpAddress | None:
-    return None if octets == _NO_ADDRESS else unpack_udp_address(octets)
-
-
-def _encode_special(kind: int, conn_id: int, flag: bool, address: bytes, frame: bytes) -> bytes:
-    """Special frames are up to 60,001 octets, and zeros: those at the end are only counted."""
-    return _SPECIAL.pack(kind, conn_id, flag, address, len(frame)) + frame.rstrip(b"\0")
-
-
-def _pack_names(names: tuple[PeerName, ...]) -> bytes:
-    return b"".join(map(pack_peer_name, names))
-
-
-def _unpack_names(octets: bytes) -> tuple[PeerName, ...]:
-    if len(octets) % 6:
-        raise ValueError(f"{len(octets)} octets are no list of peer names")
-    return tuple(unpack_peer_name(octets[start : start + 6]) for start in range(0, len(octets), 6))

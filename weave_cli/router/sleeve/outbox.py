@@ -6,7 +6,8 @@ import socket
 from collections import deque
 from typing import Final
 
-from weave_cli.router.sleeve.messages import MacForgotten, MacLearned, ToRouter, encode_message
+from weave_cli.router.sleeve.message_codec import encode_message
+from weave_cli.router.sleeve.messages import MacForgotten, MacLearned, ToRouter
 
 #: Heartbeats, path MTUs and questions; what they tell is told again later, except to a router that is dead.
 _MOST_WAITING: Final = 1000

@@ -17,7 +17,8 @@ from typing import Final
 from weave_cli.logs import LEVELS, start_logging
 from weave_cli.names import PeerName, parse_peer_name
 from weave_cli.router.sleeve.carrier import Carrier
-from weave_cli.router.sleeve.messages import LARGEST_MESSAGE, decode_message
+from weave_cli.router.sleeve.message_codec import decode_message
+from weave_cli.router.sleeve.messages import LARGEST_MESSAGE
 from weave_cli.router.sleeve.outbox import Outbox
 from weave_cli.router.sleeve.packet_socket import PacketSocket
 from weave_cli.router.sleeve.tap import Tap
