@@ -23,6 +23,8 @@ from tests.lab.hosts import LabHost
 _PAIRS: Final = 10
 _LIVES: Final = 20
 _TARGET_MS: Final = 20.0
+#: What can be held where a plugin that does nothing is over the target already (docs/decisions, 19).
+_ABOVE_IDLE_MS: Final = 10.0
 _NETWORKS: Final = {
     "weave": "weave",
     "bridge": "bench-bridge",
@@ -50,6 +52,7 @@ def take(hosts: Hosts) -> list[Row]:
     bridge = f"bridge network {spread(found['bridge'], 'ms')}"
     more_ms = paired_difference(found["weave"], found["bridge"])
     idle_ms = paired_difference(found["idle"], found["bridge"])
+    above_ms = paired_difference(found["weave"], found["idle"])
     internal_ms = paired_difference(found["internal"], found["bridge"])
     return [
         Row(
@@ -62,7 +65,9 @@ def take(hosts: Hosts) -> list[Row]:
         ),
         Row(
             measure="  more than with a plugin that does nothing",
-            value=f"{paired_difference(found['weave'], found['idle']):+.0f} ms",
+            value=f"{above_ms:+.0f} ms",
+            target=f"<= +{_ABOVE_IDLE_MS:.0f} ms",
+            is_met=above_ms <= _ABOVE_IDLE_MS,
         ),
         Row(
             measure="  on an internal network: no docker_gwbridge",
