@@ -42,6 +42,8 @@ IMAGE_REPOSITORY: Final = "weave-cli"
 LABEL: Final = "works.weave"
 COMPONENT_LABEL: Final = "works.weave.component"
 RUN_LABEL: Final = "works.weave.run"
+#: On Docker networks that are the same on all hosts: their name.
+SHARED_LABEL: Final = "works.weave.network"
 #: Workloads of `weave connectivity test` carry it; its value is the run's.
 TEST_LABEL: Final = "works.weave.test"
 

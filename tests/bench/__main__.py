@@ -20,6 +20,7 @@ from tests.bench import (
     bench_launch,
     bench_names,
     bench_overlay,
+    bench_realms,
     bench_router,
     bench_run,
     bench_sleeve,
@@ -36,6 +37,7 @@ _ALONE: Final[dict[str, Callable[[], list[Row]]]] = {
 }
 _ON_HOSTS: Final[dict[str, Callable[[Hosts], list[Row]]]] = {
     "overlay": bench_overlay.take,
+    "realms": bench_realms.take,
     "docker run": bench_run.take,
     "commands": bench_command.take,
     "launch": bench_launch.take,

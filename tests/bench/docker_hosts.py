@@ -52,12 +52,12 @@ def take_on(hosts: Hosts, take: Callable[[Hosts], list[Row]]) -> list[Row]:
         raise BenchProblem(str(problem)) from problem
 
 
-def launch(hosts: Hosts) -> None:
+def launch(hosts: Hosts, words: str = "") -> None:
     """Launch Weave on both and return when they are connected."""
     one, other = hosts
     connected = [Watch(host, "/status/connections", " established ") for host in hosts]
-    one.run("weave launch")
-    other.run(f"weave launch {one.ip}")
+    one.run(f"weave launch {words}")
+    other.run(f"weave launch {words} {one.ip}")
     for watch in connected:
         watch.moment()
 

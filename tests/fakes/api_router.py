@@ -27,11 +27,13 @@ from weave_cli.router.ipam.allocator import Allocator, Setup
 from weave_cli.router.mesh.events import Dial
 from weave_cli.router.mesh.node import MeshNode
 from weave_cli.router.nameserver.registry import NameRegistry
+from weave_cli.router.networks.channel import NetworkChannel
 from weave_cli.router.options import parse_options
 from weave_cli.router.overlay.mac_homes import MacHomes
 from weave_cli.router.runtime.addresses import AddressDesk
 from weave_cli.router.runtime.exposures import ExposureDesk
 from weave_cli.router.runtime.names import NameDesk
+from weave_cli.router.runtime.network_desk import NetworkDesk
 from weave_cli.router.runtime.realm_desk import RealmDesk
 from weave_cli.router.runtime.reporting import ReportSources, make_report
 from weave_cli.router.runtime.resolver import resolve_targets
@@ -122,6 +124,16 @@ class ApiRouter:
         """What the host was asked to have on its bridge."""
         self.exposures = ExposureDesk(self.store, self, self.pump)
         self.realms = RealmDesk(US, 6784, lambda: 1450, _nobody_follows)
+        channel = NetworkChannel(US, self.node)
+        channel.attach(self.node.open_channel("networks", channel))
+        self.networks = NetworkDesk(
+            channel,
+            self.store,
+            whole=_RANGE,
+            nickname_of=self.node.nickname_of,
+            clock=self.clock,
+            pump=self.pump,
+        )
         self.server = ApiServer(self, "127.0.0.1:0")
 
     def meet(self, topology: bytes, *, nickname: str = "host2") -> None:

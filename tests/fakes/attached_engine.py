@@ -73,6 +73,7 @@ class FakeEngine:
                 "Driver": driver,
                 "IPAM": {"Driver": address_driver or driver, "Config": facts.pop("config", None)},
                 "Options": facts.pop("options", None),
+                "Labels": facts.pop("labels", None),
             }
         )
         return name
@@ -164,5 +165,9 @@ class _Api:
             address_driver=words["ipam"]["Driver"],
             options=words["options"],
             config=words["ipam"]["Config"],
+            labels=words["labels"],
         )
         return {"Id": name}
+
+    def remove_network(self, key: str) -> None:
+        self.engine.networks = [row for row in self.engine.networks if row["Id"] != key]

@@ -30,6 +30,7 @@ class FakeRealms:
     def __init__(self, host: Host | None = None) -> None:
         self._host = host
         self.is_there = True
+        self.dropped: list[str] = []
 
     async def ensure_realm(self, key: str) -> None:
         if not self.is_there:
@@ -37,6 +38,11 @@ class FakeRealms:
         bridge = realm_of(key).bridge
         if self._host is not None and bridge not in devices(self._host):
             self._host.run(f"ip link add {bridge} mtu 1450 type bridge")
+
+    async def drop_realm(self, key: str) -> None:
+        if not self.is_there:
+            raise RouterUnreachable("there is no router")
+        self.dropped.append(key)
 
 
 def on_host(

@@ -23,8 +23,8 @@ _ROOT = Path(__file__).parents[2]
 
 _EXPECTED = """
     setup launch launch-router launch-plugin stop stop-router stop-plugin connect forget rmpeer prime run
-    start restart attach detach expose hide dns-args dns-add dns-remove dns-lookup status report ps doctor
-    connectivity reset
+    start restart attach detach expose hide network dns-args dns-add dns-remove dns-lookup status report
+    ps doctor connectivity reset
     env config version help
 """.split()
 

@@ -229,7 +229,12 @@ def test_without_an_allocator_no_peer_has_anything_to_take_over(path: Path) -> N
     async def take_over() -> None:
         router = ApiRouter(path)
         application = make_application(
-            cast(Any, SimpleNamespace(instance="1", addresses=None, names=None, exposures=None, realms=None))
+            cast(
+                Any,
+                SimpleNamespace(
+                    instance="1", addresses=None, names=None, exposures=None, realms=None, networks=None
+                ),
+            )
         )
         router.server._application = application
         async with running(router) as ask:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from weave_cli.errors import RemoteProtocolError
 from weave_cli.names import PeerName
 from weave_cli.router.mesh.gossip import GossipData
 from weave_cli.router.networks.channel import NetworkChannel
+from weave_cli.router.networks.definitions import Definition
 from weave_cli.router.networks.news import NetworkNews, Presence, decode_news
 
 US, A, B = (PeerName(0x7A0000000001 + number) for number in range(3))
@@ -170,3 +172,41 @@ def test_malformed_news_are_a_protocol_error_and_nothing_else(octets: bytes) -> 
 def test_each_fault_is_refused(text: str) -> None:
     with pytest.raises(RemoteProtocolError, match="news of networks"):
         decode_news(text.encode())
+
+
+def test_definitions_reach_everybody_and_the_newest_holds(node: Node) -> None:
+    shop = Definition(version=0, subnet="10.33.1.0/24")
+    node.channel.define("shop", shop, NOW)
+    told = node.heard.said[-1].networks["shop"]
+    assert told.version == NOW * 1000
+    older, newer = replace(told, version=1), replace(told, version=told.version + 1, is_removed=True)
+    assert node.channel.on_gossip(NetworkNews({}, {"shop": older}).encode(NOW), NOW) is None
+    passed_on = node.channel.on_gossip(NetworkNews({}, {"shop": newer}).encode(NOW), NOW)
+    assert passed_on is not None and passed_on.networks == {"shop": newer}
+    assert node.channel.networks == {"shop": newer}
+    # Made again: above the tombstone, whatever the clock says.
+    node.channel.define("shop", shop, NOW - 500)
+    assert node.channel.networks["shop"].version == newer.version + 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"version": -1},
+        {"version": True},
+        {"subnet": "10.33.1.0"},
+        {"subnet": 7},
+        {"options": []},
+        {"options": {"k": "v" * 65}},
+        {"options": {"k": 7}},
+        {"options": {str(number): "" for number in range(9)}},
+        {"internal": 0},
+        {"removed": None},
+    ],
+)
+def test_malformed_definitions_are_refused(change: dict[str, object]) -> None:
+    row = {"version": 1, "subnet": "10.33.1.0/24", "options": {}, "internal": False, "removed": False}
+    assert decode_news(json.dumps({"networks": {"shop": row}}).encode()).networks
+    for networks in ({"shop": row | change}, {"two words": row}, {"": row}, [row]):
+        with pytest.raises(RemoteProtocolError, match="news of networks"):
+            decode_news(json.dumps({"networks": networks}).encode())

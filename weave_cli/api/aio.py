@@ -168,6 +168,11 @@ class AsyncRouterClient:
         if answer.status != 404:
             _checked(answer)
 
+    async def networks(self) -> list[dict[str, Any]]:
+        """Networks of all hosts as the router tells of them, tombstones too."""
+        rows: list[dict[str, Any]] = _json((await self._succeed(endpoints.list_networks())).text)
+        return rows
+
     async def add_name(self, container: str, address: int, fqdn: str) -> None:
         """Register a name; one outside the domain is ignored."""
         await self._succeed(endpoints.add_name(container, address, fqdn))

@@ -159,6 +159,24 @@ def drop_realm(key: str) -> Call:
     return Call(method="DELETE", path=_path("realm", key))
 
 
+def list_networks() -> Call:
+    """Networks of all hosts as JSON, tombstones too."""
+    return Call(method="GET", path="/network", accept=JSON_TYPE)
+
+
+def create_network(name: str, subnet: str | None, options: Iterable[str], *, is_internal: bool) -> Call:
+    """Let all hosts have a network; options as `KEY=VALUE`."""
+    form = [("subnet", subnet)] if subnet else []
+    form += [("option", option) for option in options]
+    form += [("internal", "true")] if is_internal else []
+    return Call(method="PUT", path=_path("network", name), form=tuple(form))
+
+
+def remove_network(name: str) -> Call:
+    """Let no host have it any more; 400 naming the hosts that use it."""
+    return Call(method="DELETE", path=_path("network", name))
+
+
 def add_name(container: str, address: int, fqdn: str, *, check_alive: bool = False) -> Call:
     """Register a name; one outside the domain is ignored."""
     form = [("fqdn", fqdn)]

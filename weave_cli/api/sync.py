@@ -39,6 +39,27 @@ class Reply:
         return 200 <= self.status < 300
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedNetwork:
+    """A network of all hosts; `hosts`: where containers are on it, by nickname."""
+
+    name: str
+    subnet: str
+    options: tuple[tuple[str, str], ...]
+    is_internal: bool
+    hosts: tuple[str, ...]
+
+    def as_data(self) -> dict[str, object]:
+        """As programs read it."""
+        return {
+            "name": self.name,
+            "subnet": self.subnet,
+            "options": dict(self.options),
+            "internal": self.is_internal,
+            "hosts": list(self.hosts),
+        }
+
+
 class RouterClient:
     """One connection per call: every command makes one or two."""
 
@@ -152,6 +173,30 @@ class RouterClient:
     def hide(self, cidr: Cidr) -> None:
         """Take it from the host; one that it does not have is no error."""
         self._succeed(endpoints.hide(cidr))
+
+    def list_networks(self) -> list[SharedNetwork]:
+        """The networks of all hosts, by name."""
+        return [
+            SharedNetwork(
+                name=row["name"],
+                subnet=row["subnet"],
+                options=tuple(row["options"].items()),
+                is_internal=row["internal"],
+                hosts=tuple(row["hosts"]),
+            )
+            for row in json.loads(self._succeed(endpoints.list_networks()).text)
+            if not row["removed"]
+        ]
+
+    def create_network(
+        self, name: str, subnet: str | None, options: Iterable[str], *, is_internal: bool
+    ) -> None:
+        """Let all hosts have it; raises RouterProblem with what the router refuses."""
+        self._succeed(endpoints.create_network(name, subnet, options, is_internal=is_internal))
+
+    def remove_network(self, name: str) -> None:
+        """Let no host have it; raises RouterProblem naming the hosts that use it."""
+        self._succeed(endpoints.remove_network(name))
 
     def add_name(self, container: str, address: int, fqdn: str, *, check_alive: bool) -> None:
         """Register a name; one outside the domain is ignored by the router."""

@@ -41,6 +41,11 @@ EXAMPLES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "detach": (("weave detach 10.2.1.1/24 db", "this address only"),),
     "expose": (("weave expose 10.2.1.254/24 -h gateway.weave.local", "the host, with a name"),),
     "hide": (("weave hide 10.2.1.254/24", "undoes the expose"),),
+    "network": (
+        ("weave network create shop", "on every host, for 'docker run --net=shop'"),
+        ("weave network create --subnet 10.33.0.0/16 --internal db", "with these addresses, and no way out"),
+        ("weave network rm shop", "if no container is on it any more"),
+    ),
     "dns-args": (
         (
             "docker run --net=weave -h web.weave.local $(weave dns-args) nginx",

@@ -45,6 +45,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
     "detach": ("attach", "detach", "Take addresses from a running container, and print them."),
     "expose": ("expose", "expose", "Give this host addresses on the network, and print them."),
     "hide": ("expose", "hide", "Take addresses on the network from this host, and print them."),
+    "network": ("network", "network", "Make, list or remove networks that are the same on all hosts."),
     "dns-args": ("dns", "dns_args", "Print the options that make 'docker run' use weaveDNS."),
     "dns-add": ("dns", "dns_add", "Register names with weaveDNS, for a container or for addresses."),
     "dns-remove": ("dns", "dns_remove", "Take names of a container, or of addresses, out of weaveDNS."),

@@ -47,6 +47,9 @@ class DriverNetwork:
     driver: str
     address_driver: str
     options: Mapping[str, str]
+    labels: Mapping[str, str]
+    subnet: str
+    """The first one, as `A/P`; empty: none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +69,8 @@ def list_driver_networks(client: Docker) -> Sequence[DriverNetwork]:
             driver=row["Driver"],
             address_driver=(row.get("IPAM") or {}).get("Driver") or "",
             options=row.get("Options") or {},
+            labels=row.get("Labels") or {},
+            subnet=next((one.get("Subnet") or "" for one in (row.get("IPAM") or {}).get("Config") or ()), ""),
         )
         for row in list_rows(client)
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
-from docker.errors import APIError
+from docker.errors import APIError, NotFound
 from docker.types import IPAMConfig, IPAMPool
 
 from weave_cli import __version__
@@ -41,7 +42,15 @@ def read_engine_facts(client: Docker) -> EngineFacts:
 
 
 def create_network(
-    client: Docker, name: str, *, driver: str, address_driver: str, subnet: str, options: Mapping[str, str]
+    client: Docker,
+    name: str,
+    *,
+    driver: str,
+    address_driver: str,
+    subnet: str,
+    options: Mapping[str, str],
+    labels: Mapping[str, str] = MappingProxyType({}),
+    is_internal: bool = False,
 ) -> bool:
     """Make a network; False when there is one of that name. Makes Docker call the plugin.
 
@@ -55,7 +64,8 @@ def create_network(
                 driver=driver,
                 ipam=IPAMConfig(driver=address_driver, pool_configs=[IPAMPool(subnet=subnet)]),
                 options=dict(options),
-                labels={LABEL: __version__},
+                labels={LABEL: __version__, **labels},
+                internal=is_internal,
                 check_duplicate=True,
             )
         except APIError as problem:
@@ -63,3 +73,12 @@ def create_network(
                 return False
             raise
     return True
+
+
+def remove_network(client: Docker, network_id: str) -> None:
+    """Remove it; one that is gone is no error. Makes Docker call the plugin."""
+    with translated(f"remove network {network_id[:12]}"):
+        try:
+            client.api.remove_network(network_id)
+        except NotFound:
+            return

@@ -99,6 +99,13 @@ class Journal:
         rows = self._rows(f"SELECT networks.id, {_FACTS} FROM networks ORDER BY id", ())
         return [(network_id, _facts_of(tuple(rest))) for network_id, *rest in rows]
 
+    def has_endpoints_in(self, realm: str) -> bool:
+        """Is there an endpoint in one of the realm's networks that Docker has not done with?"""
+        query = (
+            "SELECT 1 FROM endpoints JOIN networks ON networks.id = network WHERE NOT is_gone AND realm = ?"
+        )
+        return self._row(query, (realm,)) is not None
+
     def has_endpoints(self, network_id: str) -> bool:
         """Is there one that Docker has not done with?"""
         return (

@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Protocol
 
 from weave_cli.api.sync import RouterUnreachable
-from weave_cli.errors import HostProblem, StoreProblem
+from weave_cli.errors import HostProblem, RouterProblem, StoreProblem
 from weave_cli.host.bridge import BridgeAbsent
 from weave_cli.host.veth import create_endpoint_veth, delete_link, is_link_present, list_links
 from weave_cli.names import BRIDGE
@@ -41,6 +41,9 @@ class RealmMaker(Protocol):
 
     async def ensure_realm(self, key: str) -> None:
         """The realm has a bridge on this host; raises RouterProblem, RouterUnreachable without a router."""
+
+    async def drop_realm(self, key: str) -> None:
+        """It need not have one any more; raises RouterProblem."""
 
 
 class BridgeLinks:
@@ -120,11 +123,23 @@ class BridgeLinks:
             try:
                 if is_link_present(host_link(endpoint_id)):
                     await asyncio.get_running_loop().run_in_executor(self._thread, _delete, endpoint_id)
+                facts = self._journal.find_network_of(endpoint_id)
                 self._journal.remove_endpoint(endpoint_id)
+                if facts is not None and facts.realm:
+                    await self._leave_realm(facts.realm)
             except (HostProblem, StoreProblem) as problem:
                 log.warning("endpoint %s is not cleared away yet: %s", endpoint_id, problem)
                 return
             self._gone.remove(endpoint_id)
+
+    async def _leave_realm(self, key: str) -> None:
+        """Other hosts need not send us its frames any more, unless we have another container in it."""
+        if self._journal.has_endpoints_in(key):
+            return
+        try:
+            await self._realms.drop_realm(key)
+        except RouterProblem as problem:
+            log.debug("realm %s stays until the router sees that it is empty: %s", key, problem)
 
 
 def _warm_up() -> None:

@@ -131,6 +131,7 @@ async def _serve(options: Options, settings: Settings) -> None:
         if options.global_socket:
             servers.append(await plugin.make_global_server(options.global_socket))
             await _open(servers[-1], stack)
+            tasks.append(_supervise("shared networks", plugin.follow_shared_networks()))
         await stop.wait()
         log.info("stopping")
         for server in servers:

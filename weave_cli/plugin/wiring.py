@@ -22,6 +22,7 @@ from weave_cli.plugin.pulse import RouterPulse
 from weave_cli.plugin.reconcile import Reconciler
 from weave_cli.plugin.releases import Releases
 from weave_cli.plugin.server import DriverServer
+from weave_cli.plugin.shared_networks import SharedNetworks
 from weave_cli.plugin.watcher import NameWatcher
 from weave_cli.settings import Settings
 
@@ -59,6 +60,7 @@ class Plugin:
         self._clearings: set[asyncio.Task[None]] = set()
         self._watcher = NameWatcher(self._docker, self._router, self._pulse, self._journal, DRIVERS)
         self._deaths = DeadOwners(self._docker, self._router)
+        self._shared = SharedNetworks(self._docker, self._router)
         self._reconciler = Reconciler(
             self._docker, self._router, self._journal, self._releases, self._links, drivers=DRIVERS
         )
@@ -83,6 +85,7 @@ class Plugin:
             self._watcher.resync,
             self._deaths.resync,
             self._reconciler.wake,
+            self._shared.look_again,
         ):
             self._pulse.add_listener(on_return)
         return {
@@ -110,6 +113,10 @@ class Plugin:
         if not is_global:
             log.info("no swarm and no cluster store: driver %s serves networks of this host", GLOBAL_DRIVER)
         return self._make_server(path, GLOBAL_DRIVER, is_global=is_global)
+
+    def follow_shared_networks(self) -> Callable[[], Awaitable[None]]:
+        """What keeps the networks of all hosts in this host's Docker; once driver `weave` listens."""
+        return self._shared.run
 
     def make_default_network(self, name: str) -> DefaultNetwork:
         return DefaultNetwork(
@@ -147,6 +154,7 @@ class Plugin:
             self._watcher.on_subscribed()
             self._deaths.resync()
             self._reconciler.wake()
+            self._shared.look_again()
             self._subscribed.set()
 
         def on_event(event: Event) -> None:

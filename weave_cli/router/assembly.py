@@ -41,6 +41,7 @@ from weave_cli.router.runtime.exposures import ExposureDesk
 from weave_cli.router.runtime.inquiries import InquiryDesk
 from weave_cli.router.runtime.mesh_runner import MeshRunner
 from weave_cli.router.runtime.names import NameDesk
+from weave_cli.router.runtime.network_desk import NetworkDesk
 from weave_cli.router.runtime.own_facts import tell_facts
 from weave_cli.router.runtime.plane_settings import DataPlaneSettings
 from weave_cli.router.runtime.reporting import ReportSources, make_report
@@ -117,7 +118,7 @@ class Weaver:
         self._runner.transport = self._transport
         self._allocator = self._make_allocator()
         self._registry = self._make_registry()
-        self._networks = self._make_networks()
+        self._networks, self.networks = self._make_networks()
         self.addresses = (
             AddressDesk(self._allocator, _clock, self._pump_for_caller) if self._allocator else None
         )
@@ -378,11 +379,23 @@ class Weaver:
         allocator.attach(self._node.open_channel(ADDRESS_CHANNEL, allocator))
         return allocator
 
-    def _make_networks(self) -> NetworkChannel:
+    def _make_networks(self) -> tuple[NetworkChannel, NetworkDesk]:
         plane = self._dataplane
         networks = NetworkChannel(
-            self._name, self._node, on_change=lambda: plane.set_realm_members(networks.members())
+            self._name,
+            self._node,
+            on_change=lambda: plane.set_realm_members(networks.members()),
+            on_defined=lambda: desk.save(),
         )
+        desk = NetworkDesk(
+            networks,
+            self._store,
+            whole=self._options.address_range,
+            nickname_of=self._node.nickname_of,
+            clock=_clock,
+            pump=self._pump_for_caller,
+        )
+        desk.recall()
         networks.attach(self._node.open_channel(NETWORK_CHANNEL, networks))
 
         def announce(vnis: frozenset[int]) -> None:
@@ -390,7 +403,7 @@ class Weaver:
             self._pump()
 
         plane.report_realms_to(announce)
-        return networks
+        return networks, desk
 
     def _make_registry(self) -> NameRegistry | None:
         if self._options.dns_listen is None:

@@ -20,6 +20,7 @@ from weave_cli.router.http.roles import (
     AddressService,
     ExposureService,
     NameService,
+    NetworkService,
     RealmService,
     RouterService,
 )
@@ -162,6 +163,39 @@ class RealmCalls:
 
     async def drop(self, request: web.Request) -> web.Response:
         return web.Response(status=204 if await self._realms.drop(request.match_info["key"]) else 404)
+
+
+class NetworkCalls:
+    """Networks that are the same on all hosts: calls of ours, for the command line and the plugin."""
+
+    def __init__(self, networks: NetworkService) -> None:
+        self._networks = networks
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/network", self.listed, allow_head=False),
+            web.put("/network/{name}", self.create),
+            web.delete("/network/{name}", self.remove),
+        ]
+
+    async def listed(self, _request: web.Request) -> web.Response:
+        return web.Response(text=_json(self._networks.networks()) + "\n", content_type="application/json")
+
+    async def create(self, request: web.Request) -> web.Response:
+        form = await _form(request)
+        options = dict(word.partition("=")[::2] for word in _all(form, "option"))
+        subnet = form.get("subnet")
+        self._networks.create(
+            request.match_info["name"],
+            parse_subnet(subnet) if subnet else None,
+            options,
+            is_internal=_flag(form, "internal"),
+        )
+        return web.Response(status=204)
+
+    async def remove(self, request: web.Request) -> web.Response:
+        self._networks.remove(request.match_info["name"])
+        return web.Response(status=204)
 
 
 class AddressCalls:

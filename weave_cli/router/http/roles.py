@@ -89,6 +89,20 @@ class RealmService(Protocol):
         """Take the devices away unless a container uses them; were they taken away?"""
 
 
+class NetworkService(Protocol):
+    """Networks that are the same on all hosts. Refusals are WeaveErrors."""
+
+    def networks(self) -> Sequence[Mapping[str, Any]]:
+        """Rows ready for JSON, tombstones too."""
+
+    def create(
+        self, name: str, subnet: Cidr | None, options: Mapping[str, str], *, is_internal: bool
+    ) -> None:
+        """Let all hosts have it; without a subnet, a free one."""
+
+    def remove(self, name: str) -> None: ...
+
+
 class RouterService(Protocol):
     """The whole router, as the API sees it."""
 
@@ -106,6 +120,8 @@ class RouterService(Protocol):
     def exposures(self) -> ExposureService: ...
     @property
     def realms(self) -> RealmService: ...
+    @property
+    def networks(self) -> NetworkService: ...
     def report(self) -> Report: ...
     async def connect(self, peers: Sequence[str], *, replace: bool) -> Sequence[str]:
         """Add targets; the problems, one line for each peer that could not be added."""

@@ -18,6 +18,7 @@ from weave_cli.router.http.calls import (
     AddressCalls,
     ExposureCalls,
     NameCalls,
+    NetworkCalls,
     RealmCalls,
     RouterCalls,
     text_answer,
@@ -45,6 +46,7 @@ def make_application(router: RouterService, *, is_read_only: bool = False) -> we
     application.add_routes(RouterCalls(router).routes())
     application.add_routes(ExposureCalls(router.exposures).routes())
     application.add_routes(RealmCalls(router.realms).routes())
+    application.add_routes(NetworkCalls(router.networks).routes())
     if router.addresses is not None:
         application.add_routes(AddressCalls(router.addresses).routes())
     if router.names is not None:

@@ -24,7 +24,9 @@ log = logging.getLogger(__name__)
 #: Seconds between two looks at the devices.
 _INTERVAL_S: Final = 20.0
 #: Seconds without container after which a realm's devices go: containers that are made anew find them.
-_IDLE_S: Final = 600.0
+_IDLE_S: Final = 60.0
+#: Seconds between `ensure` and the container that it is for.
+_JUST_NOW_S: Final = 2.0
 
 #: Brings whoever carries frames to these realms; called again after devices were made anew.
 Follow = Callable[[frozenset[Realm]], Awaitable[None]]
@@ -43,6 +45,7 @@ class RealmDesk:
         self._follow = follow
         self._idle_s = idle_s
         self._used_at: dict[Realm, float] = {}
+        self._awaited: dict[Realm, float] = {}
         self._changing = asyncio.Lock()
         self._is_open = asyncio.Event()
 
@@ -72,13 +75,16 @@ class RealmDesk:
                 self._used_at[realm] = time.monotonic()
                 await self._follow(self.realms)
                 log.info("network %s is realm %06x", key, realm.vni)
-            self._used_at[realm] = time.monotonic()
+            self._used_at[realm] = now = time.monotonic()
+            self._awaited[realm] = now + _JUST_NOW_S
         return realm
 
     async def drop(self, key: str) -> bool:
         """Take the realm's devices away; False when there are none, or a container is in there."""
         realm = realm_of(key)
         async with self._changing:
+            if time.monotonic() < self._awaited.get(realm, 0.0):
+                return False  # somebody is about to put a container there
             return await self._remove(realm)
 
     async def keep_up(self) -> None:
@@ -121,6 +127,7 @@ class RealmDesk:
                 self._used_at.pop(realm, None)
             return False
         self._used_at.pop(realm, None)
+        self._awaited.pop(realm, None)
         log.info("realm %06x has no containers here any more: removed", realm.vni)
         await self._follow(self.realms)
         return True

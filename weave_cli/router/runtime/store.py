@@ -121,6 +121,17 @@ class Store:
         """Remember the host's own addresses on the network."""
         self._note("INSERT OR REPLACE INTO meta VALUES ('exposures', ?)", text)
 
+    # Networks of all hosts
+
+    def find_networks(self) -> str | None:
+        """What was saved as text; None when nothing was."""
+        rows = self._query("SELECT value FROM meta WHERE key = 'networks'")
+        return str(rows[0][0]) if rows else None
+
+    def save_networks(self, text: str) -> None:
+        """Remember their definitions."""
+        self._note("INSERT OR REPLACE INTO meta VALUES ('networks', ?)", text)
+
     # The allocator's journal
 
     def load(self) -> Saved:
