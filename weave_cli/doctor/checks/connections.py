@@ -124,10 +124,12 @@ def _check_established(one: ConnectionFacts, facts: PathFacts) -> Iterator[Findi
             " -j ACCEPT",
         )
     if (path_mtu := one.attributes.get("path_mtu")) is not None:
-        fitting = path_mtu if isinstance(path_mtu, int) else "<less>"
+        is_known = isinstance(path_mtu, int)
+        fitting = path_mtu if is_known else "<less>"
+        carried = f"carries packets of {path_mtu} octets" if is_known else "is too narrow for packets"
         yield warning(
             "connections.mtu",
-            f"{who}: the path carries packets of {path_mtu} octets of containers, their MTU is {mtu}",
+            f"{who}: the path {carried} of containers, their MTU is {mtu}",
             why="large packets are cut into pieces on the way, or get lost",
             mend=f"weave stop; WEAVE_MTU={fitting} weave launch ... (on all hosts); then restart containers",
         )

@@ -62,7 +62,7 @@ def _check_ours(facts: FirewallState) -> Iterator[Finding]:
         "firewall.rules",
         f"our rules are not as they should be; needed: {shown}",
         why="containers may be cut off from each other, from weaveDNS, or the mesh be open to containers",
-        mend="docker restart weave (the router also looks every 20 s)"
+        mend="docker restart weave; if its image is outdated: weave stop; weave launch ..."
         if facts.router_runs
         else "weave launch",
     )
