@@ -86,6 +86,7 @@ def test_every_word_acts_on_the_host_that_docker_is_on(behind_tls: tuple[LabHost
     one.run("docker run -d --init --name box -h box.weave.local busybox sleep 1000")
     two.run(f"rm -f /run/operator/password; umask 077; echo {PASSWORD} > /run/operator/password")
 
+    one.run("docker images -aq --filter label=works.weave.content | xargs -r docker rmi -f")
     made = two.sh(f"{there} weave status", timeout=120)
     assert (made.status, made.stdout) == (1, "\n\n")
     assert made.stderr.startswith("Making the image weave-cli:")
