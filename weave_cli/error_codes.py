@@ -27,9 +27,9 @@ class ExitStatus(IntEnum):
     NOT_JOINED = 4, "of 'weave launch --wait': it runs, but what was to be waited for did not come about"
     WARNINGS = 10, "of 'weave doctor' and 'weave connectivity': something deserves attention"
     BROKEN = 11, "of 'weave doctor' and 'weave connectivity': something is broken"
-    HUNG_UP = 129, "ended by SIGHUP; what was begun is undone"
-    INTERRUPTED = 130, "ended by Ctrl-C; what was begun is undone"
-    TERMINATED = 143, "ended by SIGTERM; what was begun is undone"
+    HUNG_UP = 129, "ended by SIGHUP; the message says what became of what was begun"
+    INTERRUPTED = 130, "ended by Ctrl-C; the message says what became of what was begun"
+    TERMINATED = 143, "ended by SIGTERM; the message says what became of what was begun"
 
 
 class Code(StrEnum):
@@ -105,5 +105,5 @@ class Code(StrEnum):
     PROTOCOL = "protocol", "somebody broke the mesh protocol"
 
     # Ends
-    INTERRUPTED = "interrupted", "ended by a signal; what was begun is undone"
+    INTERRUPTED = "interrupted", "ended by a signal; the message says what became of what was begun"
     DEFECT = "defect", "an error that nobody foresaw: please report it"

@@ -124,7 +124,8 @@ def test_twelve_attach_at_once_and_an_interrupt_or_a_reset_undoes(host: LabHost)
     # Two more hosts will be there, it believes, so nobody gets an address yet.
     host.run("weave launch-router --init-peer-count=3 --ipalloc-range=10.40.0.0/16 --name=7a:00:00:00:00:99")
     ended = host.sh("timeout --preserve-status -s INT 2 weave attach aa")
-    assert (ended.status, ended.stdout, ended.stderr.strip()) == (130, "", "interrupted"), ended
+    said = "interrupted: what was begun is undone"
+    assert (ended.status, ended.stdout, ended.stderr.strip()) == (130, "", said), ended
     assert host.run("weave ps aa") == ""
     for words in ("detach aa", "hide", "detach 10.9.1.1/24 c1"):
         host.run(f"weave {words}", timeout=10)

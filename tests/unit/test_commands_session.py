@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from weave_cli import interrupts
 from weave_cli.commands import session
 from weave_cli.containers import client
 from weave_cli.errors import HostProblem
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.unit
 @pytest.fixture(autouse=True)
 def signals() -> Iterator[None]:
     """Put the handlers back that a command replaces."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.getsignal(number) for number in interrupts.SIGNALS}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -79,12 +80,12 @@ def test_old_kernel_is_only_worth_a_notice(
     assert "docker" in steps
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", interrupts.SIGNALS)
 def test_termination_ends_a_command_by_way_of_its_clean_up(steps: list[str], number: signal.Signals) -> None:
     signal.signal(number, signal.SIG_DFL)  # the tests themselves may run under nohup
-    with pytest.raises(SystemExit) as caught, session.changing_host():
+    with pytest.raises(interrupts.Interrupted) as caught, session.changing_host():
         signal.raise_signal(number)
-    assert caught.value.code == 128 + number
+    assert (caught.value.status, caught.value.outcome) == (128 + number, interrupts.NOTHING)
     assert steps[-1] == "unlocked"
 
 

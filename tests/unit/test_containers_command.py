@@ -12,8 +12,15 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.docker_client import FakeEngine
-from weave_cli.containers.command import DockerCommandFailed, run_detached
+from weave_cli import interrupts
+from weave_cli.containers.command import (
+    DockerCommandFailed,
+    new_mark,
+    removed_on_interrupt,
+    run_detached,
+)
 from weave_cli.errors import DockerProblem
+from weave_cli.interrupts import Interrupted
 
 pytestmark = pytest.mark.unit
 
@@ -29,42 +36,46 @@ def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_id_is_what_docker_printed_last(docker: Path) -> None:
     docker.write_text('#!/bin/sh\necho "$@" >&2\necho 4711\n')
-    assert run_detached(FakeEngine().client, ["--name", "web", "busybox"]) == "4711"
+    assert run_detached(FakeEngine().client, ["--name", "web", "busybox"], mark="works.weave.run=1") == "4711"
 
 
 def test_the_words_come_behind_ours(docker: Path, capfd: pytest.CaptureFixture[str]) -> None:
     docker.write_text('#!/bin/sh\necho "$@" >&2\n')
-    run_detached(FakeEngine().client, ["--name", "web", "busybox"])
+    run_detached(FakeEngine().client, ["--name", "web", "busybox"], mark="works.weave.run=1")
     word, label, detach, *rest = capfd.readouterr().err.split()
     assert (word, detach, rest) == ("run", "--detach", ["--name", "web", "busybox"])
-    assert label.startswith("--label=works.weave.run=")
+    assert label == "--label=works.weave.run=1"
 
 
 def test_the_user_s_own_options_come_before_the_word(docker: Path, capfd: pytest.CaptureFixture[str]) -> None:
     docker.write_text('#!/bin/sh\necho "$@" >&2\n')
-    run_detached(FakeEngine().client, ["busybox"], options=["-H", "tcp://10.0.0.1:2375"])
+    run_detached(
+        FakeEngine().client, ["busybox"], mark="works.weave.run=1", options=["-H", "tcp://10.0.0.1:2375"]
+    )
     assert capfd.readouterr().err.split()[:3] == ["-H", "tcp://10.0.0.1:2375", "run"]
 
 
 def test_its_exit_status_is_ours(docker: Path) -> None:
     docker.write_text("#!/bin/sh\nexit 125\n")
     with pytest.raises(DockerCommandFailed) as caught:
-        run_detached(FakeEngine().client, ["busybox"])
+        run_detached(FakeEngine().client, ["busybox"], mark="works.weave.run=1")
     assert caught.value.exit_status == 125
 
 
 def test_no_such_program_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(DockerProblem, match="cannot run docker"):
-        run_detached(FakeEngine().client, ["busybox"])
+        run_detached(FakeEngine().client, ["busybox"], mark="works.weave.run=1")
 
 
 @pytest.fixture
 def interruptible() -> Iterator[None]:
-    """SIGINT raises KeyboardInterrupt, also where a shell has started us in the background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    """SIGINT is heard as in a command, also where a shell has started us in the background."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in interrupts.SIGNALS}
+    interrupts.listen()
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.usefixtures("interruptible")
@@ -87,8 +98,10 @@ def test_an_interrupt_ends_docker_and_removes_what_it_made(docker: Path, tmp_pat
 
     thread = threading.Thread(target=interrupt)
     thread.start()
-    with pytest.raises(KeyboardInterrupt):
-        run_detached(engine.client, ["busybox"])
+    mark = new_mark()
+    with pytest.raises(Interrupted) as caught, removed_on_interrupt(engine.client, mark):
+        run_detached(engine.client, ["busybox"], mark=mark)
+    assert caught.value.outcome == interrupts.UNDONE
     thread.join()
     assert list(engine.containers) == ["other"]
     with pytest.raises(ProcessLookupError):

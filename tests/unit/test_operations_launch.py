@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from weave_cli.containers.specs import PluginOptions, RouterOptions
 from weave_cli.errors import DockerProblem, UsageProblem
 from weave_cli.host.listeners import UNSEEN_OWNER
 from weave_cli.operations import launch as room
-from weave_cli.operations import preflight, setup, waiting
+from weave_cli.operations import preflight, setup, stop, waiting
 from weave_cli.settings import Settings, read_settings
 
 pytestmark = pytest.mark.unit
@@ -37,6 +38,10 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     monkeypatch.setattr(room, "remove_dead_sockets", lambda: None)
     monkeypatch.setattr(waiting, "_POLL_S", 0.001)
     monkeypatch.setattr(room, "feed_router", lambda *_: None)
+    monkeypatch.setattr(room, "read_bridge", lambda: None)
+    monkeypatch.setattr(room, "tear_down", lambda: made.calls.append("tear down"))
+    monkeypatch.setattr(stop, "remove_dead_sockets", lambda: None)
+    monkeypatch.setattr(stop, "stand_in", nullcontext)
     made.on_start = lambda container: _make_network(made, container)
     return made
 

@@ -36,7 +36,7 @@ class Attached:
     ) -> None:
         self.asked.append((name, tuple(wishes), options))
 
-    def run_detached(self, _: object, arguments: Sequence[str], *, options: Sequence[str]) -> str:
+    def run_detached(self, _: object, arguments: Sequence[str], *, mark: str, options: Sequence[str]) -> str:
         self.docker = list(arguments)
         return "4711"
 
@@ -109,7 +109,7 @@ def test_start_starts_then_attaches(attached: Attached, engine: FakeEngine) -> N
     wishes, _ = split_wishes([])
     room.start(engine.client, _SETTINGS, "idle", wishes, FakeReporter())
     assert engine.calls == ["start idle"]
-    assert attached.asked == [("idle", wishes, AttachOptions(on_failure=OnFailure.KILL))]
+    assert attached.asked == [("idle", wishes, AttachOptions())]
     with pytest.raises(DockerProblem, match=r"^Error: No such container: nobody$"):
         room.start(engine.client, _SETTINGS, "nobody", wishes, FakeReporter())
 

@@ -11,6 +11,7 @@ import pytest
 from weave_cli.commands import tree
 from weave_cli.error_codes import Code
 from weave_cli.errors import RouterProblem
+from weave_cli.interrupts import Interrupted
 from weave_cli.operations import survey
 from weave_cli.operations.survey import Attachment
 from weave_cli.output.answer import Output
@@ -103,7 +104,7 @@ def test_wrong_words_are_a_document_too(words: Sequence[str], code: str, capsys:
     ("raised", "status", "code"),
     [
         (KeyboardInterrupt(), 130, "interrupted"),
-        (SystemExit(143), 143, "interrupted"),
+        (Interrupted(15, "nothing was changed"), 143, "interrupted"),
         (ZeroDivisionError("x"), 1, "defect"),
     ],
 )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
+from weave_cli import interrupts
 from weave_cli.commands.answers import get_output
 from weave_cli.commands.place import Needs, is_elsewhere
 from weave_cli.output.progress import Progress
@@ -50,12 +50,11 @@ def as_root() -> Iterator[tuple[Settings, Progress]]:
     from weave_cli.operations.preflight import check_machine
 
     settings = read_settings()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup has it ignored
-            signal.signal(number, _leave)
+    interrupts.listen()
     with Progress(get_output().tell) as progress:
         check_machine(progress)
         yield settings, progress
+        interrupts.finish()
 
 
 def _open_docker(settings: Settings) -> Docker:
@@ -63,8 +62,3 @@ def _open_docker(settings: Settings) -> Docker:
     from weave_cli.containers.client import open_docker
 
     return open_docker(settings)
-
-
-def _leave(number: int, _: object) -> NoReturn:
-    """End as an interrupt does: what was begun is undone on the way out."""
-    raise SystemExit(128 + number)

@@ -18,6 +18,7 @@ from weave_cli.commands.answers import asks_for_json, get_output, output_option
 from weave_cli.commands.usage import LOCAL, WORDS, WeaveCommand, help_option
 from weave_cli.error_codes import Code, ExitStatus
 from weave_cli.errors import UsageProblem, WeaveError
+from weave_cli.interrupts import Interrupted
 from weave_cli.output.answer import Output
 from weave_cli.output.text import DEFECT_HINT, describe_defect, tell, tell_defect
 from weave_cli.settings import is_completing, wants_trace
@@ -198,11 +199,9 @@ def _run(arguments: Sequence[str], output: Output) -> int:
         return ExitStatus.INTERRUPTED
     except BrokenPipeError:
         raise
-    except SystemExit as end:
-        if output.is_json and end.code in (ExitStatus.HUNG_UP, ExitStatus.TERMINATED):
-            output.fail(WeaveError("ended by a signal", code=Code.INTERRUPTED))
-            return int(end.code)
-        raise
+    except Interrupted as end:
+        output.fail(WeaveError(f"interrupted: {end.outcome}", code=Code.INTERRUPTED))
+        return end.status
     except Exception as defect:  # the last one: a person never sees a trace unasked
         if output.is_json:
             output.fail(WeaveError(describe_defect(defect), hint=DEFECT_HINT, code=Code.DEFECT))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import uuid
 from collections.abc import Iterator, Sequence
@@ -13,10 +12,11 @@ from weave_cli.containers.client import Docker, translated
 from weave_cli.containers.lifecycle import remove_container
 from weave_cli.error_codes import Code
 from weave_cli.errors import DockerProblem
+from weave_cli.interrupts import Interrupted, unbroken, undoing
 from weave_cli.names import RUN_LABEL
 
 _PROGRAM: Final = "docker"
-_INTERRUPTS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_PATIENCE_S: Final = 1.0
 
 
 class DockerCommandFailed(DockerProblem):
@@ -27,64 +27,58 @@ class DockerCommandFailed(DockerProblem):
         self.exit_status = status
 
 
-def run_detached(client: Docker, arguments: Sequence[str], *, options: Sequence[str] = ()) -> str:
+def new_mark() -> str:
+    """A label by which a container is found whose name and id are not known yet."""
+    return f"{RUN_LABEL}={uuid.uuid4().hex}"
+
+
+def run_detached(client: Docker, arguments: Sequence[str], *, mark: str, options: Sequence[str] = ()) -> str:
     """`docker OPTIONS run -d ARGUMENTS`; answers the container's id. Its messages go to our stderr.
 
-    Interrupted, it leaves no container. Raises DockerCommandFailed with its exit status, and DockerProblem
-    when there is no such program.
+    Interrupted, it may leave a container with this mark. Raises DockerCommandFailed with its exit status, and
+    DockerProblem when there is no such program.
     """
-    mark = f"{RUN_LABEL}={uuid.uuid4().hex}"
     command = [_PROGRAM, *options, "run", f"--label={mark}", "--detach", *arguments]
-    with _removed_on_interrupt(client, mark):
-        process: subprocess.Popen[str] | None = None
-        try:
-            with interrupts_held_back():
-                # In a session of its own, so that an interrupt of ours does not leave it half-way.
-                process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
-            output, _ = process.communicate()
-        except OSError as problem:
-            raise DockerProblem(
-                f"cannot run {_PROGRAM}: {problem.strerror}",
-                hint="Install Docker's command line.",
-                code=Code.DOCKER_COMMAND,
-            ) from problem
-        except BaseException:
-            if process is not None:
-                process.terminate()
-                process.communicate()
-            raise
+    process: subprocess.Popen[str] | None = None
+    try:
+        # An interrupt in the middle of Popen would leave a process that nobody knows, and so nobody ends.
+        with unbroken():
+            # In a session of its own, so that an interrupt of ours does not leave it half-way.
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        output, _ = process.communicate()
+    except OSError as problem:
+        raise DockerProblem(
+            f"cannot run {_PROGRAM}: {problem.strerror}",
+            hint="Install Docker's command line.",
+            code=Code.DOCKER_COMMAND,
+        ) from problem
+    except BaseException as problem:
+        if process is not None:
+            with undoing(problem):
+                _end(process)
+        raise
     if process.returncode != 0:
         raise DockerCommandFailed("run", process.returncode)
     return output.strip()
 
 
 @contextmanager
-def interrupts_held_back() -> Iterator[None]:
-    """One in the middle of Popen would leave a process that nobody knows, and so nobody ends."""
-    held: list[int] = []
-    former = {number: signal.getsignal(number) for number in _INTERRUPTS}
-    ours = {number: handler for number, handler in former.items() if callable(handler)}
-    for number in ours:
-        signal.signal(number, lambda number, frame: held.append(number))
+def removed_on_interrupt(client: Docker, mark: str) -> Iterator[None]:
+    """Of what an interrupt ends, no container with this mark stays."""
     try:
         yield
-    finally:
-        for one, handler in ours.items():
-            signal.signal(one, handler)
-    for caught in held:
-        signal.raise_signal(caught)
-
-
-@contextmanager
-def _removed_on_interrupt(client: Docker, mark: str) -> Iterator[None]:
-    """Its name is not known before docker has said it: it is found by its label."""
-    try:
-        yield
-    except DockerProblem:
-        raise
-    except BaseException:
-        with translated("find the container just made"):
+    except (Interrupted, KeyboardInterrupt) as problem:
+        with undoing(problem), translated("find the container just made"):
             rows: list[dict[str, Any]] = client.api.containers(all=True, filters={"label": mark})
-        for row in rows:
-            remove_container(client, row["Id"])
+            for row in rows:
+                remove_container(client, row["Id"])
         raise
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Docker goes on making a container whose client is gone: give it the time to be found. A pull ends."""
+    try:
+        process.communicate(timeout=_PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        process.terminate()
+        process.communicate()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from weave_cli.containers.client import Docker, translated
-from weave_cli.containers.command import interrupts_held_back
 from weave_cli.containers.lifecycle import remove_container
+from weave_cli.interrupts import unbroken
 from weave_cli.names import TEST_LABEL
 
 _COMMAND: Final = ("python", "-c", "import signal; signal.pause()")
@@ -21,7 +21,7 @@ def start_workload(
             network_mode=network or "default", dns=[dns] if dns else None, cap_drop=["ALL"]
         )
         # Interrupted before Docker has answered, it would appear after we looked for it.
-        with interrupts_held_back():
+        with unbroken():
             answer: dict[str, Any] = client.api.create_container(
                 image,
                 command=list(_COMMAND),

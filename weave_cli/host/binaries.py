@@ -26,7 +26,13 @@ def run_program(arguments: Sequence[str], *, stdin: str = "") -> Completed:
     """Run to the end. Raises HostProblem when the program is not there or takes longer than 30 s."""
     try:
         done = subprocess.run(
-            arguments, input=stdin, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
+            arguments,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+            start_new_session=True,  # Ctrl-C is for us, who know what is half-way
         )
     except FileNotFoundError as error:
         # Every program we run has the name of its package, or that name and a suffix.

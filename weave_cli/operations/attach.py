@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -26,9 +27,11 @@ from weave_cli.errors import HostProblem, RouterProblem, UsageProblem
 from weave_cli.host.guest import attach_guest, detach_guest, read_guest, restore_guest
 from weave_cli.host.netns import is_in_our_namespace
 from weave_cli.host_files import on_host
+from weave_cli.interrupts import FINISHED, unbroken, undoing
 from weave_cli.operations import preflight
 from weave_cli.operations.asking import explain_unreachable, is_router_down
 from weave_cli.operations.bridge import ensure_bridge
+from weave_cli.operations.dead_holders import claim_from_the_dead
 from weave_cli.operations.lock import alone_with, exclusively
 from weave_cli.operations.registering import register, withdraw
 from weave_cli.operations.reporter import Reporter
@@ -75,7 +78,7 @@ def attach(
         _undone(api, found, name, wishes),
     ):
         cidrs = claim_wishes(api, found.id, wishes, settings, reporter, check_alive=True)
-        with exclusively(reporter):
+        with exclusively(reporter) as has_waited, unbroken():
             # Addresses may have taken long: is it still the same life of the container?
             if lookup.get_running(client, found.id).pid != found.pid:
                 raise HostProblem(
@@ -83,6 +86,8 @@ def attach(
                     hint="It was started again meanwhile; try again.",
                     code=Code.CONTAINER_DIED,
                 )
+            if has_waited:
+                check_still_owned(api, found.id, wishes, cidrs, settings)
             ensure_bridge(settings)
             if options.rewrites_hosts:
                 _rewrite_hosts(found, cidrs, options.extra_hosts)
@@ -101,11 +106,12 @@ def detach(
     api = RouterClient(settings.http_address)
     with alone_with(found.id, reporter):
         allocated, cidrs = look_up_wishes(api, found.id, wishes, settings)
-        with exclusively(reporter), explained(found.pid, name):
-            if not is_in_our_namespace(found.pid):
-                detach_guest(found.pid, cidrs)
-        withdraw(api, found.id, found.fqdn, cidrs)
-        release_all(api, found.id, allocated, cidrs)
+        with exclusively(reporter), unbroken(FINISHED):
+            with explained(found.pid, name):
+                if not is_in_our_namespace(found.pid):
+                    detach_guest(found.pid, cidrs)
+            withdraw(api, found.id, found.fqdn, cidrs)
+            release_all(api, found.id, allocated, cidrs)
     return cidrs
 
 
@@ -119,28 +125,63 @@ def claim_wishes(
     check_alive: bool,
 ) -> tuple[Cidr, ...]:
     """The addresses, in order: fixed ones claimed where a router runs, the others allocated."""
+
+    def claim(wish: Wish) -> Cidr:
+        match wish:
+            case Fixed(cidr):
+                preflight.warn_of_overlap(cidr, reporter)
+                if check_alive:
+                    claim_from_the_dead(api, owner, cidr, settings)
+                else:
+                    api.claim(owner, cidr, check_alive=False)
+                return cidr
+            case FromSubnet(subnet):
+                reporter.progress("waiting for an address")
+                found = api.allocate(owner, subnet, check_alive=check_alive)
+                if found is None:
+                    raise UsageProblem(
+                        _NO_ALLOCATOR,
+                        hint="Give a fixed address, or launch with --ipalloc-range.",
+                        code=Code.ALLOCATION_OFF,
+                    )
+                return found
+
     cidrs: list[Cidr] = []
     for wish in wishes:
         try:
-            match wish:
-                case Fixed(cidr):
-                    preflight.warn_of_overlap(cidr, reporter)
-                    api.claim(owner, cidr, check_alive=check_alive)
-                case FromSubnet(subnet):
-                    reporter.progress("waiting for an address")
-                    found = api.allocate(owner, subnet, check_alive=check_alive)
-                    if found is None:
-                        raise UsageProblem(
-                            _NO_ALLOCATOR,
-                            hint="Give a fixed address, or launch with --ipalloc-range.",
-                            code=Code.ALLOCATION_OFF,
-                        )
-                    cidr = found
+            cidrs.append(_after_others(partial(claim, wish), reporter))
         except RouterUnreachable as problem:
             if isinstance(wish, FromSubnet) or not is_router_down(settings):
                 raise explain_unreachable(problem, settings) from problem
-        cidrs.append(cidr)
+            assert isinstance(wish, Fixed)
+            cidrs.append(wish.cidr)
     return tuple(cidrs)
+
+
+def _after_others(ask: Callable[[], Cidr], reporter: Reporter) -> Cidr:
+    """A router that does not answer may be about to: then the command that launches it comes first."""
+    try:
+        return ask()
+    except RouterUnreachable:
+        with exclusively(reporter) as has_waited:
+            pass
+        if not has_waited:
+            raise
+    return ask()
+
+
+def check_still_owned(
+    api: RouterClient, owner: str, wishes: Sequence[Wish], cidrs: Sequence[Cidr], settings: Settings
+) -> None:
+    """Who had to wait for the host may have waited for a reset: then allocated addresses are no more."""
+    for wish, cidr in zip(wishes, cidrs, strict=True):
+        if isinstance(wish, FromSubnet):
+            try:
+                is_owned = cidr in api.find_owned(owner, wish.subnet)
+            except RouterUnreachable as problem:
+                raise explain_unreachable(problem, settings) from problem
+            if not is_owned:
+                raise RouterProblem(f"the address {cidr} was lost meanwhile", hint="Try again.")
 
 
 def release_all(api: RouterClient, owner: str, allocated: Sequence[Cidr], cidrs: Sequence[Cidr]) -> None:
@@ -211,15 +252,16 @@ def _undone(api: RouterClient, found: RunningContainer, name: str, wishes: Seque
         )
     try:
         yield
-    except BaseException:
-        with suppress(HostProblem):
-            restore_guest(found.pid, before)
-        for cidr in find_obtained(api, found.id, wishes):
-            if before is None or cidr not in before:
-                with suppress(RouterProblem):
-                    api.release(found.id, cidr.address)
-                with suppress(RouterProblem):
-                    api.remove_names(found.id, cidr.address)
+    except BaseException as problem:
+        with undoing(problem):
+            with suppress(HostProblem):
+                restore_guest(found.pid, before)
+            for cidr in find_obtained(api, found.id, wishes):
+                if before is None or cidr not in before:
+                    with suppress(RouterProblem):
+                        api.release(found.id, cidr.address)
+                    with suppress(RouterProblem):
+                        api.remove_names(found.id, cidr.address)
         raise
 
 
@@ -227,12 +269,13 @@ def _undone(api: RouterClient, found: RunningContainer, name: str, wishes: Seque
 def _killed_on_failure(client: Docker, found: RunningContainer, on_failure: OnFailure) -> Iterator[None]:
     try:
         yield
-    except BaseException:
-        if on_failure is OnFailure.KILL:
-            lifecycle.kill_container(client, found.id)
-        elif on_failure is OnFailure.KILL_PROCESS:
-            with suppress(ProcessLookupError):
-                os.kill(found.pid, signal.SIGKILL)
+    except BaseException as problem:
+        with undoing(problem):
+            if on_failure is OnFailure.KILL:
+                lifecycle.kill_container(client, found.id)
+            elif on_failure is OnFailure.KILL_PROCESS:
+                with suppress(ProcessLookupError):
+                    os.kill(found.pid, signal.SIGKILL)
         raise
 
 

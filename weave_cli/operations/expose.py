@@ -9,15 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from weave_cli.addresses import Cidr, Wish
+from weave_cli.addresses import Cidr, FromSubnet, Wish
 from weave_cli.api.sync import RouterClient, RouterUnreachable
 from weave_cli.errors import HostProblem, RouterProblem
 from weave_cli.host.exposure import ensure_exposed, read_exposed, read_exposures, remove_exposed
 from weave_cli.host.iptables import ensure_rules
 from weave_cli.host.rules import Exposure
+from weave_cli.interrupts import FINISHED, unbroken, undoing
 from weave_cli.names import EXPOSE_OWNER
 from weave_cli.operations.asking import explain_unreachable, is_router_down
-from weave_cli.operations.attach import claim_wishes, find_obtained, look_up_wishes, release_all
+from weave_cli.operations.attach import (
+    check_still_owned,
+    claim_wishes,
+    find_obtained,
+    look_up_wishes,
+    release_all,
+)
 from weave_cli.operations.bridge import ensure_bridge, firewall_facts
 from weave_cli.operations.lock import alone_with, exclusively
 from weave_cli.operations.reporter import Reporter
@@ -36,11 +43,15 @@ def expose(
     api = RouterClient(settings.http_address)
     with alone_with(EXPOSE_OWNER, reporter), _undone(api, settings, wishes):
         cidrs = claim_wishes(api, EXPOSE_OWNER, wishes, settings, reporter, check_alive=False)
-        with exclusively(reporter):
-            for cidr in cidrs:
+        with exclusively(reporter) as has_waited, unbroken():
+            if has_waited:
+                check_still_owned(api, EXPOSE_OWNER, wishes, cidrs, settings)
+            for wish, cidr in zip(wishes, cidrs, strict=True):
                 try:
                     api.expose(cidr, masquerades=masquerades)
                 except RouterUnreachable as problem:
+                    if isinstance(wish, FromSubnet):
+                        raise explain_unreachable(problem, settings) from problem
                     _check_down(problem, settings)
                     _expose_here(settings, Exposure(cidr, masquerades))
                 if fqdn is not None:
@@ -60,7 +71,7 @@ def _hide(
     api: RouterClient, settings: Settings, wishes: Sequence[Wish], reporter: Reporter
 ) -> tuple[Cidr, ...]:
     allocated, cidrs = look_up_wishes(api, EXPOSE_OWNER, wishes, settings)
-    with exclusively(reporter):
+    with exclusively(reporter), unbroken(FINISHED):
         for cidr in cidrs:
             try:
                 api.hide(cidr)
@@ -69,7 +80,7 @@ def _hide(
                 _hide_here(settings, cidr)
             with suppress(RouterProblem):
                 api.remove_names(EXPOSE_OWNER, cidr.address)
-    release_all(api, EXPOSE_OWNER, allocated, cidrs)
+        release_all(api, EXPOSE_OWNER, allocated, cidrs)
     return cidrs
 
 
@@ -97,13 +108,14 @@ def _undone(api: RouterClient, settings: Settings, wishes: Sequence[Wish]) -> It
     before = read_exposed() or ()
     try:
         yield
-    except BaseException:
-        for cidr in find_obtained(api, EXPOSE_OWNER, wishes):
-            if cidr not in before:
-                with suppress(RouterProblem):
-                    api.hide(cidr)
-                with suppress(HostProblem):
-                    _hide_here(settings, cidr)
-                with suppress(RouterProblem):
-                    api.release(EXPOSE_OWNER, cidr.address)
+    except BaseException as problem:
+        with undoing(problem):
+            for cidr in find_obtained(api, EXPOSE_OWNER, wishes):
+                if cidr not in before:
+                    with suppress(RouterProblem):
+                        api.hide(cidr)
+                    with suppress(HostProblem):
+                        _hide_here(settings, cidr)
+                    with suppress(RouterProblem):
+                        api.release(EXPOSE_OWNER, cidr.address)
         raise

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from weave_cli.api.sync import RouterClient
 from weave_cli.containers import lifecycle, lookup, networks
 from weave_cli.containers.client import Docker
+from weave_cli.containers.facts import OurContainer
 from weave_cli.containers.specs import (
     ContainerSpec,
     PluginOptions,
@@ -22,6 +23,9 @@ from weave_cli.containers.specs import (
 )
 from weave_cli.error_codes import Code
 from weave_cli.errors import UsageProblem
+from weave_cli.host.bridge import read_bridge
+from weave_cli.host.network import tear_down
+from weave_cli.interrupts import unbroken, undoing
 from weave_cli.names import GLOBAL_DRIVER, MESH_DRIVER, MESH_NETWORK, PLUGIN_CONTAINER, image_name
 from weave_cli.operations import preflight
 from weave_cli.operations.feeding import feed_router
@@ -30,6 +34,7 @@ from weave_cli.operations.passwords import choose_password
 from weave_cli.operations.plugin_sockets import is_plugin_listening, remove_dead_sockets
 from weave_cli.operations.reporter import Reporter
 from weave_cli.operations.setup import setup
+from weave_cli.operations.stop import end_plugin
 from weave_cli.operations.waiting import wait_until
 from weave_cli.settings import Settings
 
@@ -55,7 +60,7 @@ def launch(
     plugin_id = _find_running_plugin(client, plugin, settings, reporter) if settings.wants_plugin else None
     if settings.wants_plugin and plugin_id is None:
         _check_network(client, plugin, settings)
-    with _undone_on_failure(client, settings.router_container):
+    with _router_undone_on_failure(client, settings):
         router_id = _serve_router(client, settings, router, password, reporter)
         if settings.wants_plugin and plugin_id is None:
             # Its name is free, and the image is there: the router has just been made of it.
@@ -95,7 +100,7 @@ def _serve_router(
     setup(client, reporter)
     spec = make_router_spec(options, settings, host, image=image_name(), password=password)
     api = RouterClient(settings.http_address)
-    with _undone_on_failure(client, settings.router_container):
+    with _router_undone_on_failure(client, settings):
         container_id = _start(client, spec, reporter)
         wait_until(api.is_ready, client, container_id, settings.router_container, reporter)
         feed_router(client, api, reporter)
@@ -129,7 +134,7 @@ def _serve_plugin(client: Docker, settings: Settings, options: PluginOptions, re
             not wants_network or networks.find_our_network(client, network) is not None
         )
 
-    with _undone_on_failure(client, PLUGIN_CONTAINER):
+    with _plugin_undone_on_failure(client):
         container_id = _start(client, spec, reporter)
         wait_until(is_serving, client, container_id, PLUGIN_CONTAINER, reporter)
     return container_id
@@ -137,8 +142,9 @@ def _serve_plugin(client: Docker, settings: Settings, options: PluginOptions, re
 
 def _start(client: Docker, spec: ContainerSpec, reporter: Reporter) -> str:
     reporter.progress(f"starting container {spec.name}")
-    container_id = lifecycle.create_container(client, spec)
-    lifecycle.start_container(client, container_id, name=spec.name)
+    with unbroken():
+        container_id = lifecycle.create_container(client, spec)
+        lifecycle.start_container(client, container_id, name=spec.name)
     return container_id
 
 
@@ -194,17 +200,43 @@ def _check_not_running(client: Docker, name: str, component: str) -> None:
 
 
 @contextmanager
-def _undone_on_failure(client: Docker, name: str) -> Iterator[None]:
-    """Remove the container when anything goes wrong, an interrupt included.
+def _router_undone_on_failure(client: Docker, settings: Settings) -> Iterator[None]:
+    """Take all away that this launch of the router has made when anything goes wrong, an interrupt included.
 
-    It is not there yet, or somebody else's, when its own launch refuses: then nothing is removed.
+    Its container is not there yet, or somebody else's, when the launch itself refuses. A network and a state
+    that were there before stay.
     """
-    before = lookup.find_our_container(client, name)
+    before = lookup.find_our_container(client, settings.router_container)
+    had_volume, had_bridge = lifecycle.has_volume(client, settings.state_volume), read_bridge() is not None
     try:
         yield
-    except BaseException:
-        after = lookup.find_our_container(client, name)
-        if after is not None and (before is None or before.id != after.id):
-            lifecycle.stop_container(client, after.id)
-            lifecycle.remove_container(client, after.id)
+    except BaseException as problem:
+        with undoing(problem):
+            made = _find_made(client, settings.router_container, before)
+            if made is not None:
+                lifecycle.stop_container(client, made.id)
+                lifecycle.remove_container(client, made.id)
+                if not had_volume:
+                    lifecycle.remove_volume(client, settings.state_volume)
+                if not had_bridge:
+                    tear_down()
         raise
+
+
+@contextmanager
+def _plugin_undone_on_failure(client: Docker) -> Iterator[None]:
+    """The same of the plugin, with the network that it may have made already."""
+    before = lookup.find_our_container(client, PLUGIN_CONTAINER)
+    try:
+        yield
+    except BaseException as problem:
+        with undoing(problem):
+            made = _find_made(client, PLUGIN_CONTAINER, before)
+            if made is not None:
+                end_plugin(client, made)
+        raise
+
+
+def _find_made(client: Docker, name: str, before: OurContainer | None) -> OurContainer | None:
+    after = lookup.find_our_container(client, name)
+    return None if after is None or (before is not None and before.id == after.id) else after

@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import os
 import struct
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Final
 
 from weave_cli.errors import HostProblem
 from weave_cli.host_files import on_host
+from weave_cli.operations.lock_holder import find_holder
 from weave_cli.operations.reporter import Reporter
 
 _PATH: Final = Path("/run/weave.lock")
@@ -23,16 +25,23 @@ _PATH: Final = Path("/run/weave.lock")
 _RANGE: Final = struct.Struct("@hhqqi4x")  # struct flock: type, whence, start, length, process
 _OWNER_OCTETS: Final = 6
 
+#: A script that waits longer than this should know for whom.
+_PATIENCE_S: Final = 2.0
+_POLL_S: Final = 0.02
+
 
 @contextmanager
-def exclusively(reporter: Reporter, *, path: Path | None = None) -> Iterator[None]:
-    """Hold the host's lock; says so when it has to wait. The kernel frees it when we end, however we end."""
+def exclusively(reporter: Reporter, *, path: Path | None = None) -> Iterator[bool]:
+    """Hold the host's lock; gives whether it had to wait, and says for whom.
+
+    The kernel frees it when we end, however we end.
+    """
 
     def take(descriptor: int, is_patient: bool) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if is_patient else fcntl.LOCK_NB))
 
-    with _held(path, take, reporter):
-        yield
+    with _held(path, take, None, reporter) as has_waited:
+        yield has_waited
 
 
 @contextmanager
@@ -47,12 +56,14 @@ def alone_with(owner: str, reporter: Reporter, *, path: Path | None = None) -> I
     def take(descriptor: int, is_patient: bool) -> None:
         fcntl.fcntl(descriptor, fcntl.F_OFD_SETLKW if is_patient else fcntl.F_OFD_SETLK, wish)
 
-    with _held(path, take, reporter):
+    with _held(path, take, octet, reporter):
         yield
 
 
 @contextmanager
-def _held(path: Path | None, take: Callable[[int, bool], None], reporter: Reporter) -> Iterator[None]:
+def _held(
+    path: Path | None, take: Callable[[int, bool], None], octet: int | None, reporter: Reporter
+) -> Iterator[bool]:
     """take: takes the lock; raises BlockingIOError when it is impatient and somebody else has it."""
     path = on_host(_PATH) if path is None else path
     try:
@@ -62,11 +73,29 @@ def _held(path: Path | None, take: Callable[[int, bool], None], reporter: Report
             f"cannot open the lock {path}: {problem.strerror}", hint="Run weave as root."
         ) from problem
     try:
-        try:
-            take(descriptor, False)
-        except BlockingIOError:
-            reporter.progress("waiting for another weave command to end")
-            take(descriptor, True)
-        yield
+        yield _take_or_wait(path, descriptor, take, octet, reporter)
     finally:
         os.close(descriptor)
+
+
+def _take_or_wait(
+    path: Path, descriptor: int, take: Callable[[int, bool], None], octet: int | None, reporter: Reporter
+) -> bool:
+    """Whether it had to wait: at first in silence but for a terminal, then with a notice."""
+    began = None
+    while began is None or time.monotonic() - began < _PATIENCE_S:
+        try:
+            take(descriptor, False)
+            return began is not None
+        except BlockingIOError:
+            if began is None:
+                began = time.monotonic()
+                reporter.progress(f"waiting for {_describe(path, octet)} to end")
+            time.sleep(_POLL_S)
+    reporter.notice(f"waiting for {_describe(path, octet)} to end")
+    take(descriptor, True)
+    return True
+
+
+def _describe(path: Path, octet: int | None) -> str:
+    return find_holder(path, octet) or "another weave command"

@@ -19,6 +19,7 @@ from weave_cli.containers.specs import find_mesh_network_name
 from weave_cli.error_codes import Code
 from weave_cli.errors import DockerProblem, RouterProblem
 from weave_cli.host.network import tear_down
+from weave_cli.interrupts import FINISHED, unbroken
 from weave_cli.names import MESH_NETWORK, PLUGIN_CONTAINER, ROUTER_CONTAINER
 from weave_cli.operations.plugin_sockets import remove_dead_sockets, stand_in
 from weave_cli.operations.reporter import Reporter
@@ -30,9 +31,10 @@ _FAREWELL_S: Final = 0.5
 
 def stop(client: Docker, settings: Settings, reporter: Reporter) -> None:
     """Plugin, then router. Bridge, interfaces and addresses stay: local containers go on talking."""
-    if settings.wants_plugin:
-        stop_plugin(client, reporter)
-    stop_router(client, reporter, name=settings.router_container)
+    with unbroken(FINISHED):
+        if settings.wants_plugin:
+            stop_plugin(client, reporter)
+        stop_router(client, reporter, name=settings.router_container)
 
 
 def stop_plugin(client: Docker, reporter: Reporter) -> None:
@@ -41,18 +43,19 @@ def stop_plugin(client: Docker, reporter: Reporter) -> None:
     A plugin that died is stood in for: Docker would wait 45 s for it, and a network that stays slows it down.
     """
     found = find_ours(client, PLUGIN_CONTAINER)
-    if found is None:
-        reporter.notice("Plugin is not running.")
+    with unbroken(FINISHED):
+        if found is None:
+            reporter.notice("Plugin is not running.")
+        else:
+            if not found.is_running:
+                reporter.notice("Plugin is not running.")
+            _end_plugin(client, found, reporter)
         remove_dead_sockets()
-        return
-    if found.is_running:
-        _remove_automatic_network(client, found, reporter)
-        _end(client, found, reporter)
-    else:
-        reporter.notice("Plugin is not running.")
-        _end(client, found, reporter)  # first: it may be about to start again
-        with stand_in():
-            _remove_automatic_network(client, found, reporter)
+
+
+def end_plugin(client: Docker, found: OurContainer) -> None:
+    """The same without a word, for a launch that is undone."""
+    _end_plugin(client, found, _Silent())
     remove_dead_sockets()
 
 
@@ -62,7 +65,8 @@ def stop_router(client: Docker, reporter: Reporter, *, name: str = ROUTER_CONTAI
     if found is None or not found.is_running:
         reporter.notice("Weave is not running.")
     if found is not None:
-        _end(client, found, reporter)
+        with unbroken(FINISHED):
+            _end(client, found, reporter)
 
 
 def reset(client: Docker, settings: Settings, reporter: Reporter, *, force: bool) -> None:
@@ -73,17 +77,18 @@ def reset(client: Docker, settings: Settings, reporter: Reporter, *, force: bool
     router = find_ours(client, settings.router_container)
     # Both before anything is done: leaving cannot be undone.
     plugin = find_ours(client, PLUGIN_CONTAINER) if settings.wants_plugin else None
-    if not force:
-        _leave(client, router, settings, reporter)
-    if settings.wants_plugin:
-        if plugin is not None:
-            _end(client, plugin, reporter)
-        _dissolve_networks(client, reporter)
-    if router is not None:
-        _end(client, router, reporter)
-    reporter.progress("removing volume, interfaces and firewall rules")
-    lifecycle.remove_volume(client, settings.state_volume)
-    tear_down()
+    with unbroken(FINISHED):
+        if not force:
+            _leave(client, router, settings, reporter)
+        if settings.wants_plugin:
+            if plugin is not None:
+                _end(client, plugin, reporter)
+            _dissolve_networks(client, reporter)
+        if router is not None:
+            _end(client, router, reporter)
+        reporter.progress("removing volume, interfaces and firewall rules")
+        lifecycle.remove_volume(client, settings.state_volume)
+        tear_down()
 
 
 def find_ours(client: Docker, name: str) -> OurContainer | None:
@@ -103,9 +108,32 @@ def _end(client: Docker, found: OurContainer, reporter: Reporter) -> None:
     lifecycle.remove_container(client, found.id)
 
 
-def _remove_automatic_network(client: Docker, plugin: OurContainer, reporter: Reporter) -> None:
+def _end_plugin(client: Docker, found: OurContainer, reporter: Reporter) -> None:
+    if found.is_running:
+        _remove_automatic_network(client, found, reporter)
+    _end(client, found, reporter)
+    # A plugin that died has let it be; one that had just started may have made it only now.
+    network = _find_automatic_network(client, found)
+    if network is not None and not (found.is_running and network.attached):
+        with stand_in():
+            _remove_automatic_network(client, found, reporter)
+
+
+class _Silent:
+    """A Reporter to whom nothing is worth a word."""
+
+    def progress(self, text: str) -> None: ...
+
+    def notice(self, text: str) -> None: ...
+
+
+def _find_automatic_network(client: Docker, plugin: OurContainer) -> OurNetwork | None:
     name = find_mesh_network_name(plugin.command, default=MESH_NETWORK)
-    network = networks.find_our_network(client, name) if name else None
+    return networks.find_our_network(client, name) if name else None
+
+
+def _remove_automatic_network(client: Docker, plugin: OurContainer, reporter: Reporter) -> None:
+    network = _find_automatic_network(client, plugin)
     if network is None:
         return
     if network.attached:
