@@ -285,6 +285,7 @@ class Lab:
         """An operator's environment: our commands first, then the engine's, and $HOST1, $HOST2, ... ."""
         path: Sequence[str] = (str(Path(sys.prefix) / "bin"), *self.engine.path)
         return {
+            "DOCKER_CONFIG": "/run/docker-config",  # not that of the machine, which may point elsewhere
             "HOME": "/root",
             "LANG": "C.UTF-8",
             "PATH": os.pathsep.join(path),
