@@ -65,7 +65,8 @@ def restamp_message(data: bytes, timestamp: int) -> bytes | None:
     """The same message at another time; None when it would be of another length."""
     place = _place_of_timestamp(data)
     octets = encode_int(timestamp)
-    if place is None or place.stop - place.start != len(octets):
+    # Time 0 is not written at all, as no zero in a struct is.
+    if place is None or timestamp == 0 or place.stop - place.start != len(octets):
         return None
     return data[: place.start] + octets + data[place.stop :]
 
