@@ -110,8 +110,8 @@ def test_waiting_gossip_is_stamped_when_it_is_sent_and_a_passed_on_broadcast_is_
     assert decode_message(passed_on.merge(ours).encode(1000.0))[0] == 1000
 
 
-# From second 1: gob leaves out what is zero, so at zero there is no timestamp to put in place.
-@given(st.lists(ENTRIES, max_size=5), st.integers(1, 1 << 40), st.integers(1, 1 << 40))
+@given(st.lists(ENTRIES, max_size=5), st.integers(0, 1 << 40), st.integers(0, 1 << 40))
+@example([], 1, 0)
 def test_a_message_of_another_time_differs_in_its_timestamp_alone(
     entries: list[Entry], timestamp: int, later: int
 ) -> None:
