@@ -97,6 +97,7 @@ _WORDS = {
     ),
     "launch --trusted-subnets=10.0.0.0": ("--trusted-subnets: invalid CIDR address: 10.0.0.0", "bad-address"),
     "launch --name=host1": ("--name: invalid peer name: 'host1'", "bad-peer-name"),
+    "launch --resume host2": ("--resume is for the peers of the last time, but host2 is given", "usage"),
     "launch --ipalloc-init=seed": ("Unable to parse --ipalloc-init: seed mode requires", "usage"),
     "launch --ipalloc-init=consensus=x": ("Unable to parse --ipalloc-init: bad consensus", "usage"),
     "launch --ipalloc-init=bogus": ("Unable to parse --ipalloc-init: unknown mode: bogus", "usage"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import warnings
+from dataclasses import replace
 
 import docker
 import pytest
@@ -46,6 +47,12 @@ def test_container_is_made_to_survive_and_without_more_rights_than_named() -> No
     assert made["log_config"]["Config"]["max-size"]
     assert "privileged" not in made
     assert engine.volumes == {"weavedb"}
+
+
+def test_container_that_is_not_to_restart_has_a_policy_that_says_so() -> None:
+    engine = FakeEngine()
+    lifecycle.create_container(engine.client, replace(_SPEC, restarts=False))
+    assert engine.containers["weave"].host_config["restart_policy"]["Name"] == "no"
 
 
 def test_found_container_is_ours_by_its_label_only() -> None:

@@ -80,6 +80,21 @@ def test_every_router_option_is_passed_on_and_peers_come_last() -> None:
     assert "--no-dns" not in command
 
 
+def test_router_that_resumes_is_told_of_no_peer() -> None:
+    command = _router(RouterOptions(resumes=True)).command
+    assert "--resume" in command
+    assert command[-1].startswith("--resolv-conf=")
+
+
+def test_both_containers_restart_unless_that_is_not_wanted() -> None:
+    def plugin(options: PluginOptions) -> bool:
+        return make_plugin_spec(options, read_settings({}), image="weave-cli:1").restarts
+
+    assert (_router(RouterOptions()).restarts, plugin(PluginOptions())) == (True, True)
+    assert not _router(RouterOptions(restarts=False)).restarts
+    assert not plugin(PluginOptions(restarts=False))
+
+
 def test_empty_range_is_passed_on_since_it_means_no_allocator() -> None:
     assert "--ipalloc-range=" in _router(RouterOptions(ipalloc_range="")).command
 

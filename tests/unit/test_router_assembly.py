@@ -62,6 +62,32 @@ def test_clock_that_is_set_back_delays_nothing(
     assert caplog.messages == ["the clock was set back by 3600 s"]
 
 
+@pytest.mark.parametrize("options", [["--resume"], ["10.9.9.2"]], ids=["resumed", "named anew"])
+def test_a_new_launch_wants_the_peers_of_the_last_one_if_it_resumes(
+    options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ground = [f"--state-dir={tmp_path}", "--http-addr=127.0.0.1:0", "--port=16783", "--no-dns"]
+    weaver = Weaver(parse_options([*ground, *options]))
+    weaver._store.save_targets(["10.9.9.1"])
+    weaver._store.commit()
+
+    async def succeed() -> None: ...
+
+    monkeypatch.setattr(weaver._dataplane, "prepare", succeed)
+    monkeypatch.setattr(weaver._dataplane, "open", succeed)
+    monkeypatch.setattr(weaver._transport, "listen", succeed)
+
+    async def launch() -> None:
+        await weaver.start(asyncio.Event())
+        wanted = weaver._node.direct_targets()
+        assert wanted == (("10.9.9.1",) if options == ["--resume"] else ("10.9.9.2",))
+        assert weaver._store.targets() == list(wanted)
+        await weaver.stop()
+
+    asyncio.run(launch())
+
+
 def test_connect_during_a_restart_forgets_no_peer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("restart.sentinel").touch()

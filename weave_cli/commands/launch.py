@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from weave_cli.commands.answers import get_output
 from weave_cli.commands.params import (
     log_level_option,
+    no_restart_option,
     peers_argument,
     plugin_options,
     router_options,
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 @router_options
 @plugin_options
 @log_level_option
+@no_restart_option
 @wait_option
 @peers_argument
 def launch(**words: Any) -> None:
@@ -46,6 +50,7 @@ def launch(**words: Any) -> None:
 @command("launch-router", kind=LaunchCommand)
 @router_options
 @log_level_option
+@no_restart_option
 @wait_option
 @peers_argument
 def launch_router(**words: Any) -> None:
@@ -65,6 +70,7 @@ def launch_router(**words: Any) -> None:
 @command("launch-plugin")
 @plugin_options
 @log_level_option
+@no_restart_option
 def launch_plugin(**words: Any) -> None:
     """Start the plugin only, and print its container's id.
 
@@ -106,6 +112,11 @@ def _answer(router: str | None, plugin: str | None, *, text: str = "") -> None:
 def _router_options(words: dict[str, Any]) -> RouterOptions:
     from weave_cli.containers.specs import RouterOptions
 
+    if words["resume"] and words["peers"]:
+        raise click.UsageError(
+            f"--resume is for the peers of the last time, but {' '.join(words['peers'])} is given too.",
+            click.get_current_context(),
+        )
     return RouterOptions(
         peers=words["peers"],
         nickname=words["nickname"],
@@ -119,6 +130,8 @@ def _router_options(words: dict[str, Any]) -> RouterOptions:
         trusted_subnets=words["trusted_subnets"],
         lowest_protocol_version=words["min_protocol_version"],
         wants_discovery=not words["no_discovery"],
+        resumes=words["resume"],
+        restarts=not words["no_restart"],
         wants_dns=not words["no_dns"],
         dns_domain=words["dns_domain"],
         port=words["port"],
@@ -140,4 +153,5 @@ def _plugin_options(words: dict[str, Any]) -> PluginOptions:
         log_level=words["log_level"],
         mesh_network_name=words["mesh_network_name"],
         wants_multicast_route=not words["no_multicast_route"],
+        restarts=not words["no_restart"],
     )

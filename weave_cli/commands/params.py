@@ -120,6 +120,11 @@ router_options = stack(
     ),
     click.option("--no-discovery", is_flag=True, help="Connect only to the hosts given, not to theirs."),
     click.option(
+        "--resume",
+        is_flag=True,
+        help="Connect to the hosts of the last time, as connect and forget left them.",
+    ),
+    click.option(
         "--conn-limit",
         type=click.IntRange(min=0),
         metavar="N",
@@ -161,6 +166,10 @@ plugin_options = stack(
         help="Docker network to make; default: weave. Empty: none.",
     ),
     click.option("--no-multicast-route", is_flag=True, help="No multicast route in containers."),
+)
+
+no_restart_option = click.option(
+    "--no-restart", is_flag=True, help="Not started again by Docker, after a crash or a reboot."
 )
 
 wait_option = duration_option(

@@ -54,7 +54,7 @@ def create_container(client: Docker, spec: ContainerSpec) -> str:
             client.api.create_volume(volume, labels={LABEL: __version__})
         host_config = client.api.create_host_config(
             network_mode="host",
-            restart_policy={"Name": "always", "MaximumRetryCount": 0},
+            restart_policy={"Name": "always" if spec.restarts else "no", "MaximumRetryCount": 0},
             cap_drop=["ALL"],
             cap_add=list(spec.capabilities),
             devices=[f"{device}:{device}:rwm" for device in spec.devices],

@@ -72,6 +72,9 @@ class ContainerSpec:
     devices: tuple[str, ...] = ()
     """Paths of the host's device files that it may use, at the same paths."""
 
+    restarts: bool = True
+    """Whether Docker starts it again after a crash and at its own start."""
+
     secret_files: tuple[SecretFile, ...] = ()
     extra: ExtraOptions = field(default_factory=ExtraOptions)
     """What the operator asks of Docker beyond that."""
@@ -106,6 +109,9 @@ class RouterOptions:
     trusted_subnets: str | None = None
     lowest_protocol_version: int | None = None
     wants_discovery: bool = True
+    resumes: bool = False
+    """Connect to the peers of the last time; then `peers` is empty."""
+    restarts: bool = True
     wants_dns: bool = True
     dns_domain: str | None = None
     port: int | None = None
@@ -121,6 +127,7 @@ class PluginOptions:
     mesh_network_name: str | None = None
     """Empty text: make no network."""
     wants_multicast_route: bool = True
+    restarts: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +177,7 @@ def make_router_spec(
             ),
         ),
         extra=parse_extra_options("WEAVE_DOCKER_ARGS", settings.router_arguments),
+        restarts=options.restarts,
         # The newline is what the reader takes away, so that a password may end in one.
         secret_files=() if password is None else (SecretFile(path=PASSWORD_FILE, octets=password + b"\n"),),
     )
@@ -198,6 +206,7 @@ def _router_arguments(options: RouterOptions, settings: Settings, host: HostFact
     }
     switches = {
         "no-discovery": not options.wants_discovery,
+        "resume": options.resumes,
         "no-dns": not options.wants_dns,
         "no-fastdp": not settings.wants_fastdp,
     }
@@ -229,6 +238,7 @@ def make_plugin_spec(options: PluginOptions, settings: Settings, *, image: str) 
             Mount(source=PLUGIN_SOCKET_DIRECTORY, target=PLUGIN_SOCKET_DIRECTORY),
             Mount(source=settings.docker_socket, target="/var/run/docker.sock"),
         ),
+        restarts=options.restarts,
         extra=parse_extra_options("WEAVEPLUGIN_DOCKER_ARGS", settings.plugin_arguments),
     )
 

@@ -145,7 +145,7 @@ class Weaver:
 
         Returns early when it is stopping while the resolver, which may take long, is asked for peers.
         """
-        is_restart = _SENTINEL.exists()
+        resumes = _SENTINEL.exists() or self._options.resumes
         log.info("our name is %s(%s)", format_peer_name(self._name), self._options.nickname)
         log.info(
             "communication between peers %s",
@@ -153,13 +153,13 @@ class Weaver:
             if self._options.password_file is None
             else "via untrusted networks is encrypted",
         )
-        if is_restart:
+        if resumes:
             self._targets.recall(self._options.peers)
         await self.exposures.recall()
         await self._api.start()
         if self._teller:
             await self._teller.start()
-        if not is_restart:
+        if not resumes:
             # Before anything is changed on the host: the operator may have mistyped a peer.
             await unless(stopping, self._targets.begin(self._options.peers))
             if stopping.is_set():
@@ -170,7 +170,7 @@ class Weaver:
             await asyncio.to_thread(self._dns_server.start)
         await self._transport.listen()
         self._has_data_path = True
-        if is_restart:
+        if resumes:
             await unless(stopping, self._targets.resume())
         with contextlib.suppress(OSError):
             _SENTINEL.touch()

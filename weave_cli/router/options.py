@@ -51,6 +51,8 @@ class Options:
     docker_bridge: str
     state_directory: str
     log_level: str
+    resumes: bool
+    """Whether to connect to the peers of the last time, as connect and forget left them."""
     peers: tuple[str, ...]
 
 
@@ -72,6 +74,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
     add("--ipalloc-init", default=None, help="consensus[=N], seed=NAME,... or observer: the first ring")
     add("--init-peer-count", type=int, default=None, help="what --ipalloc-init=consensus=N says")
     add("--no-discovery", action="store_true", help="connect to the given peers only")
+    add("--resume", action="store_true", help="connect to the peers of the last time")
     add("--conn-limit", type=int, default=200, help="most connections at once; 0: any number")
     add("--password-file", default=None, help="file with the password of the network, for its owner only")
     add("--trusted-subnets", default="", help="CIDRs, with commas: frames to peers in them go in clear")
@@ -94,6 +97,11 @@ def parse_options(arguments: Sequence[str]) -> Options:
     add("--log-level", choices=list(LEVELS), default="info", help="how much to log")
     add("peers", nargs="*", metavar="PEER", help="host[:port] of peers to connect to")
     found = parser.parse_intermixed_args(list(arguments))
+    if found.resume and found.peers:
+        raise UsageProblem(
+            f"--resume is for the peers of the last time, but {' '.join(found.peers)} is given too",
+            hint="Give either.",
+        )
     address_range, default_subnet = _parse_ranges(found.ipalloc_range, found.ipalloc_default_subnet)
     if not 0 < found.port < 65535:
         raise UsageProblem(f"invalid port: {found.port}", hint="Give a port from 1 to 65534.")
@@ -128,6 +136,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
         docker_bridge=found.docker_bridge,
         state_directory=found.state_dir,
         log_level=found.log_level,
+        resumes=found.resume,
         peers=tuple(found.peers),
     )
 
