@@ -49,6 +49,18 @@ def test_a_wrong_option_starts_nothing(host: LabHost, words: str, says: str) -> 
     assert host.run("docker ps -aq") == ""
 
 
+def test_peers_of_the_last_time_come_back_and_containers_that_shall_not_do_not(two_hosts: Two) -> None:
+    one, two = two_hosts
+    two.run("weave launch-router", timeout=120)
+    one.run("weave launch --no-restart && weave connect $HOST2", timeout=120)
+    policy = "docker inspect -f '{{.HostConfig.RestartPolicy.Name}}'"
+    assert one.run(f"{policy} weave weaveplugin").split() == ["no", "no"]
+    one.run("weave stop && weave launch-router --resume", timeout=60)
+    assert one.run(f"{policy} weave") == "always"
+    assert one.run("weave status targets") == two.ip
+    until(lambda: established(one) == 1, 20, "the hosts meet again")
+
+
 def test_port_nickname_and_domain_are_those_that_were_given(two_hosts: Two) -> None:
     one, two = two_hosts
     one.run("weave launch --port 7000 --nickname=first --dns-domain=corp.example.", timeout=120)
