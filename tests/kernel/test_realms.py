@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import socket
@@ -16,9 +17,11 @@ from tests.kernel.namespaces import Underlay, call_in, udp_socket
 from tests.kernel.programs import eventually
 from tests.kernel.routers import Router
 from tests.kernel.test_passwords import PASSWORD, connections, logs_of, password_option
-from weave_cli.realms import realm_of
+from weave_cli.names import PeerName
+from weave_cli.realms import Realm, realm_of
 from weave_cli.router.overlay.realm_frames import mark_frame, mark_of
 from weave_cli.router.overlay.vxlan_header import VXLAN_HEADER
+from weave_cli.router.runtime.realm_desk import RealmDesk
 
 RED, BLUE = realm_of("red"), realm_of("blue")
 _ALL_PROTOCOLS = 3
@@ -214,3 +217,25 @@ def test_a_network_with_the_number_of_another_is_refused(router: Routers) -> Non
     one.host.run(f"ip link del {RED.vxlan}")
     status, text = one.ask("PUT", "/realm/red")
     assert (status, "same number" in text) == (400, True)
+
+
+def test_a_realm_goes_when_no_container_was_in_it_for_long(underlay: Underlay) -> None:
+    host = underlay.host()
+
+    async def live() -> None:
+        desk = RealmDesk(PeerName(1), 6784, lambda: 1450, _follow, idle_s=0.0)
+        await desk.open()
+        await desk.ensure(RED.key)
+        host.container(bridge=RED.bridge)
+        await desk.look_after()
+        assert desk.realms == {RED}
+        host.run("ip link del vethwl1")
+        await desk.look_after()
+        assert not desk.realms
+
+    call_in(host.namespace, lambda: asyncio.run(live()))
+    assert "weave" not in host.run("ip -br link")
+
+
+async def _follow(_realms: frozenset[Realm]) -> None:
+    """Nobody carries frames here."""

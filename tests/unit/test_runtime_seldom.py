@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from weave_cli.router.runtime.seldom import SeldomLog
+from weave_cli.router.runtime.seldom import SeldomLog, kind_of
 
 log = logging.getLogger("tests.seldom")
 
@@ -30,6 +30,12 @@ def test_a_stranger_gets_three_lines_and_a_sum(caplog: pytest.LogCaptureFixture)
 
     with caplog.at_level(logging.INFO):
         asyncio.run(scenario())
+
+
+def test_a_kind_is_a_reason_without_its_values() -> None:
+    long, longer = (kind_of("192.0.2.1", f"message of {size} octets exceeds the limit") for size in (7, 99))
+    assert long == longer != kind_of("192.0.2.1", "not the weave protocol")
+    assert long != kind_of("192.0.2.2", "message of 7 octets exceeds the limit")
 
 
 def test_many_strangers_are_one(caplog: pytest.LogCaptureFixture) -> None:

@@ -116,10 +116,9 @@ def test_ten_thousand_random_packets_hurt_nobody(
     asyncio.run(bombard())
     shown = [record.getMessage() for record in caplog.records if "before introduction" in record.getMessage()]
     assert len(lines) == 2000
-    assert len(shown) == 3  # of one stranger, see runtime.seldom
-    assert any("not the weave protocol" in line for line in lines)
-    assert any("exceeds the limit" in line for line in lines)
-    assert any("launched with a password" in line for line in lines)
+    assert len(shown) < 50  # three of a kind, see runtime.seldom
+    for reason in ("not the weave protocol", "exceeds the limit", "launched with a password"):
+        assert any(reason in line for line in shown)
     assert all(len(line) < 300 for line in lines)
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 

@@ -16,7 +16,7 @@ from weave_cli.router.mesh.events import CloseConnection, DataPending, Dial, Pee
 from weave_cli.router.mesh.node import MeshNode
 from weave_cli.router.overlay.controls import CONTROL_TAGS
 from weave_cli.router.runtime.dataplane import DataPlane
-from weave_cli.router.runtime.seldom import SeldomLog
+from weave_cli.router.runtime.seldom import SeldomLog, kind_of
 from weave_cli.router.runtime.transport import PeerLink, Transport
 from weave_cli.router.wire.connection import Introduced
 from weave_cli.router.wire.messages import Tag
@@ -121,7 +121,7 @@ class MeshRunner:
                 log.info("%s", said)
                 self._node.dial_failed(link.address, reason, self._clock())
             else:
-                self._refusals.tell(link.remote_ip, said)
+                self._refusals.tell(kind_of(link.remote_ip, reason), said)
         self._pump()
 
     def is_encrypted(self, conn_id: int) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +15,14 @@ INTERVAL_S: Final = 30.0
 _LINES: Final = 3
 #: What is told apart at once; all others are of one kind.
 _MOST_KINDS: Final = 64
+
+
+_VALUE: Final = re.compile(r"[^A-Za-z -]")
+
+
+def kind_of(who: str, text: str) -> str:
+    """What is one kind: the same reason, whatever its values, from the same stranger."""
+    return f"{who} {_VALUE.split(text, maxsplit=1)[0]}"
 
 
 @dataclass(slots=True)
