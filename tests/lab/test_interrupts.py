@@ -18,12 +18,12 @@ from tests.lab.shell import Result
 
 _TIMES: Final = int(os.environ.get("WEAVE_LAB_INTERRUPTS", "1"))
 
-#: All that a command may change, but for what the router and the plugin keep in memory.
+#: All that a command may change, but for what the router and the plugin keep in memory, and process ids.
 _STATE: Final = r"""
 docker ps -a --format '{{.Names}} {{.State}}' | sort
 docker network ls --filter type=custom --format '{{.Name}} {{.Driver}}' | sort
 docker volume ls -q
-ip -o link | cut -d: -f2 | grep -oE '(weave|vethwe)[^@]*' | grep -vE 'weave-(vxlan|tap)' | sort
+ip -o link | cut -d: -f2 | grep -oE '(weave|vethwe)[^@]*' | grep -vE 'weave-(vxlan|tap)' | sed -E 's/^(vethwepl)[0-9]+/\1/' | sort
 ip -o -4 address show dev weave 2>/dev/null | grep -oE 'inet [^ ]+'
 (iptables-nft-save; iptables-legacy-save) 2>/dev/null | grep -i weave | grep -v '^:' | sort
 ls /run/docker/plugins 2>/dev/null | grep weave
