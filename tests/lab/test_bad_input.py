@@ -194,7 +194,7 @@ def test_garbage_on_every_port_is_refused_and_breaks_nothing(two_hosts: tuple[La
     two.run(f"{_GARBAGE}.mesh_garbage udp $HOST1 {names}", timeout=120)
     assert _frames_heard(one) - heard > PACKETS / 4, "the garbage did not arrive"
     for driver in ("weavemesh", "weave"):
-        one.run(f"{_GARBAGE}.plugin_garbage /run/docker/plugins/{driver}.sock", timeout=120)
+        one.run(f"{_GARBAGE}.plugin_garbage /run/docker/plugins/{driver}.sock", timeout=240)
 
     assert _lives(two_hosts) == before
     for host in two_hosts:

@@ -15,7 +15,7 @@ def test_names_addresses_and_limits_are_the_operator_s(host: LabHost) -> None:
         " WEAVE_DOCKER_ARGS='--memory 300m --label a=b' WEAVEPLUGIN_DOCKER_ARGS='-e A=b';"
     )
     host.run(f"{variables} weave launch", timeout=120)
-    found = "{{.HostConfig.Memory}} {{.Config.Labels.a}} {{(index .Mounts 0).Name}}"
+    found = "{{.HostConfig.Memory}} {{.Config.Labels.a}} {{range .Mounts}}{{.Name}}{{end}}"
     assert host.run(f"docker inspect -f '{found}' w2") == f"{300 << 20} b w2db"
     assert "A=b" in host.run("docker inspect -f '{{.Config.Env}}' weaveplugin")
     assert host.run(f"{variables} weave dns-args") == "--dns=10.77.0.1 --dns-search=weave.local."

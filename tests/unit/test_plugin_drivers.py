@@ -359,7 +359,7 @@ def test_multicast_route_follows_the_networks_option(tmp_path: Path) -> None:
         await host.call("NetworkDriver.CreateNetwork", NetworkID="off", Options={}, IPv4Data=[])
         assert len(await host.connect("on", "e1", "s1")) == 1
         assert await host.connect("off", "e2", "s2") == []
-        assert await host.connect("never heard of", "e3", "s3") == []
+        assert await host.connect("never-heard-of", "e3", "s3") == []
 
     with_host(tmp_path, scenario)
 

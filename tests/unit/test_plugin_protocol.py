@@ -122,6 +122,15 @@ def test_endpoint_ids_that_no_device_can_be_called_after_are_bad(endpoint: str) 
             read(body)
 
 
+@pytest.mark.parametrize("network", ["%d", "..", "a/b", "a b", "x" * 129])
+def test_network_ids_that_docker_would_not_give_are_bad(network: str) -> None:
+    body = {"NetworkID": network, "EndpointID": "e", "Interface": {"Address": "10.32.0.1/12"}}
+    reads = (protocol.read_network_wish, protocol.read_network_id, protocol.read_endpoint_wish)
+    for read in (*reads, protocol.read_joining):
+        with pytest.raises(BadRequest, match="NetworkID is no id"):
+            read(body)
+
+
 @pytest.mark.parametrize("mac", [" ", "02:00", "zz:zz:zz:zz:zz:zz", "02:00:00:00:00:01:02", "020000000001"])
 def test_mac_addresses_that_are_none_are_bad(mac: str) -> None:
     body = {"EndpointID": ENDPOINT, "Interface": {"Address": "10.32.0.1/12", "MacAddress": mac}}

@@ -31,7 +31,7 @@ _CONNECTED_ROUTE: Final = 1
 
 _ENDPOINT_DIGITS: Final = 9
 #: Docker's are 64 hex digits. Devices are called after them, and in a name the kernel makes a number of `%d`.
-_ENDPOINT_ID = re.compile(r"[0-9A-Za-z_-]+", re.ASCII)
+_ID = re.compile(r"[0-9A-Za-z_-]{1,128}", re.ASCII)
 _MAC = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}", re.ASCII)
 _POOL_ID = re.compile(r"weave-([0-9./]+)-([0-9./]+)", re.ASCII)
 
@@ -144,7 +144,7 @@ def read_network_wish(body: Body) -> NetworkWish:
     rows = body.get("IPv4Data")
     data = [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
     return NetworkWish(
-        network_id=_required(body, "NetworkID"),
+        network_id=read_network_id(body),
         options=dict(options),
         address_spaces=tuple(_text(row, "AddressSpace") for row in data),
     )
@@ -156,7 +156,7 @@ def read_endpoint_wish(body: Body) -> EndpointWish:
         raise UsageProblem("creating an interface without address is not supported")
     interface = _object(body, "Interface")
     return EndpointWish(
-        network_id=_text(body, "NetworkID"),
+        network_id=read_network_id(body) if body.get("NetworkID") else "",
         endpoint_id=read_endpoint_id(body),
         address=_text(interface, "Address"),
         mac=_mac(interface),
@@ -165,22 +165,20 @@ def read_endpoint_wish(body: Body) -> EndpointWish:
 
 def read_joining(body: Body) -> Joining:
     return Joining(
-        network_id=_text(body, "NetworkID"),
+        network_id=read_network_id(body) if body.get("NetworkID") else "",
         endpoint_id=read_endpoint_id(body),
         sandbox=_text(body, "SandboxKey"),
     )
 
 
 def read_network_id(body: Body) -> str:
-    return _required(body, "NetworkID")
+    """Raises BadRequest for an id that Docker would not give."""
+    return _id(body, "NetworkID")
 
 
 def read_endpoint_id(body: Body) -> str:
     """Raises BadRequest for an id that no device could be called after."""
-    endpoint_id = _required(body, "EndpointID")
-    if not _ENDPOINT_ID.fullmatch(endpoint_id):
-        raise BadRequest(f"EndpointID is no id: {endpoint_id!r:.80}")
-    return endpoint_id
+    return _id(body, "EndpointID")
 
 
 def read_release(body: Body) -> tuple[str, str]:
@@ -252,6 +250,13 @@ def _required(body: Body, key: str) -> str:
     value = _text(body, key)
     if not value:
         raise BadRequest(f"{key} is missing")
+    return value
+
+
+def _id(body: Body, key: str) -> str:
+    value = _required(body, key)
+    if not _ID.fullmatch(value):
+        raise BadRequest(f"{key} is no id: {value!r:.80}")
     return value
 
 
