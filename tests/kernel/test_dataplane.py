@@ -119,7 +119,7 @@ def test_a_narrower_path_is_noticed_and_containers_learn_it(underlay: Underlay, 
     here, there = launch(one), launch(two)
     two.narrow(1400)
     establish(here, there)
-    assert here.attributes(1)["path_mtu"] == 1350
+    eventually(lambda: here.attributes(1).get("path_mtu") == 1350)
     with udp_socket(one.container()) as sender, udp_socket(two.container(), port=5000) as receiver:
         sender.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _IP_PMTUDISC_DONT)
         sender.sendto(bytes(1450 - 28), ("10.32.2.1", 5000))
