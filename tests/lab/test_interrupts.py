@@ -23,7 +23,8 @@ _STATE: Final = r"""
 docker ps -a --format '{{.Names}} {{.State}}' | sort
 docker network ls --filter type=custom --format '{{.Name}} {{.Driver}}' | sort
 docker volume ls -q
-ip -o link | grep -oE ' (weave|vethwe)[^@:]*' | grep -vE -- '-(vxlan|tap)' | sed -E 's/(epl)[0-9]+/\1/' | sort
+ip -o link | cut -d: -f2 | grep -oE '(weave|vethwe)[^@]*' | grep -v -e-vxlan -e-tap |
+    sed 's/epl.*/epl/' | sort
 ip -o -4 address show dev weave 2>/dev/null | grep -oE 'inet [^ ]+'
 (iptables-nft-save; iptables-legacy-save) 2>/dev/null | grep -i weave | grep -v '^:' | sort
 ls /run/docker/plugins 2>/dev/null | grep weave
