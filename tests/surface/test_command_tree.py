@@ -29,7 +29,18 @@ _EXPECTED = """
 """.split()
 
 #: Each costs more to import than `weave --help` may take in all.
-_HEAVY = ("docker", "nacl", "requests", "rich", "pyroute2", "aiohttp", "dns", "asyncio", "urllib3")
+_HEAVY = (
+    "docker",
+    "nacl",
+    "requests",
+    "rich",
+    "pyroute2",
+    "aiohttp",
+    "dns",
+    "asyncio",
+    "urllib3",
+    "http.server",
+)
 
 
 def _commands() -> list[click.Command]:

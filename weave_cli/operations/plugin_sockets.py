@@ -11,9 +11,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from socketserver import ThreadingUnixStreamServer
 from typing import Final, Literal
 
 from weave_cli.names import GLOBAL_DRIVER, MESH_DRIVER, PLUGIN_SOCKET_DIRECTORY
@@ -21,14 +19,6 @@ from weave_cli.names import GLOBAL_DRIVER, MESH_DRIVER, PLUGIN_SOCKET_DIRECTORY
 DIRECTORY: Final = Path(PLUGIN_SOCKET_DIRECTORY)
 
 _CONNECT_TIMEOUT_S: Final = 2.0
-
-_REPLIES: Final = {
-    "/Plugin.Activate": b'{"Implements":["NetworkDriver","IpamDriver"]}',
-    "/NetworkDriver.GetCapabilities": b'{"Scope":"local"}',
-    "/IpamDriver.GetDefaultAddressSpaces": (
-        b'{"LocalDefaultAddressSpace":"weavelocal","GlobalDefaultAddressSpace":"weaveglobal"}'
-    ),
-}
 
 
 def is_plugin_listening(driver: str = MESH_DRIVER, *, directory: Path = DIRECTORY) -> bool:
@@ -81,6 +71,9 @@ def stand_in(*, directory: Path = DIRECTORY) -> Iterator[None]:
     For taking networks and endpoints apart once plugin and router are gone: Docker then finds somebody who
     lets it delete, instead of waiting. Where a plugin listens, it is left to answer itself.
     """
+    # Imported here: its http.server takes longer than a command that only asks may last.
+    from weave_cli.operations.plugin_stand_in import StandIn
+
     directory.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         for driver in (MESH_DRIVER, GLOBAL_DRIVER):
@@ -89,7 +82,7 @@ def stand_in(*, directory: Path = DIRECTORY) -> Iterator[None]:
                 continue
             path.unlink(missing_ok=True)
             stack.callback(path.unlink, missing_ok=True)
-            server = _StandIn(str(path), _Agreeing)
+            server = StandIn(path)
             stack.callback(server.server_close)
             thread = threading.Thread(target=server.serve_forever, args=(0.05,), name=f"stand-in {driver}")
             thread.start()
@@ -104,26 +97,3 @@ def _accepts(path: Path) -> bool:
         opened.connect(str(path))
         return True
     return False
-
-
-class _StandIn(ThreadingUnixStreamServer):
-    daemon_threads = True  # Docker keeps its connections open
-    block_on_close = False
-
-    def handle_error(self, *_: object) -> None:
-        """Nothing: whoever hangs up on us does not want an answer."""
-
-
-class _Agreeing(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        body = _REPLIES.get(self.path, b"{}")
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Nothing: nobody reads along."""
