@@ -76,6 +76,19 @@ def test_messages_wait_for_a_busy_router_within_bounds(pair: tuple[socket.socket
     assert all(isinstance(one, MacLearned) and one.peer >= 990 for last, one in told.items() if last)
 
 
+def test_news_of_one_address_in_two_realms_wait_side_by_side(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    ours, theirs = pair
+    outbox = Outbox(ours)
+    mac = bytes((2, 0, 0, 0, 0, 1))
+    told = [MacLearned(mac=mac, peer=PeerName(1), vni=vni) for vni in (0, 7, 8)]
+    for message in told:
+        outbox.put(message)
+    assert outbox.flush()
+    assert read_all(theirs) == told
+
+
 def test_the_outbox_of_a_router_that_is_gone_says_so(pair: tuple[socket.socket, socket.socket]) -> None:
     ours, theirs = pair
     theirs.close()

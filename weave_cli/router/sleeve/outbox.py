@@ -14,18 +14,21 @@ _MOST_WAITING: Final = 1000
 
 
 class Outbox:
-    """Sends in order. Of the news about one MAC address only the last is kept, so they are bounded, too."""
+    """Sends in order. Of the news about one MAC address only the last is kept, so they are bounded, too.
+
+    One address in two realms is two: each realm has news of its own.
+    """
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
         self._waiting: deque[bytes] = deque(maxlen=_MOST_WAITING)
-        self._macs: dict[bytes, bytes] = {}
+        self._macs: dict[tuple[int, bytes], bytes] = {}
 
     def put(self, message: ToRouter) -> None:
         """Send as soon as possible."""
         packet = encode_message(message)
         if isinstance(message, MacLearned | MacForgotten):
-            self._macs[message.mac] = packet
+            self._macs[message.vni, message.mac] = packet
         else:
             self._waiting.append(packet)
 
@@ -36,9 +39,9 @@ class Outbox:
                 self._control.send(self._waiting[0])
                 self._waiting.popleft()
             while self._macs:
-                mac = next(iter(self._macs))
-                self._control.send(self._macs[mac])
-                del self._macs[mac]
+                key = next(iter(self._macs))
+                self._control.send(self._macs[key])
+                del self._macs[key]
         except BlockingIOError:
             return False
         return True
