@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 
 from weave_cli.addresses import Cidr, parse_subnet
 from weave_cli.errors import UsageProblem
-from weave_cli.names import PeerName
+from weave_cli.names import PeerName, format_peer_name
 from weave_cli.realms import realm_of
 from weave_cli.router.networks.channel import NetworkChannel
 from weave_cli.router.networks.definitions import (
@@ -117,7 +117,7 @@ class NetworkDesk:
 
     def _hosts(self, name: str) -> list[str]:
         holders = self._channel.holders(realm_of(realm_key(name)).vni)
-        return sorted(self._nickname_of(holder) or f"{holder:012x}" for holder in holders)
+        return sorted(self._nickname_of(holder) or format_peer_name(holder) for holder in holders)
 
     def _check(self, subnet: Cidr) -> Cidr:
         assert self._whole is not None
@@ -127,7 +127,7 @@ class NetworkDesk:
                 hint="Choose one inside it, or launch with another --ipalloc-range.",
             )
         for other in self._taken():
-            if other.address in subnet.network or subnet.address in other.network:
+            if subnet.network.overlaps(other.network):
                 raise UsageProblem(f"subnet {subnet} overlaps with {other} of another network")
         return subnet
 
@@ -145,7 +145,7 @@ class NetworkDesk:
         for number in range(count):
             address = self._whole.network.start + (start + number) % count * size
             chosen = Cidr(address, _CHOSEN_PREFIX_LEN)
-            if not any(o.address in chosen.network or chosen.address in o.network for o in taken):
+            if not any(chosen.network.overlaps(other.network) for other in taken):
                 return chosen
         raise UsageProblem(f"no free subnet is left in {self._whole}", hint="Give --subnet.")
 
