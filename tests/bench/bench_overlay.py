@@ -61,13 +61,13 @@ def take(hosts: Hosts, runs: int = _RUNS, seconds: int = _SECONDS) -> list[Row]:
     """Throughput and round trip of both networks."""
     launch(hosts)
     try:
-        ours, by_hand = _our_path(hosts), _path_by_hand(hosts)
+        ours, by_hand = path_in(hosts, "weave"), _path_by_hand(hosts)
         for path in (ours, by_hand):
             path.gigabits(1)  # neighbours, forwarding entries and caches
         rates = alternate(
             runs, ours=partial(ours.gigabits, seconds), by_hand=partial(by_hand.gigabits, seconds)
         )
-        trips = _alternate_groups(ours, by_hand)
+        trips = alternate_pings(ours, by_hand)
     finally:
         for host in hosts:
             _remove_by_hand(host)
@@ -93,12 +93,12 @@ def take(hosts: Hosts, runs: int = _RUNS, seconds: int = _SECONDS) -> list[Row]:
     ]
 
 
-def _alternate_groups(ours: Path, by_hand: Path) -> tuple[list[float], list[float]]:
-    """Round trips of both, the groups in turns."""
+def alternate_pings(one: Path, other: Path) -> tuple[list[float], list[float]]:
+    """Round trips of both in milliseconds, the groups in turns; raises BenchProblem without an answer."""
     trips: tuple[list[float], list[float]] = ([], [])
     for _ in range(_PING_GROUPS):
-        trips[0].extend(ours.round_trips())
-        trips[1].extend(by_hand.round_trips())
+        trips[0].extend(one.round_trips())
+        trips[1].extend(other.round_trips())
     if not trips[0] or not trips[1]:
         raise BenchProblem("no ping was answered")
     return trips
@@ -110,10 +110,12 @@ def _quartiles(milliseconds: list[float]) -> str:
     return f"{middle:.3f} (half: {low:.3f}-{high:.3f}) ms"
 
 
-def _our_path(hosts: Hosts) -> Path:
-    pids = [_start_container(host, "bench-weave", "weave") for host in hosts]
-    inspect = "docker inspect --format '{{.NetworkSettings.Networks.weave.IPAddress}}' bench-weave"
-    return Path(hosts, (pids[0], pids[1]), hosts[1].run(inspect))
+def path_in(hosts: Hosts, network: str) -> Path:
+    """New containers in a network of Docker's."""
+    pids = [_start_container(host, f"bench-{network}", network) for host in hosts]
+    form = f'{{{{(index .NetworkSettings.Networks "{network}").IPAddress}}}}'
+    address = hosts[1].run(f"docker inspect --format '{form}' bench-{network}")
+    return Path(hosts, (pids[0], pids[1]), address)
 
 
 def _path_by_hand(hosts: Hosts) -> Path:
@@ -123,6 +125,7 @@ def _path_by_hand(hosts: Hosts) -> Path:
 
 
 def _start_container(host: LabHost, name: str, network: str) -> str:
+    """A container that sleeps; its process id on the host."""
     host.run(f"docker run -d --init --name {name} --net={network} busybox sleep 1d")
     return host.run(f"docker inspect --format '{{{{.State.Pid}}}}' {name}")
 

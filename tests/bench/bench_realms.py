@@ -12,14 +12,13 @@ import statistics
 from functools import partial
 from typing import Final
 
-from tests.bench.bench_overlay import Path
+from tests.bench.bench_overlay import alternate_pings, path_in
 from tests.bench.docker_hosts import Hosts, launch, on_new_hosts
 from tests.bench.measure import Row, alternate, paired_ratio, run_alone, spread
 
 _RUNS: Final = 7
 _SECONDS: Final = 1
 _TCP_TARGET: Final = 0.97
-_PING_GROUPS: Final = 10
 _NETWORK: Final = "bench-realm"
 
 
@@ -34,17 +33,13 @@ def take(hosts: Hosts, runs: int = _RUNS, seconds: int = _SECONDS, *, is_sealed:
             f"docker network create -d weave --ipam-driver weave --subnet 10.33.1.0/24"
             f" -o works.weave.network={_NETWORK} {_NETWORK}"
         )
-    isolated, shared = _path(hosts, _NETWORK), _path(hosts, "weave")
+    isolated, shared = path_in(hosts, _NETWORK), path_in(hosts, "weave")
     for path in (isolated, shared):
         path.gigabits(1)  # neighbours, forwarding entries and caches
     rates = alternate(
         runs, isolated=partial(isolated.gigabits, seconds), shared=partial(shared.gigabits, seconds)
     )
-    trips: tuple[list[float], list[float]] = ([], [])
-    for _ in range(_PING_GROUPS):
-        trips[0].extend(isolated.round_trips())
-        trips[1].extend(shared.round_trips())
-    medians = [statistics.median(one) for one in trips]
+    medians = [statistics.median(one) for one in alternate_pings(isolated, shared)]
     tcp, trip = paired_ratio(rates["isolated"], rates["shared"]), medians[0] / medians[1]
     overlay = "sleeve" if is_sealed else "vxlan"
     return [
@@ -63,15 +58,6 @@ def take(hosts: Hosts, runs: int = _RUNS, seconds: int = _SECONDS, *, is_sealed:
             compared=f"{trip:.3f} of it",
         ),
     ]
-
-
-def _path(hosts: Hosts, network: str) -> Path:
-    pids = []
-    for host in hosts:
-        host.run(f"docker run -d --init --name {network}-c --net={network} busybox sleep 1d")
-        pids.append(host.run(f"docker inspect --format '{{{{.State.Pid}}}}' {network}-c"))
-    form = f'{{{{(index .NetworkSettings.Networks "{network}").IPAddress}}}}'
-    return Path(hosts, (pids[0], pids[1]), hosts[1].run(f"docker inspect --format '{form}' {network}-c"))
 
 
 def main() -> None:
