@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from tests.fakes.allocators import FakeAllocatorMesh, FakePeer
+from tests.fakes.mesh_reports import mesh_report
 from tests.vectors.load import load
 from weave_cli.names import format_peer_name
-from weave_cli.reports import NO_VERSION_CHECK, Report
+from weave_cli.reports import Report
 from weave_cli.router.http import status_text
 from weave_cli.router.ipam.allocator import Setup
 from weave_cli.router.runtime.reporting import report_addresses
@@ -20,34 +21,10 @@ SITUATIONS: list[dict[str, Any]] = load("http-samples-situations")["vectors"]
 
 def report_of(peer: FakePeer) -> Report:
     """A report of which only the allocator's part is real."""
-    name = format_peer_name(peer.name)
-    return {
-        "Ready": True,
-        "Version": "2.8.1",
-        "VersionCheck": NO_VERSION_CHECK,
-        "Router": {
-            "Protocol": "weave",
-            "ProtocolMinVersion": 1,
-            "ProtocolMaxVersion": 2,
-            "Encryption": False,
-            "PeerDiscovery": True,
-            "Name": name,
-            "NickName": f"host{peer.number}",
-            "Port": 6783,
-            "Peers": [],
-            "UnicastRoutes": [],
-            "BroadcastRoutes": [],
-            "Connections": [],
-            "TerminationCount": 0,
-            "Targets": [],
-            "OverlayDiagnostics": {},
-            "TrustedSubnets": [],
-            "Interface": "",
-            "CaptureStats": None,
-            "MACs": None,
-        },
-        "IPAM": report_addresses(peer.allocator),
-    }
+    report = mesh_report(1)
+    report["Router"]["Name"] = format_peer_name(peer.name)
+    report["IPAM"] = report_addresses(peer.allocator)
+    return report
 
 
 def allocator_block(page: str) -> str:
