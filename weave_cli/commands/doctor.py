@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict
-from typing import Final
 
 import click
 
+from weave_cli import durations
 from weave_cli.commands.answers import get_output
 from weave_cli.commands.session import as_root
 from weave_cli.commands.usage import command
 from weave_cli.error_codes import ExitStatus
 
-_UNITS: Final = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
-
 
 def parse_duration(_: click.Context, __: click.Parameter, text: str | None) -> float:
-    """Seconds of a text like 60, 60s, 2m or 1h; 0 for none."""
+    """Seconds of a text like 60, 60s or 2m; 0 for none."""
     if text is None:
         return 0.0
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h|)", text, re.ASCII)
-    if match is None:
+    if not durations.looks_like_duration(text):
         raise click.BadParameter(f"{text!r} is no time; it looks like 60s or 2m.")
-    return float(match[1]) * _UNITS[match[2]]
+    return durations.parse_duration(text)
 
 
 @command("doctor")
