@@ -41,6 +41,8 @@ class Link:
     mtu: int
     is_up: bool
     master: int | None
+    alias: str = ""
+    """What somebody has written on it (IFLA_IFALIAS); empty for nothing."""
 
 
 @contextmanager
@@ -135,4 +137,5 @@ def _link_of(message: Any) -> Link:
         mtu=message.get_attr("IFLA_MTU"),
         is_up=bool(message["flags"] & _IFF_UP),
         master=message.get_attr("IFLA_MASTER"),
+        alias=message.get_attr("IFLA_IFALIAS") or "",
     )

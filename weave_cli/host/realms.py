@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from weave_cli.errors import HostProblem
 from weave_cli.host.bridge import ensure_bridge
@@ -17,9 +16,6 @@ from weave_cli.host.knobs import set_knobs
 from weave_cli.host.netlink import explained, find_link, list_links, open_netlink, remove_link
 from weave_cli.host.vxlan import ensure_vxlan
 from weave_cli.realms import Realm, parse_bridge_name
-
-if TYPE_CHECKING:
-    from pyroute2 import IPRoute
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,33 +33,33 @@ def ensure_realm(realm: Realm, macs: tuple[str, str], mtu: int, udp_port: int) -
     or the kernel refuses.
     """
     with open_netlink() as netlink:
-        present = _read_alias(netlink, realm)
+        bridge = find_link(netlink, realm.bridge)
         had_device = find_link(netlink, realm.vxlan) is not None
-    if present not in (None, "", realm.key):
+    key = "" if bridge is None else bridge.alias
+    if key not in ("", realm.key):
         raise HostProblem(
-            f"network {realm.key} would have the same number {realm.vni:06x} as network {present}",
+            f"network {realm.key} would have the same number {realm.vni:06x} as network {key}",
             hint="Remove one of them and make it again: it gets another id, and so another number.",
         )
-    bridge = ensure_bridge(macs[0], mtu, name=realm.bridge)
-    if present != realm.key:
+    index = ensure_bridge(macs[0], mtu, name=realm.bridge).index
+    if key != realm.key:
         with open_netlink() as netlink, explained(f"name the bridge {realm.bridge}"):
-            netlink.link("set", index=bridge.index, ifalias=realm.key)
+            netlink.link("set", index=index, ifalias=realm.key)
     ensure_vxlan(macs[1], mtu, udp_port, name=realm.vxlan, bridge=realm.bridge, vni=realm.vni)
     ensure_realm_knobs(realm)
-    return present is not None and had_device
+    return bridge is not None and had_device
 
 
 def list_realms() -> list[PresentRealm]:
     """The realms of this host, by number; half-made ones, which have no key yet, are left out."""
     with open_netlink() as netlink:
         links = list_links(netlink)
-        found = []
-        for link in links:
-            vni = parse_bridge_name(link.name) if link.kind == "bridge" else None
-            key = _read_alias(netlink, Realm(vni, "")) if vni is not None else None
-            if vni is not None and key:
-                guests = sum(port.master == link.index and port.kind == "veth" for port in links)
-                found.append(PresentRealm(realm=Realm(vni, key), guests=guests))
+    found = []
+    for link in links:
+        vni = parse_bridge_name(link.name) if link.kind == "bridge" else None
+        if vni is not None and link.alias:
+            guests = sum(port.master == link.index and port.kind == "veth" for port in links)
+            found.append(PresentRealm(realm=Realm(vni, link.alias), guests=guests))
     return sorted(found, key=lambda one: one.realm)
 
 
@@ -88,13 +84,3 @@ def ensure_realm_knobs(realm: Realm, *, root: Path | None = None) -> list[str]:
     wanted[f"ipv4/conf/{realm.bridge}/arp_ignore"] = "8"
     wanted[f"ipv4/conf/{realm.bridge}/forwarding"] = "0"
     return set_knobs(wanted, root=root)
-
-
-def _read_alias(netlink: IPRoute, realm: Realm) -> str | None:
-    """The key that the realm's bridge carries, the empty text for none; None: there is no bridge."""
-    link = find_link(netlink, realm.bridge)
-    if link is None:
-        return None
-    with explained(f"read network device {realm.bridge}"):
-        (message,) = netlink.link("get", index=link.index)
-    return message.get_attr("IFLA_IFALIAS") or ""
