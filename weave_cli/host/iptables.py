@@ -41,16 +41,12 @@ def find_backend() -> str:
 
 def ensure_rules(facts: FirewallFacts) -> bool:
     """Make our chains and jumps right; True when something had to be changed. Cheap when nothing had to."""
-    is_joined = any(name.startswith(JOINT_PREFIX) for _, name in socket.if_nameindex())
-    backend, chains = find_backend(), wanted_chains(replace(facts, is_joined=is_joined))
-    lines = [line for table in TABLES for line in plan_repair(_list(backend, table), chains, table)]
-    return _restore(backend, lines)
+    return make_rules(find_backend(), _with_joint(facts))
 
 
 def find_repairs(facts: FirewallFacts, backend: str) -> list[str]:
     """What `ensure_rules` would change, as lines for `iptables-restore`; none where all is well."""
-    is_joined = any(name.startswith(JOINT_PREFIX) for _, name in socket.if_nameindex())
-    chains = wanted_chains(replace(facts, is_joined=is_joined))
+    chains = wanted_chains(_with_joint(facts))
     return [line for table in TABLES for line in plan_repair(list_rules(backend, table), chains, table)]
 
 
@@ -59,12 +55,11 @@ def find_docker_backends() -> list[str]:
     return [backend for backend in (NFT, LEGACY) if _has_docker(backend)]
 
 
-def make_rules(backend: str, facts: FirewallFacts) -> None:
-    """Rules in that backend, whatever Docker uses. Raises HostProblem."""
+def make_rules(backend: str, facts: FirewallFacts) -> bool:
+    """What `ensure_rules` does, in that backend, whatever Docker uses. Raises HostProblem."""
     chains = wanted_chains(facts)
-    _restore(
-        backend, [line for table in TABLES for line in plan_repair(_list(backend, table), chains, table)]
-    )
+    lines = [line for table in TABLES for line in plan_repair(_list(backend, table), chains, table)]
+    return _restore(backend, lines)
 
 
 def remove_rules() -> None:
@@ -97,6 +92,11 @@ def list_rules(backend: str, table: str = FILTER) -> list[str]:
         return _list(backend, table)
     except HostProblem:
         return []
+
+
+def _with_joint(facts: FirewallFacts) -> FirewallFacts:
+    """With what only the host knows: is another bridge tied to ours?"""
+    return replace(facts, is_joined=any(name.startswith(JOINT_PREFIX) for _, name in socket.if_nameindex()))
 
 
 def _has_docker(backend: str) -> bool:

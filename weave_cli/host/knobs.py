@@ -47,11 +47,10 @@ def set_knobs(wanted: Mapping[str, str], *, root: Path | None = None) -> list[st
 
 def ensure_guest_knobs(interface: str) -> list[str]:
     """The same for a container's interface; to be called inside its namespace, of which a mount tells too."""
-    root = sysctl_root()
     wanted = {f"ipv4/neigh/{interface}/{key}": value for key, value in NEIGHBOUR_KNOBS.items()}
     # An address that goes does not take the others of its subnet along.
     wanted[f"ipv4/conf/{interface}/promote_secondaries"] = "1"
-    return [name for name, value in wanted.items() if not _ensure(root / name, value)]
+    return set_knobs(wanted)
 
 
 def _ensure(path: Path, value: str) -> bool:
