@@ -111,12 +111,10 @@ def undoing(problem: BaseException) -> Iterator[None]:
 
 def _on_signal(number: int, _: FrameType | None) -> None:
     now = time.monotonic()
-    is_same = now - _state.heard_at < _SAME_IMPATIENCE_S
-    is_first = _state.heard_at == float("-inf")
-    if not is_same:
-        _state.heard_at = now
-    if is_same:
+    if now - _state.heard_at < _SAME_IMPATIENCE_S:
         return
+    is_first = _state.heard_at == float("-inf")
+    _state.heard_at = now
     if _state.depth == 0:
         raise Interrupted(number, _state.outcome)
     if is_first:
