@@ -16,6 +16,7 @@ from docker.errors import APIError, DockerException, InvalidVersion, TLSParamete
 from docker.tls import TLSConfig
 
 from weave_cli.containers.advice import advise, find_cause, first_line
+from weave_cli.containers.engine_http import unreachable
 from weave_cli.docker_endpoint import TlsFiles
 from weave_cli.error_codes import Code
 from weave_cli.errors import DockerProblem
@@ -56,11 +57,7 @@ def open_docker(settings: Settings) -> Docker:
         ) from problem
     except (DockerException, requests.RequestException, ValueError) as problem:
         # ValueError: a port in DOCKER_HOST that is none.
-        raise DockerProblem(
-            f"cannot reach Docker at {where}: {find_cause(problem)}",
-            hint=advise(problem),
-            code=Code.DOCKER_UNREACHABLE,
-        ) from problem
+        raise unreachable(settings, problem) from problem
     check_engine_version(version)
     return client
 

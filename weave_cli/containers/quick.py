@@ -39,7 +39,7 @@ def get_running(settings: Settings, name_or_id: str) -> RunningContainer:
 
 def list_running(settings: Settings) -> Iterator[RunningContainer]:
     """All running containers, newest first; those that end while we look are left out."""
-    for row in _checked(*call(settings, "GET", "/containers/json")):
+    for row in list_rows(settings, "/containers/json"):
         found = find_running(settings, row["Id"])
         if found is not None:
             yield found
