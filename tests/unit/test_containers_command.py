@@ -36,12 +36,12 @@ def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_id_is_what_docker_printed_last(docker: Path) -> None:
     docker.write_text('#!/bin/sh\necho "$@" >&2\necho 4711\n')
-    assert run_detached(FakeEngine().client, ["--name", "web", "busybox"], mark="works.weave.run=1") == "4711"
+    assert run_detached(["--name", "web", "busybox"], mark="works.weave.run=1") == "4711"
 
 
 def test_the_words_come_behind_ours(docker: Path, capfd: pytest.CaptureFixture[str]) -> None:
     docker.write_text('#!/bin/sh\necho "$@" >&2\n')
-    run_detached(FakeEngine().client, ["--name", "web", "busybox"], mark="works.weave.run=1")
+    run_detached(["--name", "web", "busybox"], mark="works.weave.run=1")
     word, label, detach, *rest = capfd.readouterr().err.split()
     assert (word, detach, rest) == ("run", "--detach", ["--name", "web", "busybox"])
     assert label == "--label=works.weave.run=1"
@@ -49,23 +49,21 @@ def test_the_words_come_behind_ours(docker: Path, capfd: pytest.CaptureFixture[s
 
 def test_the_user_s_own_options_come_before_the_word(docker: Path, capfd: pytest.CaptureFixture[str]) -> None:
     docker.write_text('#!/bin/sh\necho "$@" >&2\n')
-    run_detached(
-        FakeEngine().client, ["busybox"], mark="works.weave.run=1", options=["-H", "tcp://10.0.0.1:2375"]
-    )
+    run_detached(["busybox"], mark="works.weave.run=1", options=["-H", "tcp://10.0.0.1:2375"])
     assert capfd.readouterr().err.split()[:3] == ["-H", "tcp://10.0.0.1:2375", "run"]
 
 
 def test_its_exit_status_is_ours(docker: Path) -> None:
     docker.write_text("#!/bin/sh\nexit 125\n")
     with pytest.raises(DockerCommandFailed) as caught:
-        run_detached(FakeEngine().client, ["busybox"], mark="works.weave.run=1")
+        run_detached(["busybox"], mark="works.weave.run=1")
     assert caught.value.exit_status == 125
 
 
 def test_no_such_program_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(DockerProblem, match="cannot run docker"):
-        run_detached(FakeEngine().client, ["busybox"], mark="works.weave.run=1")
+        run_detached(["busybox"], mark="works.weave.run=1")
 
 
 @pytest.fixture
@@ -100,7 +98,7 @@ def test_an_interrupt_ends_docker_and_removes_what_it_made(docker: Path, tmp_pat
     thread.start()
     mark = new_mark()
     with pytest.raises(Interrupted) as caught, removed_on_interrupt(engine.client, mark):
-        run_detached(engine.client, ["busybox"], mark=mark)
+        run_detached(["busybox"], mark=mark)
     assert caught.value.outcome == interrupts.UNDONE
     thread.join()
     assert list(engine.containers) == ["other"]

@@ -36,7 +36,7 @@ class Attached:
     ) -> None:
         self.asked.append((name, tuple(wishes), options))
 
-    def run_detached(self, _: object, arguments: Sequence[str], *, mark: str, options: Sequence[str]) -> str:
+    def run_detached(self, arguments: Sequence[str], *, mark: str, options: Sequence[str]) -> str:
         self.docker = list(arguments)
         return "4711"
 

@@ -32,7 +32,7 @@ def new_mark() -> str:
     return f"{RUN_LABEL}={uuid.uuid4().hex}"
 
 
-def run_detached(client: Docker, arguments: Sequence[str], *, mark: str, options: Sequence[str] = ()) -> str:
+def run_detached(arguments: Sequence[str], *, mark: str, options: Sequence[str] = ()) -> str:
     """`docker OPTIONS run -d ARGUMENTS`; answers the container's id. Its messages go to our stderr.
 
     Interrupted, it may leave a container with this mark. Raises DockerCommandFailed with its exit status, and

@@ -41,7 +41,7 @@ def run(
     options = replace(options, extra_hosts=extra_hosts, on_failure=OnFailure.KILL)
     mark = new_mark()
     with removed_on_interrupt(client, mark):
-        container_id = run_detached(client, arguments, mark=mark, options=settings.client_arguments)
+        container_id = run_detached(arguments, mark=mark, options=settings.client_arguments)
         attach(client, settings, container_id, wishes, options, reporter)
     return container_id
 
@@ -64,7 +64,7 @@ def run_elsewhere(
     resolver = ask(False, ["dns-args", *words]).split() if wants_resolver else []
     arguments, mark = ["--env=WEAVE_CIDR=none", *resolver, *words], new_mark()
     with removed_on_interrupt(client, mark):
-        container_id = run_detached(client, arguments, mark=mark, options=settings.client_arguments)
+        container_id = run_detached(arguments, mark=mark, options=settings.client_arguments)
         try:
             added = [f"--add-host={one.name}:{one.address}" for one in extra_hosts]
             ask(True, ["attach", *attaching, *added, "--or-die", container_id])
