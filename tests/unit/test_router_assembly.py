@@ -14,7 +14,6 @@ import pytest
 
 from tests.fakes.until import until
 from weave_cli.errors import HostProblem, UsageProblem
-from weave_cli.router import assembly
 from weave_cli.router.assembly import Weaver
 from weave_cli.router.mesh.targets import DirectTarget
 from weave_cli.router.options import parse_options
@@ -31,8 +30,8 @@ def weaver(tmp_path: Path) -> Iterator[Weaver]:
 
 def until_alarm_s(weaver: Weaver) -> float:
     """How long it is until the router wakes by itself."""
-    assert weaver._timer is not None
-    return weaver._timer.when() - asyncio.get_running_loop().time()
+    assert weaver._pump._timer is not None
+    return weaver._pump._timer.when() - asyncio.get_running_loop().time()
 
 
 def test_clock_that_is_set_back_delays_nothing(
@@ -45,12 +44,12 @@ def test_clock_that_is_set_back_delays_nothing(
         weaver._registry.add("gone.weave.local.", "c", 1, time.time())  # type: ignore[union-attr]
         weaver._registry.remove(now=time.time())  # type: ignore[union-attr]
         weaver._allocator.wait_for_ring(1, time.time())  # type: ignore[union-attr]
-        weaver._pump()
-        monkeypatch.setattr(assembly, "_clock", lambda: time.time() - HOUR_S)
-        weaver._pump()
+        weaver._pump.run()
+        monkeypatch.setattr(weaver._pump, "_clock", lambda: time.time() - HOUR_S)
+        weaver._pump.run()
         assert until_alarm_s(weaver) < 30
-        assert weaver._timer is not None
-        weaver._timer.cancel()
+        assert weaver._pump._timer is not None
+        weaver._pump._timer.cancel()
         now = time.time() - HOUR_S
         parts = (weaver._node, weaver._allocator, weaver._registry)
         assert [part.next_wake() < now + 30 for part in parts] == [True] * 3  # type: ignore
@@ -156,10 +155,10 @@ def test_alarm_that_fails_is_not_the_last_one(weaver: Weaver, monkeypatch: pytes
     async def wake() -> None:
         monkeypatch.setattr(weaver._node, "on_wake", fail)
         with pytest.raises(ValueError, match="a defect"):
-            weaver._on_alarm()
+            weaver._pump._on_alarm()
         assert 0 < until_alarm_s(weaver) < 30
-        assert weaver._timer is not None
-        weaver._timer.cancel()
+        assert weaver._pump._timer is not None
+        weaver._pump._timer.cancel()
 
     asyncio.run(wake())
 

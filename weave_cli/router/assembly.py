@@ -1,7 +1,7 @@
-"""The router put together: mesh, allocator, names, data path and API, and the pump that keeps their order.
+"""The router put together: mesh, allocator, names, data path and API, and in which order they settle things.
 
-Everything but the DNS loop and netlink runs in the event loop's thread. After each stimulus the pump commits
-the journal, then gives answers and sends messages, so that nobody hears of what a power cut could undo.
+Everything but the DNS loop and netlink runs in the event loop's thread. After each stimulus the journal is
+committed, then answers are given and messages sent, so that nobody hears of what a power cut could undo.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Final
 
 from weave_cli.addresses import parse_address
-from weave_cli.errors import StoreProblem
 from weave_cli.names import PeerName, format_peer_name
 from weave_cli.password_file import read_password_file
 from weave_cli.reports import Report
@@ -44,6 +43,7 @@ from weave_cli.router.runtime.names import NameDesk
 from weave_cli.router.runtime.network_desk import NetworkDesk
 from weave_cli.router.runtime.own_facts import tell_facts
 from weave_cli.router.runtime.plane_settings import DataPlaneSettings
+from weave_cli.router.runtime.pump import Pump
 from weave_cli.router.runtime.reporting import ReportSources, make_report
 from weave_cli.router.runtime.responder import Responder
 from weave_cli.router.runtime.store import Store
@@ -59,10 +59,6 @@ _HOST_FILES: Final = Path("/weave/host")
 #: Written after a good start into the working directory, so there when this very container starts again
 #: (specification cli, section 9.6).
 _SENTINEL: Final = Path("restart.sentinel")
-#: Seconds between two tries to write the journal.
-_RETRY_S: Final = 1.0
-#: A clock that goes back by more seconds than this was set; by less, it was only corrected.
-_SET_BACK_S: Final = 1.0
 #: Seconds that a broadcast takes to leave before whoever asked us to leave the mesh ends us.
 _FAREWELL_S: Final = 0.3
 
@@ -93,6 +89,10 @@ class Weaver:
             rng=random.Random(self._uid),
             now=_clock(),
         )
+        self._allocator = self._make_allocator()
+        self._registry = self._make_registry()
+        parts = (self._node, self._allocator, self._registry)
+        self._pump = Pump([part for part in parts if part is not None], _clock, self._settle)
         self._dataplane = DataPlane(
             DataPlaneSettings(
                 name=self._name,
@@ -106,24 +106,22 @@ class Weaver:
             rng=random.Random(self._uid + 1),
         )
         self._runner = MeshRunner(
-            self._node, self._dataplane, _clock, self._pump, self._on_forgotten, self._trusts
+            self._node, self._dataplane, _clock, self._pump.run, self._on_forgotten, self._trusts
         )
         self._dataplane.report_to(
             on_established=self._runner.overlay_established,
             on_failed=self._runner.overlay_failed,
             send_control=self._runner.send_control,
         )
-        self._targets = TargetKeeper(self._node, self._store, _clock, self._pump)
+        self._targets = TargetKeeper(self._node, self._store, _clock, self._pump.run)
         self._transport = Transport(self._runner, introduction, time.monotonic, options.port)
         self._runner.transport = self._transport
-        self._allocator = self._make_allocator()
-        self._registry = self._make_registry()
         self._networks, self.networks = self._make_networks()
         self.addresses = (
-            AddressDesk(self._allocator, _clock, self._pump_for_caller) if self._allocator else None
+            AddressDesk(self._allocator, _clock, self._pump.run_for_caller) if self._allocator else None
         )
         self._dns_server, self.names = self._make_dns()
-        self.exposures = ExposureDesk(self._store, self._dataplane.upkeep, self._pump_for_caller)
+        self.exposures = ExposureDesk(self._store, self._dataplane.upkeep, self._pump.run_for_caller)
         self._responder = self._make_responder()
         self._inquiries = self._make_inquiries()
         self.realms = self._dataplane.realms
@@ -133,10 +131,6 @@ class Weaver:
             if options.status_address is None
             else ApiServer(self, options.status_address, is_read_only=True)
         )
-        self._timer: asyncio.TimerHandle | None = None
-        self._is_pumping = False
-        self._pump_again = False
-        self._clock_lead_s = _clock() - time.monotonic()
 
     # Life
 
@@ -175,7 +169,7 @@ class Weaver:
         with contextlib.suppress(OSError):
             _SENTINEL.touch()
         self.is_ready = True
-        self._pump()
+        self._pump.run()
 
     async def stop(self) -> None:
         """Close everything; containers go on talking to each other."""
@@ -189,8 +183,7 @@ class Weaver:
         # Before the connections: their end must not take the entries away that containers go on using.
         await self._dataplane.close()
         await self._transport.stop()
-        if self._timer:
-            self._timer.cancel()
+        self._pump.stop()
         if self._dns_server:
             await asyncio.to_thread(self._dns_server.stop)
         self._store.close()
@@ -230,78 +223,19 @@ class Weaver:
     async def leave(self) -> None:
         if self._allocator:
             self._allocator.leave(_clock())
-            self._pump()
+            self._pump.run()
             await asyncio.sleep(_FAREWELL_S)
 
-    # The pump
+    # What happens by itself
 
-    def _pump(self) -> None:
-        """Settle everything; with a journal that cannot be written, nothing is said until it can."""
-        try:
-            self._pump_for_caller()
-        except StoreProblem as problem:
-            log.error("%s; trying again", problem.message)
-
-    def _pump_for_caller(self) -> None:
-        """Settle everything: what the node wants, the journal, then answers and messages, then the alarm.
-
-        Raises StoreProblem; what was noted is kept, and tried again soon.
-        """
-        if self._is_pumping:
-            # Links that close while we settle come back here; one loop is enough.
-            self._pump_again = True
-            return
-        self._follow_clock()
-        self._is_pumping = True
-        is_stuck = True
-        try:
-            self._pump_again = True
-            while self._pump_again:
-                self._pump_again = False
-                if self._has_data_path:
-                    self._runner.settle()
-                self._store.commit()
-                if self.addresses:
-                    self.addresses.deliver()
-                self._runner.send_all()
-            is_stuck = False
-        finally:
-            self._is_pumping = False
-            self._set_alarm(_RETRY_S if is_stuck else None)
-
-    def _set_alarm(self, within_s: float | None) -> None:
-        if self._timer:
-            self._timer.cancel()
-        delay_s = within_s
-        if delay_s is None:
-            wakes = [self._node.next_wake()]
-            for part in (self._allocator, self._registry):
-                if part and (wake := part.next_wake()) is not None:
-                    wakes.append(wake)
-            delay_s = max(0.0, min(wakes) - _clock())
-        self._timer = asyncio.get_running_loop().call_later(delay_s, self._on_alarm)
-
-    def _follow_clock(self) -> None:
-        """Everything that waits does so until a Unix time: a clock that is set back must not prolong that."""
-        former_s, self._clock_lead_s = self._clock_lead_s, _clock() - time.monotonic()
-        set_back_s = former_s - self._clock_lead_s
-        if set_back_s > _SET_BACK_S:
-            log.warning("the clock was set back by %.0f s", set_back_s)
-            for part in (self._node, self._allocator, self._registry):
-                if part:
-                    part.set_back(set_back_s)
-
-    def _on_alarm(self) -> None:
-        # Whatever fails, there is a next alarm.
-        self._set_alarm(_RETRY_S)
-        self._follow_clock()
-        now = _clock()
-        self._node.on_wake(now)
-        if self._allocator:
-            self._allocator.on_wake(now)
-        if self._registry:
-            self._registry.on_wake(now)
-        self._pump()
+    def _settle(self) -> None:
+        """What the node wants, the journal, then answers and messages. Raises StoreProblem."""
+        if self._has_data_path:
+            self._runner.settle()
+        self._store.commit()
+        if self.addresses:
+            self.addresses.deliver()
+        self._runner.send_all()
 
     def _on_forgotten(self, names: Iterable[PeerName]) -> None:
         forgotten = frozenset(names)
@@ -393,14 +327,14 @@ class Weaver:
             whole=self._options.address_range,
             nickname_of=self._node.nickname_of,
             clock=_clock,
-            pump=self._pump_for_caller,
+            pump=self._pump.run_for_caller,
         )
         desk.recall()
         networks.attach(self._node.open_channel(NETWORK_CHANNEL, networks))
 
         def announce(vnis: frozenset[int]) -> None:
             networks.set_ours(vnis, _clock())
-            self._pump()
+            self._pump.run()
 
         plane.report_realms_to(announce)
         return networks, desk
@@ -426,7 +360,7 @@ class Weaver:
             },
             lambda: [peer.name for peer in self._node.peers() if peer.name != self._name],
             _clock,
-            self._pump,
+            self._pump.run,
         )
         desk.attach(self._node.open_channel(INQUIRY_CHANNEL, desk))
         return desk
@@ -442,7 +376,7 @@ class Weaver:
             domain=self._registry.domain,
             resolv_conf=Path(self._options.resolv_conf),
         )
-        return server, NameDesk(self._registry, address, port, _clock, self._pump)
+        return server, NameDesk(self._registry, address, port, _clock, self._pump.run)
 
 
 def _clock() -> float:
