@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -26,9 +25,9 @@ from weave_cli.containers.client import Docker
 from weave_cli.errors import RouterProblem, UsageProblem
 from weave_cli.host.bridge import read_bridge
 from weave_cli.names import ROUTER_CONTAINER
-from weave_cli.operations.asking import ask_router
 from weave_cli.operations.lock import alone_with
 from weave_cli.operations.reporter import Reporter
+from weave_cli.operations.survey import read_report
 from weave_cli.reports import LocalConnection, Report
 from weave_cli.settings import Settings
 
@@ -50,7 +49,7 @@ def run_trial(
     client: Docker, settings: Settings, reporter: Reporter, *, wants_hosts: bool
 ) -> list[TargetResult]:
     """Probe a container of this host, and each other host. Raises RouterProblem when no router runs."""
-    report: Report = json.loads(ask_router(lambda api: api.get_report(), settings))
+    report = read_report(settings)
     router = lookup.find_our_container(client, ROUTER_CONTAINER)
     if router is None or not router.is_ours:
         raise RouterProblem(
@@ -106,7 +105,7 @@ def _try_all(
     local_passed = all(one.passed for one in probed[0][1] if one.probe in ("address", "udp", "tcp"))
     seen = _read_seen(api, pair.first.address) if wants_hosts else {}
     # As it is now: a connection may have broken meanwhile.
-    report = json.loads(api.get_report())
+    report = read_report(settings)
     for target, probes in probed:
         link = _find_link(report, target.host) if target.host else None
         evidence = Evidence(

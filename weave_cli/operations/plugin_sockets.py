@@ -58,9 +58,8 @@ def list_sockets(*, directory: Path = DIRECTORY) -> list[Path]:
 
 def remove_dead_sockets(*, directory: Path = DIRECTORY) -> None:
     """Unlink the sockets of our drivers that nobody listens on."""
-    for driver in (MESH_DRIVER, GLOBAL_DRIVER):
-        path = directory / f"{driver}.sock"
-        if path.is_socket() and not _accepts(path):
+    for path in list_sockets(directory=directory):
+        if not _accepts(path):
             path.unlink(missing_ok=True)
 
 
