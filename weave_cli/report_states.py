@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
-from weave_cli.reports import Ipam
+from weave_cli.reports import Dns, DnsEntry, Ipam
+
+#: Of connections, in the order in which they are counted up.
+CONNECTION_STATES: Final = ("established", "pending", "retrying", "failed", "connecting", "waiting")
 
 
 class RingState(StrEnum):
@@ -30,3 +37,37 @@ def find_ring_state(ipam: Ipam) -> RingState:
     if paxos := ipam["Paxos"]:
         return RingState.AWAITING_CONSENSUS if paxos["Elector"] else RingState.PRIMING
     return RingState.IDLE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """A peer that owns addresses of the range."""
+
+    name: str
+    nickname: str
+    size: int
+    """How many addresses."""
+    is_reachable: bool
+
+
+def list_owners(ipam: Ipam, own_name: str) -> list[Owner]:
+    """Ourselves first, then by name."""
+    owned: Counter[str] = Counter()
+    entry_of = {}
+    for entry in ipam["Entries"] or ():
+        owned[entry["Peer"]] += entry["Size"]
+        entry_of[entry["Peer"]] = entry
+    return [
+        Owner(
+            name=name,
+            nickname=entry_of[name]["Nickname"],
+            size=owned[name],
+            is_reachable=entry_of[name]["IsKnownPeer"],
+        )
+        for name in sorted(owned, key=lambda name: (name != own_name, name))
+    ]
+
+
+def living_names(dns: Dns) -> Iterator[DnsEntry]:
+    """Names that weaveDNS answers with: those without a tombstone."""
+    return (entry for entry in dns["Entries"] or () if not entry["Tombstone"])

@@ -38,6 +38,7 @@ from weave_cli.operations.bridge import firewall_facts
 from weave_cli.operations.plugin_sockets import list_sockets
 from weave_cli.operations.reporter import Reporter
 from weave_cli.operations.survey import read_report
+from weave_cli.report_states import list_owners, living_names
 from weave_cli.reports import Report
 from weave_cli.settings import Settings
 
@@ -190,8 +191,8 @@ def _leaving(
         reporter.notice(f"WARNING: addresses would not be handed over to other hosts: {problem.message}")
         return
     own = report["Router"]["Name"]
-    entries = report["IPAM"]["Entries"] or () if "IPAM" in report else ()
-    size = sum(entry["Size"] for entry in entries if entry["Peer"] == own)
+    owners = list_owners(report["IPAM"], own) if "IPAM" in report else []
+    size = sum(owner.size for owner in owners if owner.name == own)
     others = [entry for entry in report["Router"]["Peers"] if entry["Name"] != own]
     if size and others:
         yield Deed(act="hand over", kind=f"{size} addresses", name="to another host")
@@ -199,20 +200,18 @@ def _leaving(
 
 def _find_owned(report: Report, peer: str) -> tuple[int, str]:
     """How much a peer owns, and its name; as the router finds it, a dead one before a living one."""
-    entries = report["IPAM"]["Entries"] or () if "IPAM" in report else ()
-    names = {
-        entry["Peer"]: entry["IsKnownPeer"] for entry in entries if peer in (entry["Nickname"], entry["Peer"])
-    }
     own = report["Router"]["Name"]
-    name = min(names, key=lambda name: (name == own, names[name]), default="")
-    if not name or name == own:
-        return 0, name
-    if names[name]:
+    owners = list_owners(report["IPAM"], own) if "IPAM" in report else []
+    meant = [owner for owner in owners if peer in (owner.nickname, owner.name) and owner.name != own]
+    found = min(meant, key=lambda owner: owner.is_reachable, default=None)
+    if found is None:
+        return 0, ""
+    if found.is_reachable:
         raise RouterProblem(
             f"{peer} is in the mesh, and its addresses may be in use",
             hint="Reset or stop it first, and wait until 'weave status peers' shows it no more.",
         )
-    return sum(entry["Size"] for entry in entries if entry["Peer"] == name), name
+    return found.size, found.name
 
 
 def _withdrawal(
@@ -229,10 +228,10 @@ def _withdrawal(
     report = ask_router(lambda _: read_report(settings), settings)
     addresses = {format_address(cidr.address): cidr for cidr in cidrs}
     is_container = owner != EXPOSE_OWNER
-    for entry in (report["DNS"]["Entries"] or ()) if "DNS" in report else ():
+    for entry in living_names(report["DNS"]) if "DNS" in report else ():
         is_ours = entry["ContainerID"] == owner and entry["Origin"] == report["Router"]["Name"]
         is_meant = not is_container or entry["Hostname"].rstrip(".") == fqdn
-        if is_ours and is_meant and entry["Address"] in addresses and not entry["Tombstone"]:
+        if is_ours and is_meant and entry["Address"] in addresses:
             yield _removal("name", entry["Hostname"], f"of {entry['Address']}")
     owned = set(allocated)
     for cidr in cidrs:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from weave_cli.names import EXPOSE_OWNER, GLOBAL_DRIVER, MESH_DRIVER, MESH_PORT
+from weave_cli.report_states import living_names
 from weave_cli.reports import Report
 from weave_cli.settings import Settings
 
@@ -82,12 +83,11 @@ def suggest_names(settings: Settings) -> Iterator[Suggestion]:
     if "DNS" not in report:
         return
     domain = report["DNS"]["Domain"].strip(".")
-    for entry in report["DNS"]["Entries"] or ():
-        if not entry["Tombstone"]:
-            whole = entry["Hostname"].rstrip(".")
-            yield Suggestion(whole, entry["Address"])
-            if "." not in (short := whole.removesuffix(f".{domain}")):
-                yield Suggestion(short, entry["Address"])
+    for entry in living_names(report["DNS"]):
+        whole = entry["Hostname"].rstrip(".")
+        yield Suggestion(whole, entry["Address"])
+        if "." not in (short := whole.removesuffix(f".{domain}")):
+            yield Suggestion(short, entry["Address"])
 
 
 def suggest_whole_names(settings: Settings) -> Iterator[Suggestion]:

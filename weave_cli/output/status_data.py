@@ -6,12 +6,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, Final
+from typing import Any
 
-from weave_cli.report_states import find_ring_state
+from weave_cli.report_states import CONNECTION_STATES, find_ring_state, list_owners, living_names
 from weave_cli.reports import Dns, Ipam, Peer, PeerConnection, Report
-
-_STATES: Final = ("established", "pending", "retrying", "failed", "connecting", "waiting")
 
 
 def overview(report: Report | None, *, has_plugin: bool) -> dict[str, Any]:
@@ -90,32 +88,26 @@ def dns(part: Dns) -> dict[str, Any]:
                 "container": entry["ContainerID"],
                 "origin": entry["Origin"],
             }
-            for entry in part["Entries"] or ()
-            if not entry["Tombstone"]
+            for entry in living_names(part)
         ],
     }
 
 
 def ipam(part: Ipam, own_name: str) -> dict[str, Any]:
     """`weave status ipam`: what each peer owns of the range, ourselves first."""
-    owned: Counter[str] = Counter()
-    entry_of = {}
-    for entry in part["Entries"] or ():
-        owned[entry["Peer"]] += entry["Size"]
-        entry_of[entry["Peer"]] = entry
     return {
         "range": part["Range"],
         "rangeAddresses": part["RangeNumIPs"],
         "state": str(find_ring_state(part)),
         "owners": [
             {
-                "peer": {"name": name, "nickname": entry_of[name]["Nickname"]},
-                "addresses": owned[name],
-                "share": owned[name] / part["RangeNumIPs"],
-                "reachable": entry_of[name]["IsKnownPeer"],
-                "active": part["ActiveIPs"] if name == own_name else None,
+                "peer": {"name": one.name, "nickname": one.nickname},
+                "addresses": one.size,
+                "share": one.size / part["RangeNumIPs"],
+                "reachable": one.is_reachable,
+                "active": part["ActiveIPs"] if one.name == own_name else None,
             }
-            for name in sorted(owned, key=lambda peer: (peer != own_name, peer))
+            for one in list_owners(part, own_name)
         ],
     }
 
@@ -134,7 +126,7 @@ def _router(report: Report) -> dict[str, Any]:
         "targets": len(router["Targets"] or ()),
         "connections": {
             "total": len(router["Connections"]),
-            **{state: states[state] for state in _STATES},
+            **{state: states[state] for state in CONNECTION_STATES},
         },
         "peers": {
             "total": len(router["Peers"]),
@@ -159,7 +151,7 @@ def _dns_overview(part: Dns) -> dict[str, Any]:
         "domain": part["Domain"],
         "upstream": list(part["Upstream"]),
         "ttlSeconds": part["TTL"],
-        "entries": sum(not entry["Tombstone"] for entry in part["Entries"] or ()),
+        "entries": sum(1 for _ in living_names(part)),
     }
 
 

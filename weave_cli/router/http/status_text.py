@@ -7,12 +7,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Final
 
-from weave_cli.report_states import RingState, find_ring_state
+from weave_cli.report_states import CONNECTION_STATES, RingState, find_ring_state, list_owners, living_names
 from weave_cli.reports import ROUND_TRIP, Dns, Ipam, LocalConnection, Report
-
-_CONNECTION_STATES: Final = ("established", "pending", "retrying", "failed", "connecting", "waiting")
 
 
 class NoSuchPage(Exception):
@@ -40,7 +37,7 @@ def overview(report: Report) -> str:
                 ("Domain", dns["Domain"]),
                 ("Upstream", ", ".join(dns["Upstream"]) or "none"),
                 ("TTL", dns["TTL"]),
-                ("Entries", sum(not entry["Tombstone"] for entry in dns["Entries"] or ())),
+                ("Entries", sum(1 for _ in living_names(dns))),
             )
         )
     return "\n".join(blocks)
@@ -75,8 +72,7 @@ def dns(report: Report) -> str:
     return "".join(
         f"{entry['Hostname'].removesuffix(suffix):<12} {entry['Address']:<15} "
         f"{entry['ContainerID'][:12]:>12} {entry['Origin']}\n"
-        for entry in part["Entries"] or ()
-        if not entry["Tombstone"]
+        for entry in living_names(part)
     )
 
 
@@ -85,21 +81,18 @@ def ipam(report: Report) -> str:
     if "IPAM" not in report:
         raise NoSuchPage("ipam")
     part = report["IPAM"]
-    owned: Counter[str] = Counter()
-    label: dict[str, str] = {}
-    known: dict[str, bool] = {}
-    for entry in part["Entries"] or ():
-        owned[entry["Peer"]] += entry["Size"]
-        label[entry["Peer"]] = f"{entry['Peer']}({entry['Nickname']})"
-        known[entry["Peer"]] = entry["IsKnownPeer"]
     own_name = report["Router"]["Name"]
     lines = []
-    for name in sorted(owned, key=lambda peer: (peer != own_name, peer)):
-        share = f"{owned[name] / part['RangeNumIPs'] * 100:04.1f}"
+    for one in list_owners(part, own_name):
+        share = f"{one.size / part['RangeNumIPs'] * 100:04.1f}"
         note = (
-            f"({part['ActiveIPs']} active)" if name == own_name else "" if known[name] else "- unreachable!"
+            f"({part['ActiveIPs']} active)"
+            if one.name == own_name
+            else ""
+            if one.is_reachable
+            else "- unreachable!"
         )
-        lines.append(f"{label[name]:<37} {owned[name]:>8} IPs ({share}% of total) {note}\n")
+        lines.append(f"{f'{one.name}({one.nickname})':<37} {one.size:>8} IPs ({share}% of total) {note}\n")
     return "".join(lines)
 
 
@@ -109,7 +102,7 @@ def _router_block(report: Report) -> str:
     established = Counter(one["Established"] for peer in router["Peers"] for one in peer["Connections"] or ())
     links = _counts([("established", established[True]), ("pending", established[False])])
     states = Counter(one["State"] for one in router["Connections"])
-    by_state = _counts((state, states[state]) for state in _CONNECTION_STATES)
+    by_state = _counts((state, states[state]) for state in CONNECTION_STATES)
     return _lines(
         ("Service", "router"),
         ("Protocol", f"{router['Protocol']} {low}" + (f"..{high}" if high != low else "")),
