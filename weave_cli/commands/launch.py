@@ -92,7 +92,7 @@ def _wait(words: dict[str, Any], settings: Settings) -> None:
     from weave_cli.output.progress import Progress
 
     port = settings.port if words["port"] is None else words["port"]
-    with Progress() as progress:
+    with Progress(get_output().tell) as progress:
         wait_until_joined(
             RouterClient(settings.http_address),
             words["peers"],
