@@ -57,6 +57,11 @@ def launch_joined(hosts: Iterable[LabHost], words: str = "") -> None:
         meets(host, len(others))
 
 
+def networks(host: LabHost) -> set[str]:
+    """The names of Docker's networks of driver `weave`."""
+    return set(host.run("docker network ls --filter driver=weave --format '{{.Name}}'").split())
+
+
 def start(host: LabHost, name: str, words: str = "--net=weave") -> str:
     """Start a container that stays up; its address on the weave network, or the empty text."""
     host.run(f"docker run -tdi --name {name} {words} busybox")

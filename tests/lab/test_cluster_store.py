@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab import engines
-from tests.lab.asking import launch_joined
+from tests.lab.asking import address, launch_joined, networks
 from tests.lab.checks import ping, pings, resolves, until
 from tests.lab.etcd import Etcd
 from tests.lab.hosts import Lab, LabHost
@@ -47,21 +47,11 @@ def run(host: LabHost, name: str, words: str) -> None:
     host.run(f"docker run -d --init --name {name} {words} busybox sleep 1d")
 
 
-def inspect(host: LabHost, name: str, network: str, word: str = "IPAddress") -> str:
-    return host.run(
-        f"docker inspect -f '{{{{(index .NetworkSettings.Networks \"{network}\").{word}}}}}' {name}"
-    )
-
-
-def listed(host: LabHost) -> set[str]:
-    return set(host.run("docker network ls --filter driver=weave --format '{{.Name}}'").split())
-
-
-def remove(hosts: Two, *networks: str) -> None:
+def remove(hosts: Two, *unused: str) -> None:
     """All containers of users, then the networks."""
     for host in hosts:
         host.run("docker ps -a --format '{{.Names}}' | grep -v '^weave' | xargs -r docker rm -f")
-    hosts[0].run(f"docker network rm {' '.join(networks)}")
+    hosts[0].run(f"docker network rm {' '.join(unused)}")
 
 
 def test_networks_are_on_all_hosts_and_each_for_itself(cluster: Two) -> None:
@@ -70,12 +60,12 @@ def test_networks_are_on_all_hosts_and_each_for_itself(cluster: Two) -> None:
     one.run("docker network create --driver weave blue")
     two.run("docker network create --driver weave --ipam-driver weave --subnet 10.33.1.0/24 green")
     wanted = {"red", "blue", "green"}
-    until(lambda: listed(one) == listed(two) == wanted, 10, "both hosts know all networks")
+    until(lambda: networks(one) == networks(two) == wanted, 10, "both hosts know all networks")
     for network in sorted(wanted):
         run(one, f"{network}1", f"--net={network} -h {network}1.weave.local $(weave dns-args)")
         run(two, f"{network}2", f"--net={network} $(weave dns-args)")
-    places = {network: inspect(one, f"{network}1", network) for network in wanted}
-    others = {network: inspect(two, f"{network}2", network) for network in wanted}
+    places = {network: address(one, f"{network}1") for network in wanted}
+    others = {network: address(two, f"{network}2") for network in wanted}
     assert len({*places.values(), *others.values()}) == 6
     assert places["red"].startswith("10.50.1.") and others["green"].startswith("10.33.1.")
     for network in sorted(wanted):
@@ -88,12 +78,12 @@ def test_networks_are_on_all_hosts_and_each_for_itself(cluster: Two) -> None:
         for other in sorted(wanted - {network}):
             assert not ping(one, f"{network}1", others[other], timeout=1)
     remove((one, two), "red", "blue", "green")
-    until(lambda: listed(one) == listed(two) == set(), 10, "both hosts have forgotten the networks")
+    until(lambda: networks(one) == networks(two) == set(), 10, "both hosts have forgotten the networks")
     until(lambda: "weavebr-" not in one.run("ip -br link"), 15, "the host that removed them kept no device")
 
 
-def _until_named(host: LabHost, name: str, address: str) -> None:
-    until(lambda: host.run(f"weave dns-lookup {name}") == address, 10, f"weaveDNS knows {name}")
+def _until_named(host: LabHost, name: str, place: str) -> None:
+    until(lambda: host.run(f"weave dns-lookup {name}") == place, 10, f"weaveDNS knows {name}")
 
 
 def test_options_are_honoured(cluster: Two) -> None:
@@ -107,7 +97,7 @@ def test_options_are_honoured(cluster: Two) -> None:
     assert refused.status == 1 and "invalid value of option" in refused.stderr
     run(one, "fixed", "--net=opts --ip 10.50.2.77 --mac-address 02:00:00:00:00:77")
     run(two, "other", "--net=opts")
-    assert inspect(one, "fixed", "opts") == "10.50.2.77"
+    assert address(one, "fixed") == "10.50.2.77"
     assert "02:00:00:00:00:77" in one.run("docker exec fixed ip link show ethwe0")
     pings(two, "other", "10.50.2.77")
     assert "224.0.0.0/4 dev ethwe0" in one.run("docker exec fixed ip route")
@@ -122,7 +112,7 @@ def test_options_are_honoured(cluster: Two) -> None:
     pings(two, "other", "walled")
     pings(two, "other", "fixed")
     two.run("docker network disconnect inner other")
-    assert not ping(two, "other", inspect(one, "walled", "inner"), timeout=1)
+    assert not ping(two, "other", address(one, "walled"), timeout=1)
     pings(two, "other", "fixed")
     remove((one, two), "opts", "inner")
 
@@ -134,7 +124,7 @@ def test_a_network_may_ask_to_share_the_one_of_all(cluster: Two) -> None:
     assert "master weave " in one.run("ip link | grep vethwl")
     run(two, "room", "--net=weave")
     two.run("weave attach 10.50.4.200/24 room")
-    pings(two, "room", inspect(one, "door", "open"))
+    pings(two, "room", address(one, "door"))
     remove((one, two), "open")
 
 

@@ -6,22 +6,11 @@ import json
 
 import pytest
 
-from tests.lab.asking import launch_joined, meets
+from tests.lab.asking import launch_joined, meets, networks, start
 from tests.lab.checks import ping, pings, until
-from tests.lab.hosts import Lab, LabHost
+from tests.lab.hosts import Lab
 
 pytestmark = pytest.mark.parametrize("engine", ["26.1", "28.5"], indirect=True)
-
-
-def listed(host: LabHost) -> set[str]:
-    return set(host.run("docker network ls --filter driver=weave --format '{{.Name}}'").split())
-
-
-def run(host: LabHost, name: str, network: str) -> str:
-    """Start a container; its address."""
-    host.run(f"docker run -d --init --name {name} --net={network} busybox sleep 1d")
-    form = f'{{{{(index .NetworkSettings.Networks "{network}").IPAddress}}}}'
-    return host.run(f"docker inspect -f '{form}' {name}")
 
 
 def test_a_network_is_the_same_on_all_hosts_and_isolated(lab: Lab) -> None:
@@ -32,11 +21,11 @@ def test_a_network_is_the_same_on_all_hosts_and_isolated(lab: Lab) -> None:
     one.run("weave network create --subnet 10.33.1.0/24 red")
     chosen = two.run("weave network create --opt works.weave.multicast=true blue")
     assert chosen.startswith("10.") and chosen.endswith("/24")
-    until(lambda: listed(one) == listed(two) == {"red", "blue"}, 15, "both hosts have both networks")
+    until(lambda: networks(one) == networks(two) == {"red", "blue"}, 15, "both hosts have both networks")
     refused = two.sh("weave network create --subnet 10.33.1.128/25 green")
     assert refused.status == 1 and "overlaps with 10.33.1.0/24" in refused.stderr
-    red1, blue1 = run(one, "red1", "red"), run(one, "blue1", "blue")
-    red2, blue2 = run(two, "red2", "red"), run(two, "blue2", "blue")
+    red1, blue1 = start(one, "red1", "--net=red"), start(one, "blue1", "--net=blue")
+    red2, blue2 = start(two, "red2", "--net=red"), start(two, "blue2", "--net=blue")
     assert len({red1, red2, blue1, blue2}) == 4 and red2.startswith("10.33.1.")
     pings(two, "red2", red1)
     pings(one, "blue1", blue2)
@@ -46,8 +35,8 @@ def test_a_network_is_the_same_on_all_hosts_and_isolated(lab: Lab) -> None:
     # Who comes later gets them; who restarts has them still.
     late.run("weave launch $HOST1", timeout=120)
     meets(late, 2)
-    until(lambda: listed(late) == {"red", "blue"}, 15, "the host that joined later has them, too")
-    red3 = run(late, "red3", "red")
+    until(lambda: networks(late) == {"red", "blue"}, 15, "the host that joined later has them, too")
+    red3 = start(late, "red3", "--net=red")
     pings(one, "red1", red3)
     one.run("weave stop && weave launch $HOST2", timeout=120)
     meets(one, 2)
@@ -65,5 +54,5 @@ def test_a_network_is_the_same_on_all_hosts_and_isolated(lab: Lab) -> None:
     one.run("docker rm -f red1")
     two.run("docker rm -f red2")
     late.run("weave network rm red")
-    until(lambda: listed(one) == listed(two) == listed(late) == {"blue"}, 15, "red is gone everywhere")
+    until(lambda: networks(one) == networks(two) == networks(late) == {"blue"}, 15, "red is gone everywhere")
     assert late.sh("weave network rm red").status == 1

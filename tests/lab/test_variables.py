@@ -42,8 +42,7 @@ def test_without_fast_datapath_all_frames_go_by_sleeve(two_hosts: tuple[LabHost,
     one.run("WEAVE_NO_FASTDP=1 WEAVE_NO_BRIDGED_FASTDP= weave launch", timeout=120)
     two.run("weave launch $HOST1", timeout=120)
     meets(one, 1)
-    start(one, "foo")
-    address = one.run("weave ps foo").split()[2].partition("/")[0]
+    address = start(one, "foo")
     start(two, "bar")
     pings(two, "bar", address)
     assert " sleeve " in one.run("weave status connections")
