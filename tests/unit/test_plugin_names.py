@@ -57,6 +57,16 @@ class Watched:
         self.network_event("connect", container)
         self.container_event("start", container)
 
+    def end(self, container: FakeAttached) -> None:
+        """As Docker tells of it: death, then disconnection."""
+        container.is_running = False
+        self.container_event("die", container)
+        self.network_event("disconnect", container)
+
+    async def has_looked(self) -> None:
+        """The look at everything, with which it begins, is over."""
+        await until(lambda: "list containers" in self.engine.calls)
+
     async def has(self, container: FakeAttached, *names: str) -> None:
         await until(lambda: self.router.fqdns(container.id) == sorted(names))
 
@@ -130,9 +140,7 @@ def test_name_lives_as_long_as_its_container() -> None:
         container = watched.container("a")
         watched.start(container)
         await watched.has(container, "a.weave.local.=10.32.0.1")
-        container.is_running = False
-        watched.container_event("die", container)
-        watched.network_event("disconnect", container)
+        watched.end(container)
         await watched.has(container)
 
     watching(scenario)
@@ -140,7 +148,7 @@ def test_name_lives_as_long_as_its_container() -> None:
 
 def test_containers_of_other_drivers_are_not_even_looked_at() -> None:
     async def scenario(watched: Watched) -> None:
-        await until(lambda: "list containers" in watched.engine.calls)  # the look at everything is over
+        await watched.has_looked()
         foreign = watched.container("foreign", network="other")
         watched.network_event("connect", foreign, driver="bridge")
         watched.container_event("start", foreign)
@@ -155,12 +163,10 @@ def test_containers_of_other_drivers_are_not_even_looked_at() -> None:
 
 def test_container_that_ends_at_once_is_not_even_looked_at() -> None:
     async def scenario(watched: Watched) -> None:
-        await until(lambda: "list containers" in watched.engine.calls)  # the look at everything is over
+        await watched.has_looked()
         short, stays = watched.container("short"), watched.container("stays", address="10.32.0.2")
         watched.start(short)
-        short.is_running = False
-        watched.container_event("die", short)
-        watched.network_event("disconnect", short)
+        watched.end(short)
         watched.container_event("destroy", short)
         watched.start(stays)
         await watched.has(stays, "stays.weave.local.=10.32.0.2")
@@ -174,7 +180,7 @@ def test_container_that_ends_at_once_is_not_even_looked_at() -> None:
 
 def test_others_do_not_wait_until_a_starting_container_is_looked_at() -> None:
     async def scenario(watched: Watched) -> None:
-        await until(lambda: "list containers" in watched.engine.calls)  # the look at everything is over
+        await watched.has_looked()
         named = watched.container("named")
         watched.start(named)
         await watched.has(named, "named.weave.local.=10.32.0.1")
@@ -191,7 +197,7 @@ def test_others_do_not_wait_until_a_starting_container_is_looked_at() -> None:
 
 def test_container_that_restarts_at_once_is_named_in_the_end() -> None:
     async def scenario(watched: Watched) -> None:
-        await until(lambda: "list containers" in watched.engine.calls)  # the look at everything is over
+        await watched.has_looked()
         container = watched.container("a")
         watched.start(container)
         watched.container_event("die", container)
