@@ -23,7 +23,7 @@ from tests.lab.hosts import LabHost
 _PAIRS: Final = 10
 _LIVES: Final = 20
 _TARGET_MS: Final = 20.0
-#: What can be held where a plugin that does nothing is over the target already (docs/decisions, 19).
+#: What can be held where a plugin that does nothing is over the target already (docs/decisions, 22).
 _ABOVE_IDLE_MS: Final = 10.0
 _NETWORKS: Final = {
     "weave": "weave",
