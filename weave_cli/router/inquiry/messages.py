@@ -20,7 +20,6 @@ CHANNEL: Final = "weave-inquiry"
 FACTS: Final = "facts"
 RESPONDER: Final = "responder"
 SEEN: Final = "seen"
-WANTS: Final = (FACTS, RESPONDER, SEEN)
 
 _MOST_OCTETS: Final = 32_768
 _HIGHEST_NUMBER: Final = 1 << 53
