@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import socket
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -63,7 +62,6 @@ class SleevePaths:
     ) -> None:
         self._us = us
         self._udp_port = udp_port
-        self._homes = homes
         self._act = act
         self._paths: dict[int, _Path] = {}
         self._routes = _NO_ROUTES
@@ -179,7 +177,7 @@ class SleevePaths:
         """Containers of a peer are behind the TAP port unless one of its connections has VXLAN carry."""
         paths = (path for path in self._paths.values() if path.told.name == name)
         is_carried = any(path.told.carriage is not Carriage.NOTHING for path in paths)
-        self.tap.apply(self._homes.carry(name, is_carried))
+        self.tap.carry(name, is_carried)
         self.realms.carry(name, is_carried)
 
     def _tell(self, path: _Path, told: SetNeighbour) -> None:
@@ -193,7 +191,7 @@ class SleevePaths:
         self.realms.tell_everything()
 
     def _lose_process(self, reason: str) -> None:
-        self.tap.apply(self._homes.clear())
+        self.tap.lose_process()
         self.realms.lose_process()
         for conn_id, path in list(self._paths.items()):
             if path.told.session_key is not None:
@@ -217,10 +215,8 @@ class SleevePaths:
                 self.process.send(SetBroadcast(source=source, next_hops=self._broadcast(source)))
             case MacLearned() | MacForgotten() if message.vni:
                 self.realms.hear(message)
-            case MacLearned(mac=mac, peer=peer):
-                self.tap.apply(self._homes.learned(mac, peer, time.time()))
-            case MacForgotten(mac=mac):
-                self.tap.apply(self._homes.forgotten(mac))
+            case MacLearned() | MacForgotten():
+                self.tap.hear(message)
             case _:
                 log.error("the sleeve process said what only the router may say: %s", message)
 

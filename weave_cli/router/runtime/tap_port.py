@@ -1,16 +1,18 @@
-"""The TAP device as the router keeps it: open as long as the router runs, its entries as the homes say."""
+"""A TAP device as the router keeps it: open as long as the router runs, its entries as the homes say."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import os
+import time
 
 from weave_cli.errors import HostProblem
 from weave_cli.host.tap import ensure_tap_port, open_tap
 from weave_cli.host.tap_entries import TapEntries
-from weave_cli.names import BRIDGE, TAP_DEVICE
+from weave_cli.names import BRIDGE, TAP_DEVICE, PeerName
 from weave_cli.router.overlay.mac_homes import MacChange, MacHomes
+from weave_cli.router.sleeve.messages import MacForgotten, MacLearned
 
 log = logging.getLogger(__name__)
 
@@ -46,10 +48,20 @@ class TapPort:
         self._entries = TapEntries(port.index)
         self._apply(MacChange(put=self._homes.wanted()))
 
-    def apply(self, change: MacChange) -> None:
-        """Bring the entries to what the homes say now; before `attach` there is nothing to bring."""
-        if change.put or change.drop:
-            self._apply(change)
+    def hear(self, message: MacLearned | MacForgotten) -> None:
+        """What the sleeve process says of an address in this network."""
+        if isinstance(message, MacLearned):
+            self._apply(self._homes.learned(message.mac, message.peer, time.time()))
+        else:
+            self._apply(self._homes.forgotten(message.mac))
+
+    def carry(self, name: PeerName, is_carried: bool) -> None:
+        """The kernel carries frames to that peer, or does not (any more)."""
+        self._apply(self._homes.carry(name, is_carried))
+
+    def lose_process(self) -> None:
+        """What the sleeve process learned died with it."""
+        self._apply(self._homes.clear())
 
     def close(self) -> None:
         """Let go of it; when the sleeve process has done so too, the device is gone."""
@@ -59,6 +71,7 @@ class TapPort:
             self._entries = None
 
     def _apply(self, change: MacChange) -> None:
+        """Before `attach` there are no entries to change."""
         if self._entries is None:
             return
         try:
