@@ -21,7 +21,8 @@ from weave_cli.router.overlay.sleeve_packets import (
     zero_frame,
 )
 from weave_cli.router.overlay.sleeve_sealing import PacketOpener, PacketSealer
-from weave_cli.router.sleeve.carrier import BATCH, Carrier
+from weave_cli.router.sleeve.carrier import Carrier
+from weave_cli.router.sleeve.doors import BATCH
 from weave_cli.router.sleeve.messages import (
     BroadcastWanted,
     ForgetNeighbour,

@@ -7,13 +7,13 @@ the frame switch are kept for a second, by addresses: most frames cost a look in
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from weave_cli.errors import RemoteProtocolError
 from weave_cli.names import PeerName, pack_peer_name, unpack_peer_name
-from weave_cli.router.overlay.frame_switch import BroadcastMissing, Copy, FrameSwitch, Verdict
+from weave_cli.router.overlay.frame_switch import BroadcastMissing, FrameSwitch, Verdict
 from weave_cli.router.overlay.macs import MacFound, MacLost
 from weave_cli.router.overlay.realm_frames import ETHERTYPE as REALM_ETHERTYPE
 from weave_cli.router.overlay.sleeve_packets import (
@@ -22,6 +22,7 @@ from weave_cli.router.overlay.sleeve_packets import (
     NAME_LEN,
     is_special,
 )
+from weave_cli.router.sleeve.doors import BATCH, FrameDoor, MessageDoor, PacketDoor, RealmDoor
 from weave_cli.router.sleeve.drops import DropCounter
 from weave_cli.router.sleeve.links import Link
 from weave_cli.router.sleeve.messages import (
@@ -39,48 +40,16 @@ from weave_cli.router.sleeve.messages import (
     SetRealm,
     SetRoutes,
     SpecialReceived,
-    ToRouter,
     UdpAddress,
 )
-from weave_cli.router.sleeve.packet_socket import Received, Refusal
-from weave_cli.router.sleeve.realms import RealmDoor, RealmPorts
+from weave_cli.router.sleeve.packet_socket import Received
+from weave_cli.router.sleeve.realms import RealmPorts
 
-#: Frames or packets that are read from one source before another has its turn. What the kernel joined is
-#: taken whole, so it may be some more.
-BATCH: Final = 256
 #: Verdicts older than this would hide that an address is still in use, or has moved.
 VERDICT_LIFETIME_S: Final = 1.0
 _MOST_VERDICTS: Final = 16384
 _MOST_HELD: Final = 256
 _REFUSAL_INTERVAL_S: Final = 1.0
-
-
-class FrameDoor(Protocol):
-    """The bridge, by its TAP device. Reading raises BlockingIOError when no frame waits."""
-
-    def read(self) -> bytes: ...
-
-    def write(self, frame: bytes) -> None: ...
-
-    def write_joined(self, frame: bytes) -> None: ...
-
-    def flush(self) -> None: ...
-
-
-class PacketDoor(Protocol):
-    """The network, by the UDP socket. Receiving raises BlockingIOError when no packet waits."""
-
-    def receive(self) -> Received: ...
-
-    def send(
-        self, packets: Sequence[bytes], address: UdpAddress, *, dont_fragment: bool
-    ) -> Refusal | None: ...
-
-
-class MessageDoor(Protocol):
-    """The router; what it cannot take now waits."""
-
-    def put(self, message: ToRouter) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +221,11 @@ class Carrier:
     def _find_link(self, peer: PeerName) -> Link | None:
         """The link to the next hop for that peer."""
         hop = self._unicast.get(peer)
-        link = None if hop is None else self._by_name.get(pack_peer_name(hop))
+        return None if hop is None else self._link_to(hop)
+
+    def _link_to(self, neighbour: PeerName) -> Link | None:
+        """None while nobody knows where to send."""
+        link = self._by_name.get(pack_peer_name(neighbour))
         return link if link is not None and link.address is not None else None
 
     def _set_neighbour(self, told: SetNeighbour) -> None:
@@ -356,13 +329,9 @@ class Carrier:
         sends = [
             (link, pack_peer_name(copy.source) + pack_peer_name(copy.destination))
             for copy in verdict.copies
-            if (link := self._link_of(copy)) is not None
+            if (link := self._link_to(copy.next_hop)) is not None
         ]
         return _Plan(verdict, tuple(sends))
-
-    def _link_of(self, copy: Copy) -> Link | None:
-        link = self._by_name.get(pack_peer_name(copy.next_hop))
-        return link if link is not None and link.address is not None else None
 
     def _keep(self, plans: dict[bytes, _Plan], key: bytes, plan: _Plan, now: float) -> _Plan:
         if len(plans) >= _MOST_VERDICTS:

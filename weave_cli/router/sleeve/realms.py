@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, KeysView, Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
 
 from weave_cli.names import PeerName, pack_peer_name, unpack_peer_name
 from weave_cli.router.overlay.macs import MacFound
@@ -17,32 +16,12 @@ from weave_cli.router.overlay.realm_frames import mark_of, unmark_frame, vni_of
 from weave_cli.router.overlay.realm_switch import RealmSwitch
 from weave_cli.router.overlay.roles import Carriage
 from weave_cli.router.overlay.sleeve_packets import ETHERNET_HEADER_LEN
+from weave_cli.router.sleeve.doors import BATCH, RealmDoor
 from weave_cli.router.sleeve.drops import DropCounter
 from weave_cli.router.sleeve.links import Link
 from weave_cli.router.sleeve.messages import MacForgotten, MacLearned, SetRealm, ToRouter
 
 log = logging.getLogger(__name__)
-
-#: As in the carrier: frames that are read from one source before another has its turn.
-_BATCH: Final = 256
-
-
-class RealmDoor(Protocol):
-    """The bridge of a realm, by its TAP device. Reading raises BlockingIOError when no frame waits."""
-
-    @property
-    def fd(self) -> int: ...
-
-    def read(self) -> bytes: ...
-
-    def write(self, frame: bytes) -> None: ...
-
-    def write_joined(self, frame: bytes) -> None: ...
-
-    def flush(self) -> None: ...
-
-    def close(self) -> None: ...
-
 
 #: The link to the next hop for a peer; None when there is none that works.
 FindLink = Callable[[PeerName], Link | None]
@@ -113,7 +92,7 @@ class RealmPorts:
         port = self._by_fd.get(descriptor)
         if port is None:
             return
-        for _ in range(_BATCH):
+        for _ in range(BATCH):
             try:
                 frame = port.tap.read()
             except BlockingIOError:
