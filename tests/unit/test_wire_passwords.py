@@ -27,7 +27,6 @@ FOLLOWED = [
     "v2-plain", "v2-encrypted", "v2-encrypted-unicode-password", "v1-plain (acceptor speaks only 1)",
     "v1-encrypted",
 ]  # fmt: skip
-OF_VERSION_1 = frozenset({"ConnID", "Name", "NickName", "PeerNameFlavour", "UID"})
 
 
 def secret_of(password: str, seed: int = 1) -> Secret:
