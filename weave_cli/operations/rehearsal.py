@@ -14,7 +14,6 @@ from weave_cli.containers import lifecycle, lookup, networks
 from weave_cli.containers.client import Docker
 from weave_cli.containers.facts import OurContainer
 from weave_cli.containers.networks import OurNetwork
-from weave_cli.containers.specs import find_mesh_network_name
 from weave_cli.errors import RouterProblem
 from weave_cli.host.exposure import read_exposures
 from weave_cli.host.guest import read_guest
@@ -26,7 +25,6 @@ from weave_cli.names import (
     BRIDGE,
     EXPOSE_OWNER,
     GUEST_LINK,
-    MESH_NETWORK,
     PLUGIN_CONTAINER,
     ROUTER_CONTAINER,
     TAP_DEVICE,
@@ -70,8 +68,7 @@ def rehearse_stop_plugin(client: Docker, reporter: Reporter) -> Iterator[Deed]:
     if found is None or not found.is_running:
         reporter.notice("Plugin is not running.")
     if found is not None:
-        name = find_mesh_network_name(found.command, default=MESH_NETWORK)
-        network = networks.find_our_network(client, name) if name else None
+        network = stop.find_automatic_network(client, found)
         if network is not None and network.attached:
             reporter.notice(stop.say_that_it_stays(network))
         elif network is not None:
@@ -142,10 +139,10 @@ def rehearse_detach(client: Docker, settings: Settings, name: str, wishes: Seque
     api = RouterClient(settings.http_address)
     allocated, cidrs = look_up_wishes(api, found.id, wishes, settings)
     with explained(found.pid, name):
-        there = () if is_in_our_namespace(found.pid) else read_guest(found.pid)
+        there = None if is_in_our_namespace(found.pid) else read_guest(found.pid)
     taken = [cidr for cidr in cidrs if cidr in (there or ())]
     yield from (_removal("address", str(cidr), f"from container {name}") for cidr in taken)
-    if there is not None and not is_in_our_namespace(found.pid) and set(there) <= set(cidrs):
+    if there is not None and set(there) <= set(cidrs):
         yield _removal("interface", GUEST_LINK, f"of container {name}")
     yield from _withdrawal(api, settings, found.id, cidrs, allocated, found.fqdn)
 

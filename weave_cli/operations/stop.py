@@ -44,11 +44,9 @@ def stop_plugin(client: Docker, reporter: Reporter) -> None:
     """
     found = find_ours(client, PLUGIN_CONTAINER)
     with unbroken(FINISHED):
-        if found is None:
+        if found is None or not found.is_running:
             reporter.notice("Plugin is not running.")
-        else:
-            if not found.is_running:
-                reporter.notice("Plugin is not running.")
+        if found is not None:
             _end_plugin(client, found, reporter)
         remove_dead_sockets()
 
@@ -113,7 +111,7 @@ def _end_plugin(client: Docker, found: OurContainer, reporter: Reporter) -> None
         _remove_automatic_network(client, found, reporter)
     _end(client, found, reporter)
     # A plugin that died has let it be; one that had just started may have made it only now.
-    network = _find_automatic_network(client, found)
+    network = find_automatic_network(client, found)
     if network is not None and not (found.is_running and network.attached):
         with stand_in():
             _remove_automatic_network(client, found, reporter)
@@ -127,13 +125,14 @@ class _Silent:
     def notice(self, text: str) -> None: ...
 
 
-def _find_automatic_network(client: Docker, plugin: OurContainer) -> OurNetwork | None:
+def find_automatic_network(client: Docker, plugin: OurContainer) -> OurNetwork | None:
+    """The network that the plugin makes by itself, if it is told to, and has."""
     name = find_mesh_network_name(plugin.command, default=MESH_NETWORK)
     return networks.find_our_network(client, name) if name else None
 
 
 def _remove_automatic_network(client: Docker, plugin: OurContainer, reporter: Reporter) -> None:
-    network = _find_automatic_network(client, plugin)
+    network = find_automatic_network(client, plugin)
     if network is None:
         return
     if network.attached:
