@@ -86,6 +86,8 @@ def _is_in_the_way(local: str, address: str) -> bool:
 
 def _find_owner(inodes: set[str], proc: Path) -> Owner | None:
     """The first process that has one of the sockets open."""
+    if not inodes:
+        return None
     wanted = {f"socket:[{inode}]" for inode in inodes}
     for directory in sorted((entry for entry in proc.iterdir() if entry.name.isdigit()), key=_pid):
         try:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import platform
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
@@ -24,7 +26,24 @@ from weave_cli.operations.reporter import Reporter
 _LOWEST_KERNEL: Final = (4, 3)  # forwarding entries of VXLAN devices per destination, bridge port isolation
 _ROUTES: Final = Path("/proc/net/route")
 
-_PROTOCOLS: Final[tuple[Literal["tcp"], Literal["udp"]]] = ("tcp", "udp")
+Protocol = Literal["tcp", "udp"]
+
+_PROTOCOLS: Final[tuple[Protocol, ...]] = ("tcp", "udp")
+_OTHER_PORT: Final = "choose another port with WEAVE_PORT, the same on all hosts"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeededPort:
+    """A port that the router is going to listen on; address: None for all of them.
+
+    instead: what to do when somebody else needs it.
+    """
+
+    protocol: Protocol
+    port: int
+    address: str | None = None
+    purpose: str
+    instead: str
 
 
 def check_machine(reporter: Reporter) -> None:
@@ -58,26 +77,43 @@ def check_ports(port: int, http_address: str, dns_address: str | None) -> None:
 
     dns_address: where weaveDNS will listen on port 53; None when it is switched off.
     """
+    for needed in list_needed_ports(port, http_address, dns_address):
+        _check_port(needed)
+
+
+def list_needed_ports(port: int, http_address: str, dns_address: str | None) -> Iterator[NeededPort]:
+    """All of them, for arguments as check_ports takes them."""
     http_host, _, http_port = http_address.rpartition(":")
-    _check_port("tcp", port, None, "the mesh", "choose another port with WEAVE_PORT")
-    _check_port("udp", port, None, "overlay sleeve", "choose another port with WEAVE_PORT")
-    _check_port("udp", port + 1, None, "VXLAN", "choose another port with WEAVE_PORT")
-    _check_port("tcp", int(http_port), http_host, "the HTTP API", "choose another with WEAVE_HTTP_ADDR")
+    yield NeededPort(protocol="tcp", port=port, purpose="the mesh", instead=_OTHER_PORT)
+    yield NeededPort(protocol="udp", port=port, purpose="overlay sleeve", instead=_OTHER_PORT)
+    yield NeededPort(protocol="udp", port=port + 1, purpose="VXLAN", instead=_OTHER_PORT)
+    yield NeededPort(
+        protocol="tcp",
+        port=int(http_port),
+        address=http_host,
+        purpose="the HTTP API",
+        instead="choose another address with WEAVE_HTTP_ADDR",
+    )
     if dns_address is not None:
         for protocol in _PROTOCOLS:
-            _check_port(protocol, 53, dns_address, "weaveDNS", "launch with --no-dns")
+            yield NeededPort(
+                protocol=protocol,
+                port=53,
+                address=dns_address,
+                purpose="weaveDNS",
+                instead="launch with --no-dns",
+            )
 
 
-def _check_port(
-    protocol: Literal["tcp", "udp"], port: int, address: str | None, purpose: str, instead: str
-) -> None:
+def _check_port(needed: NeededPort) -> None:
+    protocol, port, address = needed.protocol, needed.port, needed.address
     owner = find_listener(protocol, port, address)
     # A socket without process is the kernel's own: that of the VXLAN device which a stopped router leaves.
     if owner is not None and not (protocol == "udp" and owner == UNSEEN_OWNER):
         place = f"port {port}/{protocol}" if address is None else f"{address}:{port}/{protocol}"
         raise HostProblem(
-            f"cannot use {place} for {purpose}: in use by {owner}",
-            hint=f"Stop that program, or {instead}.",
+            f"cannot use {place} for {needed.purpose}: in use by {owner}",
+            hint=f"Stop that program, or {needed.instead}.",
             code=Code.PORT_IN_USE,
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from weave_cli.addresses import Cidr, parse_address, parse_cidr, parse_trusted_subnets
 from weave_cli.doctor.checks.firewall import FirewallState
@@ -23,11 +23,9 @@ from weave_cli.host.rules import FirewallFacts
 from weave_cli.host.trial import try_kernel
 from weave_cli.names import BRIDGE, DEFAULT_RANGE
 from weave_cli.operations.host_facts import find_interface_address
+from weave_cli.operations.preflight import NeededPort, list_needed_ports
 
 _BRIDGE_FILTER: Final = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
-_DNS_PORT: Final = 53
-
-Protocol = Literal["tcp", "udp"]
 
 
 def read_kernel() -> KernelFacts:
@@ -65,38 +63,25 @@ def _wanted_rules(around: Circumstances) -> FirewallFacts:
 
 
 def read_ports(around: Circumstances) -> Iterator[PortFacts]:
-    port, (http_host, _, http_port) = around.port, around.settings.http_address.rpartition(":")
-    other_port = "choose another port with WEAVE_PORT, the same on all hosts"
-    yield _read_port(around, "tcp", port, None, "the mesh", other_port)
-    yield _read_port(around, "udp", port, None, "overlay sleeve", other_port)
-    yield _read_port(around, "udp", port + 1, None, "overlay vxlan", other_port)
-    yield _read_port(
-        around,
-        "tcp",
-        int(http_port),
-        http_host,
-        "the HTTP API",
-        "choose another address with WEAVE_HTTP_ADDR",
-    )
-    address = find_interface_address(around.settings.docker_bridge)
-    if address is not None and (around.report is None or "DNS" in around.report):
-        for protocol in ("udp", "tcp"):
-            yield _read_port(around, protocol, _DNS_PORT, address, "weaveDNS", "launch with --no-dns")
+    """Those that a launch looks at, too."""
+    wants_dns = around.report is None or "DNS" in around.report
+    dns_address = find_interface_address(around.settings.docker_bridge) if wants_dns else None
+    for needed in list_needed_ports(around.port, around.settings.http_address, dns_address):
+        yield _read_port(around, needed)
 
 
-def _read_port(
-    around: Circumstances, protocol: Protocol, port: int, address: str | None, purpose: str, instead: str
-) -> PortFacts:
-    described = find_listener(protocol, port, address)
+def _read_port(around: Circumstances, needed: NeededPort) -> PortFacts:
+    protocol, port, address = needed.protocol, needed.port, needed.address
     owner = find_owner(protocol, port, address)
+    described = find_listener(protocol, port, address) if owner is None else str(owner)
     # The VXLAN device's socket is the kernel's own, which a stopped router leaves, and takes up again.
     is_kernels = described is not None and owner is None and protocol == "udp"
     return PortFacts(
         protocol=protocol,
         port=port,
         address=address,
-        purpose=purpose,
-        instead=instead,
+        purpose=needed.purpose,
+        instead=needed.instead,
         owner=None if is_kernels and not around.router_runs else described,
         owner_pid=None if owner is None else owner.pid,
         is_ours=is_kernels or (owner is not None and _is_in(owner.pid, around)),
