@@ -94,12 +94,12 @@ class Store:
                 self._note(f"DELETE FROM {table}")
             self._note("DELETE FROM meta WHERE key IN ('ring_start', 'ring_end')")
             self._ring_on_disk = RingOnDisk()
-        self._note("INSERT OR REPLACE INTO meta VALUES ('peer_name', ?)", str(int(name)))
+        self._keep("peer_name", str(int(name)))
         self.commit()
 
     def targets(self) -> list[str] | None:
         """The direct targets as they were saved; None when they never were."""
-        if not self._query("SELECT value FROM meta WHERE key = 'has_targets'"):
+        if self._find("has_targets") is None:
             return None
         return [str(row[0]) for row in self._query("SELECT peer FROM target ORDER BY position")]
 
@@ -108,29 +108,27 @@ class Store:
         self._note("DELETE FROM target")
         for position, peer in enumerate(targets):
             self._note("INSERT INTO target VALUES (?, ?)", position, peer)
-        self._note("INSERT OR REPLACE INTO meta VALUES ('has_targets', 'yes')")
+        self._keep("has_targets", "yes")
 
     # Exposures
 
     def find_exposures(self) -> str | None:
         """What was saved as text; None when nothing was."""
-        rows = self._query("SELECT value FROM meta WHERE key = 'exposures'")
-        return str(rows[0][0]) if rows else None
+        return self._find("exposures")
 
     def save_exposures(self, text: str) -> None:
         """Remember the host's own addresses on the network."""
-        self._note("INSERT OR REPLACE INTO meta VALUES ('exposures', ?)", text)
+        self._keep("exposures", text)
 
     # Networks of all hosts
 
     def find_networks(self) -> str | None:
         """What was saved as text; None when nothing was."""
-        rows = self._query("SELECT value FROM meta WHERE key = 'networks'")
-        return str(rows[0][0]) if rows else None
+        return self._find("networks")
 
     def save_networks(self, text: str) -> None:
         """Remember their definitions."""
-        self._note("INSERT OR REPLACE INTO meta VALUES ('networks', ?)", text)
+        self._keep("networks", text)
 
     # The allocator's journal
 
@@ -238,10 +236,18 @@ class Store:
             holding.cidrs.append(Cidr(address, prefix_len))
         return holdings
 
-    def _number(self, key: str) -> int | None:
+    def _find(self, key: str) -> str | None:
+        """What was kept under that key; None when nothing was."""
         rows = self._query("SELECT value FROM meta WHERE key = ?", key)
+        return str(rows[0][0]) if rows else None
+
+    def _keep(self, key: str, text: str) -> None:
+        self._note("INSERT OR REPLACE INTO meta VALUES (?, ?)", key, text)
+
+    def _number(self, key: str) -> int | None:
+        text = self._find(key)
         try:
-            return int(rows[0][0]) if rows else None
+            return None if text is None else int(text)
         except ValueError as problem:
             raise self._problem("read", problem) from problem
 
