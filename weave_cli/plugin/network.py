@@ -9,7 +9,7 @@ already is deleted with success (specification plugin, sections 4 and 8).
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 from weave_cli.errors import WeaveError
@@ -166,10 +166,6 @@ async def _agree(_body: Mapping[str, Any]) -> Reply:
     return {}
 
 
-def activation() -> Callable[[Mapping[str, Any]], Awaitable[Reply]]:
+async def activate(_body: Mapping[str, Any]) -> Reply:
     """The call with which Docker asks what a socket offers."""
-
-    async def activate(_body: Mapping[str, Any]) -> Reply:
-        return {"Implements": ["NetworkDriver", "IpamDriver"]}
-
-    return activate
+    return {"Implements": ["NetworkDriver", "IpamDriver"]}

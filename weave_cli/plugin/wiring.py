@@ -17,7 +17,7 @@ from weave_cli.plugin.docker_door import DockerDoor
 from weave_cli.plugin.ipam import AddressDriver
 from weave_cli.plugin.journal import Journal
 from weave_cli.plugin.links import BridgeLinks
-from weave_cli.plugin.network import NetworkDriver, activation
+from weave_cli.plugin.network import NetworkDriver, activate
 from weave_cli.plugin.pulse import RouterPulse
 from weave_cli.plugin.reconcile import Reconciler
 from weave_cli.plugin.releases import Releases
@@ -133,8 +133,8 @@ class Plugin:
             on_stranger=self._reconciler.wake,
             on_deleted=self._clear_realm,
         )
-        activate = {"Plugin.Activate": activation()}
-        return DriverServer(path, {**activate, **driver.calls(), **self._addresses.calls()})
+        calls = {"Plugin.Activate": activate, **driver.calls(), **self._addresses.calls()}
+        return DriverServer(path, calls)
 
     def _clear_realm(self, key: str) -> None:
         """In a while, when the devices of its containers are gone; else the router does it later."""
