@@ -14,6 +14,7 @@ from tests.fakes.router_http import serving
 from weave_cli.addresses import parse_cidr
 from weave_cli.api import dns_question
 from weave_cli.errors import HostProblem, RouterProblem, UsageProblem
+from weave_cli.host import routes
 from weave_cli.operations import preflight
 from weave_cli.operations.host_facts import find_interface_address
 from weave_cli.operations.lock import alone_with, exclusively
@@ -32,6 +33,12 @@ docker0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0
 """
 
 
+def _have_routes(table: str, monkeypatch: pytest.MonkeyPatch, directory: Path) -> None:
+    path = directory / "route"
+    path.write_text(table)
+    monkeypatch.setattr(routes, "_ROUTES", path)
+
+
 @pytest.mark.parametrize(
     ("wanted", "clash"),
     [
@@ -42,18 +49,17 @@ docker0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0
     ],
 )
 def test_range_clashes_with_routes_but_not_with_our_own_nor_the_default(
-    wanted: str, clash: str | None
+    wanted: str, clash: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    found = preflight.find_overlap(parse_cidr(wanted), _ROUTES)
+    _have_routes(_ROUTES, monkeypatch, tmp_path)
+    found = preflight.find_overlap(parse_cidr(wanted))
     assert (str(found[0]) if found else None) == clash
 
 
 def test_default_range_that_clashes_is_an_error_and_a_chosen_one_is_not(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    table = tmp_path / "route"
-    table.write_text(_ROUTES.replace("0000D00A", "0000250A"))  # 10.37.0.0/24
-    monkeypatch.setattr(preflight, "_ROUTES", table)
+    _have_routes(_ROUTES.replace("0000D00A", "0000250A"), monkeypatch, tmp_path)  # 10.37.0.0/24
     reporter = FakeReporter()
     with pytest.raises(HostProblem) as caught:
         preflight.check_range(None, reporter)

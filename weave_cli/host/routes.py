@@ -18,11 +18,11 @@ _DEVICE, _DESTINATION, _MASK = 0, 1, 7
 
 def list_routes() -> list[tuple[Cidr, str]]:
     """Destinations with their devices, but for the default routes and ours on the weave bridge."""
-    parsed = parse_routes(_ROUTES.read_text().splitlines()[1:])
+    parsed = _parse_routes(_ROUTES.read_text().splitlines()[1:])
     return [(route, device) for route, device in parsed if device != BRIDGE and route.prefix_len > 0]
 
 
-def parse_routes(lines: Iterable[str]) -> Iterator[tuple[Cidr, str]]:
+def _parse_routes(lines: Iterable[str]) -> Iterator[tuple[Cidr, str]]:
     """Lines of /proc/net/route, but for the headline."""
     for line in lines:
         fields = line.split()

@@ -10,21 +10,19 @@ import platform
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Literal
 
 from weave_cli.addresses import Cidr, parse_cidr
 from weave_cli.error_codes import Code
 from weave_cli.errors import HostProblem, UsageProblem
 from weave_cli.host.listeners import UNSEEN_OWNER, find_listener
-from weave_cli.host.routes import parse_routes
+from weave_cli.host.routes import list_routes
 from weave_cli.host.tap import is_tun_present
 from weave_cli.host_files import on_host
-from weave_cli.names import BRIDGE, DEFAULT_RANGE, TUN_CONTROL
+from weave_cli.names import DEFAULT_RANGE, TUN_CONTROL
 from weave_cli.operations.reporter import Reporter
 
 _LOWEST_KERNEL: Final = (4, 3)  # forwarding entries of VXLAN devices per destination, bridge port isolation
-_ROUTES: Final = Path("/proc/net/route")
 
 Protocol = Literal["tcp", "udp"]
 
@@ -127,7 +125,7 @@ def check_range(given: str | None, reporter: Reporter) -> None:
     if given == "":
         return
     wanted = parse_cidr(DEFAULT_RANGE if given is None else given)
-    clash = find_overlap(wanted, _ROUTES.read_text())
+    clash = find_overlap(wanted)
     if clash is None:
         return
     route, device = clash
@@ -146,7 +144,7 @@ def check_range(given: str | None, reporter: Reporter) -> None:
 def warn_of_overlap(cidr: Cidr, reporter: Reporter) -> None:
     """A fixed address, or network, that this host routes elsewhere: worth a notice, no more."""
     wanted = cidr if cidr.is_network else Cidr(cidr.address, 32)
-    clash = find_overlap(wanted, _ROUTES.read_text())
+    clash = find_overlap(wanted)
     if clash is not None:
         route, device = clash
         reporter.notice(f"WARNING: {cidr} overlaps with the route {route} of this host ({device}).")
@@ -179,12 +177,12 @@ def check_first_ring(given: str | None, init: str | None) -> None:
         )
 
 
-def find_overlap(wanted: Cidr, route_table: str) -> tuple[Cidr, str] | None:
+def find_overlap(wanted: Cidr) -> tuple[Cidr, str] | None:
     """The first route, with its device, that shares addresses with `wanted`.
 
     The default route does not count, nor do our own routes on the weave bridge.
     """
-    for route, device in parse_routes(route_table.splitlines()[1:]):
-        if device != BRIDGE and route.prefix_len > 0 and route.network.overlaps(wanted.network):
+    for route, device in list_routes():
+        if route.network.overlaps(wanted.network):
             return route, device
     return None
