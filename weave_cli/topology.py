@@ -14,6 +14,7 @@ from enum import Enum
 from itertools import combinations
 from typing import Final
 
+from weave_cli.report_states import list_owners
 from weave_cli.reports import ROUND_TRIP, LocalConnection, Report
 
 #: How a connection's Info ends: the peer's name and nickname.
@@ -213,11 +214,6 @@ def _absent(report: Report) -> Iterable[Absent]:
         if one["State"] not in ("established", "pending"):
             reason = f"{one['State']}: {one['Info']}" if one["Info"] else one["State"]
             yield Absent(label=one["Address"], reason=reason)
-    if "IPAM" not in report:
-        return
-    sizes: Counter[tuple[str, str]] = Counter()
-    for entry in report["IPAM"]["Entries"] or ():
-        if not entry["IsKnownPeer"]:
-            sizes[entry["Peer"], entry["Nickname"]] += entry["Size"]
-    for (name, nickname), size in sizes.items():
-        yield Absent(label=nickname or name, reason=f"gone, and owns {size} addresses")
+    for owner in list_owners(report["IPAM"], report["Router"]["Name"]) if "IPAM" in report else ():
+        if not owner.is_reachable:
+            yield Absent(label=owner.nickname or owner.name, reason=f"gone, and owns {owner.size} addresses")

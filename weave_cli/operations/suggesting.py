@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from weave_cli.names import EXPOSE_OWNER, GLOBAL_DRIVER, MESH_DRIVER, MESH_PORT
-from weave_cli.report_states import living_names
+from weave_cli.report_states import list_owners, living_names
 from weave_cli.reports import Report
 from weave_cli.settings import Settings
 
@@ -72,9 +72,9 @@ def suggest_new_targets(settings: Settings) -> Iterator[Suggestion]:
 def suggest_owners(settings: Settings) -> Iterator[Suggestion]:
     """Hosts that own addresses and are not in the mesh."""
     report = _report(settings)
-    for entry in report["IPAM"]["Entries"] or () if "IPAM" in report else ():
-        if not entry["IsKnownPeer"]:
-            yield Suggestion(entry["Nickname"] or entry["Peer"], f"{entry['Peer']} is unreachable")
+    for owner in list_owners(report["IPAM"], report["Router"]["Name"]) if "IPAM" in report else ():
+        if not owner.is_reachable:
+            yield Suggestion(owner.nickname or owner.name, f"{owner.name} is unreachable")
 
 
 def suggest_names(settings: Settings) -> Iterator[Suggestion]:
