@@ -5,22 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
 
 from weave_cli import __version__
 from weave_cli.addresses import Cidr
 from weave_cli.api.sync import RouterClient, RouterUnreachable
 from weave_cli.error_codes import Code
 from weave_cli.errors import RouterProblem, UsageProblem, WeaveError
-from weave_cli.names import BRIDGE, EXPOSE_OWNER, PLUGIN_CONTAINER, image_name
+from weave_cli.names import BRIDGE, EXPOSE_OWNER, GUEST_LINK, PLUGIN_CONTAINER, image_name
 from weave_cli.operations.asking import ask_router, explain_unreachable
 from weave_cli.operations.plugin_sockets import is_plugin_listening
 from weave_cli.operations.reporter import Reporter
 from weave_cli.reports import Report
 from weave_cli.settings import Settings
-
-#: Interfaces that the network plugin and `attach` give to containers begin so.
-_CONTAINER_PREFIX: Final = "ethwe"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,8 +135,6 @@ def _list_interfaces(pid: int | None, owner: str) -> Iterator[Attachment]:
 
     with suppress(ProcessLookupError):
         for interface in read_interfaces(pid):
-            is_ours = (
-                interface.name == BRIDGE if pid is None else interface.name.startswith(_CONTAINER_PREFIX)
-            )
+            is_ours = interface.name == BRIDGE if pid is None else interface.name.startswith(GUEST_LINK)
             if is_ours:
                 yield Attachment(owner=owner, mac=interface.mac, addresses=interface.addresses)

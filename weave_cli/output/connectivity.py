@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from weave_cli.connectivity.results import TargetResult
-
-Piece = tuple[str, str]
+from weave_cli.output.pieces import Piece, show_pieces
 
 _OK: Final = ("green", "ok    ")
 _FAILED: Final = ("bold red", "FAILED")
@@ -15,12 +14,7 @@ _FAILED: Final = ("bold red", "FAILED")
 
 def show_trial(results: Sequence[TargetResult]) -> None:
     """What was asked for, on stdout."""
-    from rich.console import Console
-    from rich.text import Text
-
-    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
-    for line in lay_out(results):
-        console.print(Text.assemble(*((text, style) for style, text in line)))
+    show_pieces(lay_out(results))
 
 
 def lay_out(results: Sequence[TargetResult]) -> Iterator[Sequence[Piece]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from weave_cli.doctor.findings import Category, Finding, Verdict
+from weave_cli.output.pieces import Piece, show_pieces
 
 _STYLES: Final = {
     Verdict.OK: "green",
@@ -17,19 +18,10 @@ _STYLES: Final = {
 _WIDTH: Final = max(len(verdict.word) for verdict in Verdict)
 _INDENT: Final = " " * (_WIDTH + 3)
 
-#: Style of a part of a line, empty for none, and the part.
-Piece = tuple[str, str]
-
 
 def show_findings(categories: Sequence[Category]) -> None:
     """What was asked for, on stdout."""
-    # Only commands that take a second come here, so that no other one imports it.
-    from rich.console import Console
-    from rich.text import Text
-
-    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
-    for line in lay_out(categories):
-        console.print(Text.assemble(*((text, style) for style, text in line)))
+    show_pieces(lay_out(categories))
 
 
 def lay_out(categories: Iterable[Category]) -> Iterator[Sequence[Piece]]:
