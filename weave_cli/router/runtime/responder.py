@@ -22,15 +22,13 @@ from weave_cli.names import TEST_DEVICE, TEST_OWNER
 from weave_cli.router.inquiry.echo_host import EchoHost
 from weave_cli.router.runtime.addresses import AddressDesk
 from weave_cli.router.runtime.names import NameDesk
+from weave_cli.router.sleeve.tap import Tap
 
 log = logging.getLogger(__name__)
 
 #: Seconds without anybody asking for it after which it is over.
 _LIFE_S: Final = 60.0
 _ADDRESS_PATIENCE_S: Final = 2.0
-_LARGEST_READ: Final = 65_600
-#: A virtio header that says nothing stands before each frame.
-_VIRTIO_HEADER: Final = bytes(10)
 
 
 @dataclass(slots=True)
@@ -38,7 +36,7 @@ class _Open:
     host: EchoHost
     cidr: Cidr
     fqdn: str
-    descriptor: int
+    tap: Tap
     end: asyncio.TimerHandle
 
 
@@ -74,14 +72,14 @@ class Responder:
     async def _begin(self) -> _Open:
         cidr = await self._find_address()
         try:
-            host, descriptor = await asyncio.to_thread(_make_port, cidr)
+            host, tap = await asyncio.to_thread(_make_port, cidr)
         except BaseException:
             self._release()
             raise
         loop = asyncio.get_running_loop()
         fqdn = "" if self._names is None else f"{self._label}.{self._names.domain}"
-        made = _Open(host, cidr, fqdn, descriptor, loop.call_later(_LIFE_S, self._close))
-        loop.add_reader(descriptor, self._answer, made)
+        made = _Open(host, cidr, fqdn, tap, loop.call_later(_LIFE_S, self._close))
+        loop.add_reader(tap.fd, self._answer, made)
         if self._names is not None:
             self._names.add(fqdn, TEST_OWNER, Address(cidr.address))
         log.info("answering trials of other hosts at %s", cidr)
@@ -103,10 +101,9 @@ class Responder:
         with suppress(BlockingIOError):
             while True:
                 try:
-                    frame = os.read(made.descriptor, _LARGEST_READ)[len(_VIRTIO_HEADER) :]
-                    answer = made.host.receive(frame)
+                    answer = made.host.receive(made.tap.read())
                     if answer is not None:
-                        os.write(made.descriptor, _VIRTIO_HEADER + answer)
+                        made.tap.write(answer)
                 except BlockingIOError:
                     raise
                 except OSError as problem:
@@ -119,8 +116,8 @@ class Responder:
         made, self._open = self._open, None
         if made is None:
             return
-        asyncio.get_running_loop().remove_reader(made.descriptor)
-        os.close(made.descriptor)
+        asyncio.get_running_loop().remove_reader(made.tap.fd)
+        made.tap.close()
         if self._names is not None:
             self._names.remove(hostname=None, container=TEST_OWNER, address=None)
         self._release()
@@ -132,17 +129,18 @@ class Responder:
                 self._addresses.delete(TEST_OWNER)
 
 
-def _make_port(cidr: Cidr) -> tuple[EchoHost, int]:
+def _make_port(cidr: Cidr) -> tuple[EchoHost, Tap]:
     """The device, in the bridge. Blocks."""
     bridge = read_bridge()
     if bridge is None:
         raise absence("weave")
     descriptor = open_tap(name=TEST_DEVICE)
     try:
+        tap = Tap(descriptor)
         if ensure_tap_port(bridge.mtu, name=TEST_DEVICE, leads_to_peers=False) is None:
             raise HostProblem(f"network device {TEST_DEVICE} has vanished")
     except BaseException:
         os.close(descriptor)
         raise
     mac = bytes((0x02, *random.SystemRandom().randbytes(5)))
-    return EchoHost(mac, cidr.address, bridge.mtu), descriptor
+    return EchoHost(mac, cidr.address, bridge.mtu), tap
