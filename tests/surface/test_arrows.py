@@ -57,6 +57,9 @@ FLOORS: Mapping[str, int] = {
     "weave_cli.commands": 41,
     "weave_cli.__main__": 42,
     "weave_cli.plugin": 40,
+    "weave_cli.proxy.exchange": 10,
+    "weave_cli.proxy.options": 10,
+    "weave_cli.proxy": 40,
     "weave_cli.router": 42,
     "weave_cli.router.http": 40,
     "weave_cli.router.runtime": 40,
@@ -68,12 +71,26 @@ FLOORS: Mapping[str, int] = {
 _COMMAND_LINE = ("weave_cli.commands", "weave_cli.output", "weave_cli.operations")
 _ROUTER = ("weave_cli.router",)
 _PLUGIN = ("weave_cli.plugin",)
+_PROXY = ("weave_cli.proxy",)
 
 #: Importer, imported, why not. On top of the floors.
 BANS: tuple[tuple[str, tuple[str, ...], str], ...] = (
-    ("weave_cli.router", (*_COMMAND_LINE, *_PLUGIN), "programs meet in Docker and in the HTTP API only"),
-    ("weave_cli.plugin", (*_COMMAND_LINE, *_ROUTER), "programs meet in Docker and in the HTTP API only"),
-    ("weave_cli.commands", (*_ROUTER, *_PLUGIN), "programs meet in Docker and in the HTTP API only"),
+    (
+        "weave_cli.router",
+        (*_COMMAND_LINE, *_PLUGIN, *_PROXY),
+        "programs meet in Docker and in the HTTP API only",
+    ),
+    (
+        "weave_cli.plugin",
+        (*_COMMAND_LINE, *_ROUTER, *_PROXY),
+        "programs meet in Docker and in the HTTP API only",
+    ),
+    ("weave_cli.commands", (*_ROUTER, *_PLUGIN, *_PROXY), "programs meet in Docker and in the HTTP API only"),
+    (
+        "weave_cli.proxy",
+        ("weave_cli.commands", "weave_cli.output", *_ROUTER, *_PLUGIN),
+        "programs meet in Docker and in the HTTP API only",
+    ),
     ("weave_cli.router", ("weave_cli.containers", "weave_cli.images"), "the router does not use Docker"),
     (
         "weave_cli.host",
@@ -158,6 +175,8 @@ PURE = (
     "weave_cli.containers.errand",
     "weave_cli.containers.extra_options",
     "weave_cli.api.endpoints",
+    "weave_cli.proxy.exchange",
+    "weave_cli.proxy.options",
     "weave_cli.doctor.findings",
     "weave_cli.doctor.checks",
     "weave_cli.connectivity.results",
