@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -73,6 +75,16 @@ def test_what_is_dropped_fails_and_the_rest_passes(pair: tuple[int, int]) -> Non
     assert {address: one.passed for address, one in answers.items()} == {"10.9.0.2": True, "10.9.0.3": False}
     assert not prober.udp("10.9.0.2").passed
     assert not prober.knows_mac("10.9.0.3")
+
+
+def test_an_answer_to_multicast_that_nobody_expects_ends_no_wait(pair: tuple[int, int]) -> None:
+    first, second = pair
+    _in(first, "ip link set lo up")
+    with ThreadPoolExecutor() as pool, echoing(first, "10.9.0.1"):
+        answers = pool.submit(Prober(first, "10.9.0.1").multicast, ["10.9.0.2"])
+        time.sleep(0.3)  # for the first datagram, which the stranger alone answers
+        with echoing(second, "10.9.0.2"):
+            assert answers.result()["10.9.0.2"].passed
 
 
 def test_kernel_is_tried_out_without_a_trace() -> None:

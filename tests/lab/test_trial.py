@@ -25,7 +25,7 @@ def findings(host: LabHost) -> dict[str, str]:
 
 def trial(host: LabHost, *, status: int) -> list[dict[str, Any]]:
     done = host.sh("weave connectivity test --hosts -o json")
-    assert done.status == status, done
+    assert done.status == status, done.stdout
     targets: list[dict[str, Any]] = json.loads(done.stdout)["data"]["targets"]
     return targets
 

@@ -99,7 +99,7 @@ class Prober:
         return _passed("tcp", started)
 
     def multicast(self, expected: Sequence[str]) -> dict[str, ProbeResult]:
-        """One datagram to the group: who of those expected answers."""
+        """One datagram to the group: who of those expected answers. Others may answer too, at any time."""
         started, answered = time.monotonic(), dict[str, ProbeResult]()
         with self._socket(socket.SOCK_DGRAM) as opened:
             opened.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(self._own))
@@ -111,7 +111,7 @@ class Prober:
                 except OSError as refusal:
                     problem = refusal.strerror or str(refusal)
                 deadline = time.monotonic() + _PATIENCE_S
-                while answered.keys() < set(expected) and _is_readable(opened, deadline):
+                while not answered.keys() >= set(expected) and _is_readable(opened, deadline):
                     sender = opened.recvfrom(2048)[1][0]
                     answered.setdefault(sender, _passed("multicast", started))
         lost = ProbeResult(probe="multicast", passed=False, detail=problem)
