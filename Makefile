@@ -7,6 +7,7 @@ PYTHON ?= python3
 VENV ?= .venv
 ENGINE ?= 20.10
 SECONDS ?= 600
+WORKERS ?= 2
 PARSERS ?=
 PYTEST_FLAGS ?=
 WEAVER ?=
@@ -65,7 +66,7 @@ interop: venv needs ## tests beside the Go router WEAVER=/path/to/weaver; root
 
 .PHONY: test
 test: needs check ## everything that must hold before a change goes in; root
-	$(PYTEST) tests/unit tests/surface tests/sim tests/kernel tests/lab --engine $(ENGINE)
+	$(PYTEST) -n $(WORKERS) --dist loadfile tests/unit tests/surface tests/sim tests/kernel tests/lab --engine $(ENGINE)
 
 .PHONY: demo
 demo: venv needs ## two Docker hosts, the example of README.md, and its ping; root

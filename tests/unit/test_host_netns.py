@@ -14,7 +14,7 @@ from weave_cli.host.netns import read_interfaces
 pytestmark = pytest.mark.unit
 
 
-@pytest.mark.parametrize("pid", [None, os.getpid()])
+@pytest.mark.parametrize("pid", [None, os.getpid()], ids=["own", "of a process"])
 def test_loopback_has_its_address(pid: int | None) -> None:
     found = {interface.name: interface for interface in read_interfaces(pid)}
     assert parse_cidr("127.0.0.1/8") in found["lo"].addresses
