@@ -36,6 +36,7 @@ DOCKER_GATEWAY_BRIDGE: Final = "docker_gwbridge"
 # Containers, volume, image, labels
 ROUTER_CONTAINER: Final = "weave"
 PLUGIN_CONTAINER: Final = "weaveplugin"
+PROXY_CONTAINER: Final = "weaveproxy"
 STATE_VOLUME: Final = "weavedb"
 STATE_DIRECTORY: Final = "/weavedb"
 IMAGE_REPOSITORY: Final = "weave-cli"
@@ -62,6 +63,13 @@ MULTICAST_OPTION: Final = "works.weave.multicast"
 ISOLATED_OPTION: Final = "works.weave.isolated"
 REALM_OPTION: Final = "works.weave.network"
 MTU_OPTION: Final = "com.docker.network.driver.mtu"
+
+# The Docker API proxy (specification cli, section 2.3)
+PROXY_PORT: Final = 12375
+PROXY_DIRECTORY: Final = "/var/run/weave"
+PROXY_SOCKET: Final = "/var/run/weave/weave.sock"
+#: Abstract unix socket where a running proxy tells its addresses.
+PROXY_BEACON: Final = "\0weave/proxy"
 
 # The character device that TAP devices are made through.
 TUN_CONTROL: Final = "/dev/net/tun"

@@ -1,0 +1,151 @@
+"""The proxy's command line, wiring and shutdown. `python -m weave_cli.proxy --help` tells the options."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import resource
+import signal
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, suppress
+from typing import Final
+
+from weave_cli import __version__
+from weave_cli.errors import WeaveError
+from weave_cli.logs import LEVELS, start_logging
+from weave_cli.proxy.announcing import Beacon
+from weave_cli.proxy.exchange import Rewriter, Untouched
+from weave_cli.proxy.listening import open_door, parse_place
+from weave_cli.proxy.options import ProxyOptions, RewritingOptions, TlsOptions
+from weave_cli.proxy.server import ProxyServer
+from weave_cli.proxy.tls import make_context
+from weave_cli.settings import DOCKER_SOCKET, Settings, read_settings
+
+log = logging.getLogger(__name__)
+
+_RESTART_S: Final = 5.0
+
+
+def read_options(arguments: Sequence[str], settings: Settings) -> ProxyOptions:
+    """Exits with status 2 and a message when an option is unknown or its value wrong."""
+    parser = argparse.ArgumentParser(
+        prog="weave proxy", description="Docker's API, with containers on the network.", allow_abbrev=False
+    )
+    parser.add_argument("--log-level", choices=tuple(LEVELS), default="info")
+    parser.add_argument(
+        "-H", dest="listen", action="append", required=True, metavar="ADDRESS", help="may be repeated"
+    )
+    parser.add_argument("--without-dns", action="store_true", help="give containers no name server")
+    parser.add_argument(
+        "--no-default-ipalloc", action="store_true", help="leave containers without WEAVE_CIDR alone"
+    )
+    parser.add_argument("--no-rewrite-hosts", action="store_true", help="leave /etc/hosts alone")
+    parser.add_argument(
+        "--no-multicast-route", action="store_true", help="give no container a route for multicast"
+    )
+    parser.add_argument("--hostname-from-label", metavar="KEY", help="host names of containers")
+    parser.add_argument("--hostname-match", default="(.*)", metavar="REGEXP", help="host names of containers")
+    parser.add_argument("--hostname-replacement", default="$1", metavar="TEXT", help="what becomes of them")
+    parser.add_argument("--rewrite-inspect", action="store_true", help="show our addresses in docker inspect")
+    parser.add_argument("--tlscert", metavar="FILE", help="certificate of the TCP doors")
+    parser.add_argument("--tlskey", metavar="FILE", help="its key")
+    parser.add_argument("--tlscacert", metavar="FILE", help="who signs the certificates of clients")
+    parser.add_argument("--http-addr", default=settings.http_address, metavar="IP:PORT", help="the router's")
+    parser.add_argument("--version", action="version", version=f"weave proxy {__version__}")
+    words = parser.parse_args(arguments)
+    if (words.tlscert is None) != (words.tlskey is None) or (words.tlscacert and not words.tlscert):
+        parser.error("--tlscert and --tlskey belong together")
+    return ProxyOptions(
+        listen=tuple(words.listen),
+        tls=None
+        if words.tlscert is None
+        else TlsOptions(certificate=words.tlscert, key=words.tlskey, ca=words.tlscacert),
+        log_level=words.log_level,
+        http_address=words.http_addr,
+        rewriting=RewritingOptions(
+            wants_dns=not words.without_dns,
+            wants_default_ipalloc=not words.no_default_ipalloc,
+            rewrites_hosts=not words.no_rewrite_hosts,
+            wants_multicast_route=not words.no_multicast_route,
+            hostname_from_label=words.hostname_from_label,
+            hostname_match=words.hostname_match,
+            hostname_replacement=words.hostname_replacement,
+            rewrites_inspect=words.rewrite_inspect,
+        ),
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve until SIGTERM or SIGINT; the exit status."""
+    try:
+        settings = read_settings()
+        options = read_options(arguments, settings)
+        start_logging(options.log_level)
+        asyncio.run(_serve(options, settings))
+    except WeaveError as problem:
+        logging.getLogger(__name__).error("%s", "\n".join(filter(None, (problem.message, problem.hint))))
+        return problem.exit_status
+    return 0
+
+
+async def _serve(options: ProxyOptions, settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    log.info("weave proxy %s, process %d", __version__, os.getpid())
+    _allow_files()
+    places = [parse_place(text) for text in options.listen]
+    context = None if options.tls is None else make_context(options.tls)
+    rewriter = _make_rewriter(options, settings)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(rewriter.close)
+        doors = []
+        for place in places:
+            doors.append(open_door(place, like=DOCKER_SOCKET))
+            stack.callback(doors[-1].close)
+        # TCP first, as the original has it: the first is what `weave env` points to.
+        beacon = Beacon([str(place) for place in sorted(places, key=lambda place: place.path is not None)])
+        beacon.open()
+        stack.callback(beacon.close)
+        server = ProxyServer(doors, DOCKER_SOCKET, rewriter, tls=context)
+        server.start()
+        stack.push_async_callback(server.stop)
+        log.info("listening on %s", ", ".join(map(str, places)))
+        tasks = [asyncio.create_task(beacon.serve()), asyncio.create_task(_keep_running(rewriter))]
+        stack.push_async_callback(_cancel, tasks)
+        await stop.wait()
+        log.info("stopping")
+
+
+def _make_rewriter(options: ProxyOptions, settings: Settings) -> Rewriter:
+    return Untouched()
+
+
+async def _keep_running(rewriter: Rewriter) -> None:
+    """A defect must not end it: containers wait for what it does."""
+    while True:
+        try:
+            await rewriter.run()
+        except WeaveError as problem:
+            log.error("%s", problem)
+        except Exception:
+            log.exception("attaching failed; it starts again in %.0f s", _RESTART_S)
+        await asyncio.sleep(_RESTART_S)
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    for task in tasks:
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def _allow_files() -> None:
+    """Each client takes two; as many as we are allowed."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
