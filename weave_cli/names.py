@@ -59,6 +59,8 @@ MESH_DRIVER: Final = "weavemesh"
 GLOBAL_DRIVER: Final = "weave"
 MESH_NETWORK: Final = "weave"
 PLUGIN_SOCKET_DIRECTORY: Final = "/run/docker/plugins"
+#: Is nowhere; Docker names it when it looks for the plugin and there is none (see operations.plugin_absence).
+ABSENCE_FILE: Final = "/the-weave-plugin-is-not-running"
 MULTICAST_OPTION: Final = "works.weave.multicast"
 ISOLATED_OPTION: Final = "works.weave.isolated"
 REALM_OPTION: Final = "works.weave.network"

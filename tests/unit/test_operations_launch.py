@@ -36,12 +36,14 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     monkeypatch.setattr(setup, "find_image", lambda _: "current")
     monkeypatch.setattr(room, "is_plugin_listening", is_listening)
     monkeypatch.setattr(room, "remove_dead_sockets", lambda: None)
+    monkeypatch.setattr(room, "declare_absence", lambda: made.calls.append("declare absence"))
     monkeypatch.setattr(waiting, "_POLL_S", 0.001)
     monkeypatch.setattr(room, "feed_router", lambda *_: None)
     monkeypatch.setattr(room, "read_bridge", lambda: None)
     monkeypatch.setattr(room, "tear_down", lambda: made.calls.append("tear down"))
     monkeypatch.setattr(stop, "remove_dead_sockets", lambda: None)
     monkeypatch.setattr(stop, "stand_in", nullcontext)
+    monkeypatch.setattr(stop, "withdraw_absence", lambda: made.calls.append("withdraw absence"))
     made.on_start = lambda container: _make_network(made, container)
     return made
 
@@ -70,7 +72,13 @@ def _launch(engine: FakeEngine, settings: Settings, plugin: PluginOptions | None
 
 def test_launch_starts_router_then_plugin(engine: FakeEngine, settings: Settings) -> None:
     reporter = _launch(engine, settings)
-    assert engine.calls == ["create weave", "start weave", "create weaveplugin", "start weaveplugin"]
+    assert engine.calls == [
+        "create weave",
+        "start weave",
+        "declare absence",
+        "create weaveplugin",
+        "start weaveplugin",
+    ]
     assert reporter.notices == []
 
 

@@ -56,6 +56,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEngine]:
     made = FakeEngine()
     made.volumes.add("weavedb")
     monkeypatch.setattr(room, "list_our_devices", lambda: ["weave", "weave-tap", "vethwl12345"])
+    monkeypatch.setattr(room, "list_specifications", lambda: [Path("/etc/docker/plugins/weave.json")])
     monkeypatch.setattr(room, "list_our_chains", lambda: ["filter/WEAVE-INPUT"])
     monkeypatch.setattr(room, "list_sockets", lambda: [Path("/run/docker/plugins/weave.sock")])
     yield made
@@ -107,6 +108,7 @@ def test_reset_takes_everything(engine: FakeEngine, settings: Settings, api: Fak
         "remove socket /run/docker/plugins/weave.sock",
         "remove container weave",
         "remove volume weavedb",
+        "remove file /etc/docker/plugins/weave.json",
         "remove chain filter/WEAVE-INPUT",
         "remove device weave",
         "remove device weave-tap",

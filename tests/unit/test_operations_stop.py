@@ -32,6 +32,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
 
     monkeypatch.setattr(room, "stand_in", stand_in)
     monkeypatch.setattr(room, "remove_dead_sockets", lambda: made.calls.append("remove sockets"))
+    monkeypatch.setattr(room, "withdraw_absence", lambda: made.calls.append("withdraw absence"))
     monkeypatch.setattr(room, "tear_down", lambda: made.calls.append("tear down"))
     monkeypatch.setattr(room, "_FAREWELL_S", 0)
     return made
@@ -59,6 +60,7 @@ def test_stop_removes_the_network_while_the_plugin_serves(engine: FakeEngine, se
         "stop weaveplugin",
         "remove weaveplugin",
         "remove sockets",
+        "withdraw absence",
         "stop weave",
         "remove weave",
     ]
@@ -79,7 +81,13 @@ def test_network_of_a_plugin_that_died_goes_with_a_stand_in(engine: FakeEngine) 
     reporter = FakeReporter()
     room.stop_plugin(engine.client, reporter)
     assert reporter.notices == ["Plugin is not running."]
-    assert engine.calls[-4:] == ["stand in", "remove network weave", "stand down", "remove sockets"]
+    assert engine.calls[-5:] == [
+        "stand in",
+        "remove network weave",
+        "stand down",
+        "remove sockets",
+        "withdraw absence",
+    ]
     assert engine.containers == {}
 
 
@@ -91,6 +99,7 @@ def test_stop_keeps_a_network_in_use_and_names_the_containers(engine: FakeEngine
     assert "web, db" in reporter.notices[0]
     assert len(engine.networks) == 1
     assert engine.containers == {}
+    assert "withdraw absence" not in engine.calls
 
 
 def test_stop_leaves_a_bridge_network_called_weave_alone(engine: FakeEngine) -> None:
@@ -147,6 +156,7 @@ def test_reset_leaves_first_and_takes_networks_apart_with_a_stand_in(
         "stop weave",
         "remove weave",
         "remove volume weavedb",
+        "withdraw absence",
         "tear down",
     ]
     assert reporter.notices == ["Cut off from network weave: web."]
@@ -158,7 +168,7 @@ def test_reset_of_nothing_is_silent(engine: FakeEngine, settings: Settings, api:
     reporter = FakeReporter()
     room.reset(engine.client, settings, reporter, force=False)
     assert reporter.notices == []
-    assert engine.calls == ["remove sockets", "remove volume weavedb", "tear down"]
+    assert engine.calls == ["remove sockets", "remove volume weavedb", "withdraw absence", "tear down"]
     assert api.asked == []
 
 

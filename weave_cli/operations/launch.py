@@ -31,6 +31,7 @@ from weave_cli.operations import preflight
 from weave_cli.operations.feeding import feed_router
 from weave_cli.operations.host_facts import read_host_facts
 from weave_cli.operations.passwords import choose_password
+from weave_cli.operations.plugin_absence import declare_absence
 from weave_cli.operations.plugin_sockets import is_plugin_listening, remove_dead_sockets
 from weave_cli.operations.reporter import Reporter
 from weave_cli.operations.setup import setup
@@ -124,6 +125,7 @@ def launch_plugin(client: Docker, settings: Settings, options: PluginOptions, re
 def _serve_plugin(client: Docker, settings: Settings, options: PluginOptions, reporter: Reporter) -> str:
     _check_network(client, options, settings)
     remove_dead_sockets()
+    declare_absence()
     spec = make_plugin_spec(options, settings, image=image_name())
     network = find_mesh_network_name(spec.command, default=MESH_NETWORK)
     api = RouterClient(settings.http_address)

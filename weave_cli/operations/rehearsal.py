@@ -33,6 +33,7 @@ from weave_cli.operations import stop
 from weave_cli.operations.asking import ask_router
 from weave_cli.operations.attach import explained, look_up_wishes
 from weave_cli.operations.bridge import firewall_facts
+from weave_cli.operations.plugin_absence import list_specifications
 from weave_cli.operations.plugin_sockets import list_sockets
 from weave_cli.operations.reporter import Reporter
 from weave_cli.operations.survey import read_report
@@ -106,6 +107,7 @@ def rehearse_reset(client: Docker, settings: Settings, reporter: Reporter, *, fo
         yield _removal("container", router.name)
     if lifecycle.has_volume(client, settings.state_volume):
         yield _removal("volume", settings.state_volume)
+    yield from (_removal("file", str(path)) for path in list_specifications())
     yield from (_removal("chain", name) for name in list_our_chains())
     yield from (_removal("device", name) for name in list_our_devices())
 

@@ -21,6 +21,7 @@ from weave_cli.errors import DockerProblem, RouterProblem
 from weave_cli.host.network import tear_down
 from weave_cli.interrupts import FINISHED, unbroken
 from weave_cli.names import MESH_NETWORK, PLUGIN_CONTAINER, ROUTER_CONTAINER
+from weave_cli.operations.plugin_absence import withdraw_absence
 from weave_cli.operations.plugin_sockets import remove_dead_sockets, stand_in
 from weave_cli.operations.reporter import Reporter
 from weave_cli.settings import Settings
@@ -48,13 +49,20 @@ def stop_plugin(client: Docker, reporter: Reporter) -> None:
             reporter.notice("Plugin is not running.")
         if found is not None:
             _end_plugin(client, found, reporter)
-        remove_dead_sockets()
+        _remove_signs(client)
 
 
 def end_plugin(client: Docker, found: OurContainer) -> None:
     """The same without a word, for a launch that is undone."""
     _end_plugin(client, found, _Silent())
+    _remove_signs(client)
+
+
+def _remove_signs(client: Docker) -> None:
+    """Sockets; and with the last network, what Docker finds when it looks for the plugin in vain."""
     remove_dead_sockets()
+    if not networks.list_our_networks(client):
+        withdraw_absence()
 
 
 def stop_router(client: Docker, reporter: Reporter, *, name: str = ROUTER_CONTAINER) -> None:
@@ -86,6 +94,7 @@ def reset(client: Docker, settings: Settings, reporter: Reporter, *, force: bool
             _end(client, router, reporter)
         reporter.progress("removing volume, interfaces and firewall rules")
         lifecycle.remove_volume(client, settings.state_volume)
+        withdraw_absence()
         tear_down()
 
 

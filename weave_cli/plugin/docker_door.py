@@ -106,4 +106,5 @@ class DockerDoor:
 def _import_rooms() -> None:
     import weave_cli.containers.attachments
     import weave_cli.containers.engine
-    import weave_cli.containers.events  # noqa: F401
+    import weave_cli.containers.events
+    import weave_cli.containers.stranded  # noqa: F401

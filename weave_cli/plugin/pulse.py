@@ -1,4 +1,4 @@
-"""Is the router there, and is it still the same one? Asked every other second. Knows no Docker."""
+"""Is the router there, and is it still the same one? Asked again and again. Knows no Docker."""
 
 from __future__ import annotations
 
@@ -51,4 +51,5 @@ class RouterPulse:
                     is_lost, self.contact = False, contact
                     for on_return in self._listeners:
                         on_return()
-            await asyncio.sleep(self._interval_s)
+            # What waits for a router that is away, waits for this.
+            await asyncio.sleep(self._interval_s if self.contact else self._interval_s / 4)

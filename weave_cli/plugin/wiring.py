@@ -21,6 +21,7 @@ from weave_cli.plugin.network import NetworkDriver, activate
 from weave_cli.plugin.pulse import RouterPulse
 from weave_cli.plugin.reconcile import Reconciler
 from weave_cli.plugin.releases import Releases
+from weave_cli.plugin.revival import Revival
 from weave_cli.plugin.server import DriverServer
 from weave_cli.plugin.shared_networks import SharedNetworks
 from weave_cli.plugin.watcher import NameWatcher
@@ -44,7 +45,12 @@ class Plugin:
     """All parts, made but not running."""
 
     def __init__(
-        self, settings: Settings, *, http_address: str, journal_path: str, wants_multicast_route: bool
+        self,
+        settings: Settings,
+        *,
+        http_address: str,
+        journal_path: str,
+        wants_multicast_route: bool,
     ) -> None:
         """Raises StoreProblem when the journal cannot be opened."""
         self._wants_multicast_route = wants_multicast_route
@@ -61,6 +67,7 @@ class Plugin:
         self._watcher = NameWatcher(self._docker, self._router, self._pulse, self._journal, DRIVERS)
         self._deaths = DeadOwners(self._docker, self._router)
         self._shared = SharedNetworks(self._docker, self._router)
+        self._revival = Revival(self._docker, self._pulse, drivers=DRIVERS)
         self._reconciler = Reconciler(
             self._docker, self._router, self._journal, self._releases, self._links, drivers=DRIVERS
         )
@@ -86,6 +93,7 @@ class Plugin:
             self._deaths.resync,
             self._reconciler.wake,
             self._shared.look_again,
+            self._revival.wake,
         ):
             self._pulse.add_listener(on_return)
         return {
@@ -96,6 +104,7 @@ class Plugin:
             "names": self._watcher.run,
             "deaths": self._deaths.run,
             "comparison": self._reconciler.run,
+            "revival": self._revival.run,
             "engine": self._check_engine,
         }
 
@@ -155,6 +164,7 @@ class Plugin:
             self._deaths.resync()
             self._reconciler.wake()
             self._shared.look_again()
+            self._revival.wake()
             self._subscribed.set()
 
         def on_event(event: Event) -> None:
