@@ -27,6 +27,8 @@ TEST_DEVICE: Final = "weave-test"
 GUEST_LINK: Final = "ethwe"
 #: The host ends of pairs that commands made have the container's first process id behind this.
 HOST_LINK_PREFIX: Final = "vethwepl"
+#: And their other ends this, before they are moved into the container.
+MOVING_LINK_PREFIX: Final = "vethwepg"
 #: The ends of a pair that ties another bridge to ours have that bridge's name behind these.
 JOINT_PREFIX: Final = "vethwebl"
 OTHER_JOINT_PREFIX: Final = "vethwebg"
@@ -58,6 +60,8 @@ PASSWORD_FILE: Final = "/weave/password"
 MESH_DRIVER: Final = "weavemesh"
 GLOBAL_DRIVER: Final = "weave"
 MESH_NETWORK: Final = "weave"
+#: What `weave status` calls on the plugin's sockets, beside Docker's calls.
+LEAKS_CALL: Final = "Weave.Leaks"
 PLUGIN_SOCKET_DIRECTORY: Final = "/run/docker/plugins"
 #: Is nowhere; Docker names it when it looks for the plugin and there is none (see operations.plugin_absence).
 ABSENCE_FILE: Final = "/the-weave-plugin-is-not-running"

@@ -176,6 +176,16 @@ def wants_colour() -> bool:
     return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+def plugin_fault_file() -> str | None:
+    """WEAVE_PLUGIN_FAULTS, of the plugin's own process and for tests: see plugin.faults."""
+    return os.environ.get("WEAVE_PLUGIN_FAULTS") or None
+
+
+def plugin_look_s() -> int | None:
+    """WEAVE_PLUGIN_LOOK_S, likewise: seconds between two looks for what was left behind."""
+    return _number(os.environ, "WEAVE_PLUGIN_LOOK_S", lowest=1, highest=3600)
+
+
 def _container_name(words: Mapping[str, str]) -> str:
     text = words.get("WEAVE_CONTAINER_NAME") or ROUTER_CONTAINER
     if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", text, re.ASCII) or text == PLUGIN_CONTAINER:

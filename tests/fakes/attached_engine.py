@@ -134,7 +134,11 @@ class _Api:
     def containers(self, *, all: bool = False) -> list[dict[str, Any]]:  # noqa: A002
         self.engine.calls.append("list containers")
         return [
-            {"Id": each.id, "NetworkSettings": {"Networks": each.networks()}}
+            {
+                "Id": each.id,
+                "State": "running" if each.is_running else "exited",
+                "NetworkSettings": {"Networks": each.networks()},
+            }
             for each in self.engine.containers.values()
             if all or each.is_running
         ]

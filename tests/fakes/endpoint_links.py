@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 
 from weave_cli.errors import HostProblem
 from weave_cli.plugin.protocol import guest_second_name, host_link
@@ -16,6 +17,8 @@ class FakeLinks:
     def __init__(self) -> None:
         self.made: dict[str, str] = {}
         self.deleted: list[str] = []
+        self.devices: set[str] = set()
+        """Others that are there."""
         self.problem: str | None = None
         self.hangs = False
 
@@ -33,6 +36,15 @@ class FakeLinks:
     def is_present(self, host_name: str) -> bool:
         """Is there a pair whose end on the bridge has that name?"""
         return host_name in map(host_link, self.made)
+
+    async def list_unknown(self, endpoint_ids: Collection[str]) -> frozenset[str]:
+        return self.without({*map(host_link, self.made), *self.devices}, endpoint_ids)
+
+    def without(self, devices: Collection[str], endpoint_ids: Collection[str]) -> frozenset[str]:
+        return frozenset(devices).difference(map(host_link, endpoint_ids))
+
+    async def delete(self, device: str) -> None:
+        self.devices.discard(device)
 
     def delete_later(self, endpoint_id: str) -> None:
         self.made.pop(endpoint_id, None)

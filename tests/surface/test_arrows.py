@@ -183,6 +183,7 @@ PURE = (
     "weave_cli.addresses",
     "weave_cli.names",
     "weave_cli.reports",
+    "weave_cli.leaks",
     "weave_cli.report_states",
     "weave_cli.error_codes",
     "weave_cli.topology",

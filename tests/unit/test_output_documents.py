@@ -136,7 +136,7 @@ def test_status_has_the_numbers_of_the_page(capsys: Written) -> None:
         count for state, count in data["router"]["connections"].items() if state != "total"
     )
     assert data["ipam"]["state"] == "ready" and data["dns"]["domain"] == "weave.local."
-    assert data["plugin"] == {"driver": "weave"}
+    assert data["plugin"] == {"driver": "weave", "leaks": None}
 
 
 def test_status_of_a_router_that_is_not_ready_is_an_error_with_an_answer(
@@ -153,7 +153,10 @@ def test_status_without_router_tells_of_the_plugin(
     monkeypatch.setenv("WEAVE_HTTP_ADDR", "127.0.0.1:9")
     monkeypatch.setattr("weave_cli.operations.asking.explain_unreachable", lambda *_: RouterProblem("gone"))
     document = _answer(["status"], capsys, status=1)
-    assert document["data"]["router"] is None and document["data"]["plugin"] == {"driver": "weave"}
+    assert document["data"]["router"] is None and document["data"]["plugin"] == {
+        "driver": "weave",
+        "leaks": None,
+    }
     assert document["error"]["message"] == "gone"
 
 

@@ -18,11 +18,13 @@ from weave_cli.addresses import parse_address, parse_cidr
 from weave_cli.api.aio import AsyncRouterClient
 from weave_cli.plugin.default_network import DefaultNetwork
 from weave_cli.plugin.journal import Journal
+from weave_cli.plugin.leaks import LeakBook
 from weave_cli.plugin.options import NetworkFacts
 from weave_cli.plugin.reconcile import Reconciler
 from weave_cli.plugin.releases import Releases
 
 DRIVERS = ("weavemesh", "weave")
+LEFT = {"endpoints": 0, "addresses": 2, "devices": 1, "names": 1}
 LIVE, DEAD = parse_address("10.32.0.1"), parse_address("10.32.0.2")
 
 
@@ -37,6 +39,7 @@ class Kept:
         self.engine.add_network("net", "weavemesh")
         self.door = FakeDoor(self.engine)
         self.links = FakeLinks()
+        self.leaks = LeakBook()
         self.releases = Releases(client, journal)
 
     def hand_out(self, address: int) -> None:
@@ -51,9 +54,15 @@ class Kept:
             self.journal,
             self.releases,
             self.links,
+            self.leaks,
             drivers=DRIVERS,
             between_looks_s=between_looks_s,
         )
+
+
+def told(kept: Kept) -> Any:
+    """What `weave status` is told."""
+    return kept.leaks.tell_now()
 
 
 def keeping(tmp_path: Path, scenario: Callable[[Kept], Awaitable[None]]) -> None:
@@ -91,6 +100,47 @@ def test_forgotten_address_and_endpoint_are_given_back_and_living_ones_kept(tmp_
         await until(lambda: kept.links.deleted == ["net-gone"])
         assert sorted(kept.router.owned) == ["10.32.0.1", "by hand"]
         assert kept.journal.list_endpoints(is_gone=False) == ["net-a"]
+        task.cancel()
+
+    keeping(tmp_path, scenario)
+
+
+def test_what_nobody_knows_of_is_counted_then_removed_and_what_lives_is_left(tmp_path: Path) -> None:
+    async def scenario(kept: Kept) -> None:
+        alive, dead = kept.engine.add("a", addresses={"net": "10.32.0.1"}).id, "d" * 64
+        kept.hand_out(LIVE)
+        kept.journal.save_endpoint("net-a", "net", "10.32.0.1/12")
+        kept.links.made["net-a"] = "02:00:00:00:00:01"
+        kept.links.devices.add("vethwllost")
+        kept.router.owned |= {
+            "10.32.0.9": [parse_cidr("10.32.0.9/12")],  # the plugin died before its journal knew
+            "weave:expose": [parse_cidr("10.32.0.8/12")],
+            alive: [parse_cidr("10.32.0.7/12")],
+            dead: [parse_cidr("10.32.0.6/12")],
+        }
+        kept.router.add_name(alive, "10.32.0.7", "a.weave.local.")
+        kept.router.add_name(dead, "10.32.0.6", "d.weave.local.")
+        reconciler = kept.reconciler(between_looks_s=0.5)
+        task = await started(reconciler)
+        await until(lambda: told(kept)["suspected"] == LEFT)
+        assert len(kept.router.owned) == 5
+        await until(lambda: told(kept)["removed"] == LEFT)
+        await until(lambda: sorted(kept.router.owned) == sorted(["10.32.0.1", "weave:expose", alive]))
+        assert kept.links.devices == set() and "net-a" in kept.links.made
+        assert {record.container for record in await kept.client.names()} == {alive}
+        assert sum(told(kept)["suspected"].values()) == 0
+        task.cancel()
+
+    keeping(tmp_path, scenario)
+
+
+def test_addresses_that_nobody_here_knows_are_left_in_a_swarm(tmp_path: Path) -> None:
+    async def scenario(kept: Kept) -> None:
+        kept.engine.info_words["Swarm"] = {"LocalNodeState": "active"}
+        kept.router.owned["10.32.0.9"] = [parse_cidr("10.32.0.9/12")]
+        kept.hand_out(DEAD)
+        task = await started(kept.reconciler())
+        await until(lambda: list(kept.router.owned) == ["10.32.0.9"])
         task.cancel()
 
     keeping(tmp_path, scenario)

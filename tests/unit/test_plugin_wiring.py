@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.attached_engine import FakeDoor, FakeEngine
+from weave_cli.leaks import KINDS
 from weave_cli.plugin import wiring
 from weave_cli.plugin.server import DriverServer
 from weave_cli.plugin.wiring import Plugin
@@ -96,3 +97,25 @@ def test_docker_that_is_not_up_yet_has_not_changed_its_mind(tmp_path: Path) -> N
     assert offers(door, tmp_path, make_global) == (BOTH, "global")
     door.is_away = True
     assert offers(door, tmp_path, make_global) == (BOTH, "global")
+
+
+def test_a_repetition_without_words_is_refused_and_leaks_are_told(tmp_path: Path) -> None:
+    async def run() -> tuple[dict[str, Any], ...]:
+        plugin = Plugin(
+            read_settings({}),
+            http_address="127.0.0.1:9",
+            journal_path=str(tmp_path / "plugin.db"),
+            wants_multicast_route=True,
+        )
+        server = plugin.make_mesh_server(str(tmp_path / "d.sock"))
+        await server.start()
+        try:
+            names = ("IpamDriver.RequestPool", "NetworkDriver.DeleteEndpoint", "Weave.Leaks")
+            return tuple([await asyncio.to_thread(ask, server.path, name) for name in names])
+        finally:
+            await server.stop()
+            await plugin.close()
+
+    pool, deletion, leaks = asyncio.run(run())
+    assert "Docker repeats it without its words" in pool["Err"] and pool == deletion
+    assert leaks["suspected"] == leaks["removed"] == dict.fromkeys(KINDS, 0)

@@ -14,7 +14,11 @@ from weave_cli.commands.usage import PictureCommand, command
 from weave_cli.output.text import show, show_raw, tell, tell_problem
 from weave_cli.settings import read_settings, wants_colour
 
-PLUGIN_SECTION = "\n        Service: plugin\n     DriverName: weave"
+
+def plugin_section(leaks: str) -> str:
+    """leaks: what is told of them, empty: nothing."""
+    told = f"\n          Leaks: {leaks}" if leaks else ""
+    return f"\n        Service: plugin\n     DriverName: weave{told}"
 
 
 @command("status", kind=PictureCommand, needs=Needs.SOCKETS)
@@ -76,7 +80,7 @@ def status(
     else:
         (show if found.is_ready else tell)(found.text.rstrip("\n"))
     if found.has_plugin:
-        show(PLUGIN_SECTION)
+        show(plugin_section(str(found.leaks or "")))
     show("")
     context.exit(0 if found.problem is None and found.is_ready else 1)
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from docker.errors import NotFound
 
 from weave_cli.containers.client import Docker, translated
 from weave_cli.containers.networks import find_facts, list_rows
+
+_RUNNING: Final = frozenset({"running", "paused", "restarting"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,8 @@ class KnownToDocker:
 
     endpoints: frozenset[str]
     addresses: frozenset[str]
+    running: frozenset[str]
+    """The ids of containers that run, or that Docker is about to start again."""
 
 
 def list_driver_networks(client: Docker) -> Sequence[DriverNetwork]:
@@ -117,6 +121,7 @@ def read_known_to_docker(client: Docker, networks: Sequence[DriverNetwork]) -> K
     addresses: set[str] = set()
     with translated("list containers"):
         rows: list[dict[str, Any]] = client.api.containers(all=True)
+    running = frozenset(row["Id"] for row in rows if row.get("State") in _RUNNING)
     for row in rows:
         for entry in ((row.get("NetworkSettings") or {}).get("Networks") or {}).values():
             endpoints.add(entry.get("EndpointID") or "")
@@ -129,7 +134,9 @@ def read_known_to_docker(client: Docker, networks: Sequence[DriverNetwork]) -> K
         for config in (facts.get("IPAM") or {}).get("Config") or ():
             addresses.add((config.get("Gateway") or "").partition("/")[0])
             addresses.update((config.get("AuxiliaryAddresses") or {}).values())
-    return KnownToDocker(endpoints=frozenset(endpoints - {""}), addresses=frozenset(addresses - {""}))
+    return KnownToDocker(
+        endpoints=frozenset(endpoints - {""}), addresses=frozenset(addresses - {""}), running=running
+    )
 
 
 def _attachments(facts: Mapping[str, Any]) -> tuple[Attachment, ...]:

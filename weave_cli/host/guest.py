@@ -23,10 +23,7 @@ from weave_cli.host.netlink import (
 )
 from weave_cli.host.netns import call_in_namespace, read_interfaces
 from weave_cli.host.veth import create_endpoint_veth
-from weave_cli.names import BRIDGE, GUEST_LINK, HOST_LINK_PREFIX
-
-#: Before it is moved, the container's end has this name and the pid behind it.
-_GUEST_PREFIX: Final = "vethwepg"
+from weave_cli.names import BRIDGE, GUEST_LINK, HOST_LINK_PREFIX, MOVING_LINK_PREFIX
 
 _CARRIER_LIMIT_S: Final = 1.0
 _CARRIER_POLL_S: Final = 0.001
@@ -86,7 +83,7 @@ def restore_guest(pid: int, before: tuple[Cidr, ...] | None) -> None:
 
 
 def _connect(pid: int, bridge: str) -> None:
-    host_end, guest_end = f"{HOST_LINK_PREFIX}{pid}", f"{_GUEST_PREFIX}{pid}"
+    host_end, guest_end = f"{HOST_LINK_PREFIX}{pid}", f"{MOVING_LINK_PREFIX}{pid}"
     create_endpoint_veth(host_end, guest_end, bridge=bridge)
     with open_netlink() as netlink:
         guest = get_link(netlink, guest_end)

@@ -14,7 +14,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final, Literal
 
-from weave_cli.names import GLOBAL_DRIVER, MESH_DRIVER, PLUGIN_SOCKET_DIRECTORY
+from weave_cli.leaks import Leaks
+from weave_cli.names import GLOBAL_DRIVER, LEAKS_CALL, MESH_DRIVER, PLUGIN_SOCKET_DIRECTORY
 
 DIRECTORY: Final = Path(PLUGIN_SOCKET_DIRECTORY)
 
@@ -35,19 +36,35 @@ def find_socket_state(path: Path) -> Literal["answers", "silent", "dead"] | None
     return "silent" if _accepts(path) else "dead"
 
 
+def read_leaks(*, directory: Path = DIRECTORY) -> Leaks | None:
+    """What the plugin found left behind; None: it does not serve, or is of a version that does not count."""
+    text = _ask(directory / f"{MESH_DRIVER}.sock", LEAKS_CALL)
+    if text is None:
+        return None
+    import json  # only answers that there are need it
+
+    told = json.loads(text)
+    return Leaks(suspected=told["suspected"], removed=told["removed"])
+
+
 def _answers(path: Path) -> bool:
+    return _ask(path, "Plugin.Activate") is not None
+
+
+def _ask(path: Path, call: str) -> bytes | None:
+    """The body of the answer; None: there is no good one."""
     connection = http.client.HTTPConnection("plugin", timeout=_CONNECT_TIMEOUT_S)
     with socket.socket(socket.AF_UNIX) as opened:
         opened.settimeout(_CONNECT_TIMEOUT_S)
         try:
             opened.connect(str(path))
             connection.sock = opened
-            connection.request("POST", "/Plugin.Activate")
+            connection.request("POST", f"/{call}")
             response = connection.getresponse()
-            response.read()
-            return response.status == 200
+            body = response.read()
+            return body if response.status == 200 else None
         except (OSError, http.client.HTTPException):
-            return False
+            return None
 
 
 def list_sockets(*, directory: Path = DIRECTORY) -> list[Path]:

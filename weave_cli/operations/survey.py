@@ -11,9 +11,10 @@ from weave_cli.addresses import Cidr
 from weave_cli.api.sync import RouterClient, RouterUnreachable
 from weave_cli.error_codes import Code
 from weave_cli.errors import RouterProblem, UsageProblem, WeaveError
+from weave_cli.leaks import Leaks
 from weave_cli.names import BRIDGE, EXPOSE_OWNER, GUEST_LINK, PLUGIN_CONTAINER, image_name
 from weave_cli.operations.asking import ask_router, explain_unreachable
-from weave_cli.operations.plugin_sockets import is_plugin_listening
+from weave_cli.operations.plugin_sockets import is_plugin_listening, read_leaks
 from weave_cli.operations.reporter import Reporter
 from weave_cli.reports import Report
 from weave_cli.settings import Settings
@@ -27,6 +28,8 @@ class Status:
     has_plugin: bool = False
     is_ready: bool = True
     """False: the router serves, but not all of it is up yet."""
+    leaks: Leaks | None = None
+    """None: there is no plugin that tells."""
     problem: WeaveError | None = None
     """Why the router does not answer, if it does not."""
 
@@ -43,11 +46,13 @@ class Attachment:
 def read_status(settings: Settings) -> Status:
     """The router's page, and whether the plugin serves; tells of the one also while the other is down."""
     is_served = has_plugin(settings)
+    leaks = read_leaks() if is_served else None
     try:
         reply = RouterClient(settings.http_address).get_status()
     except RouterUnreachable as problem:
-        return Status(text="", has_plugin=is_served, problem=explain_unreachable(problem, settings))
-    return Status(text=reply.text, has_plugin=is_served, is_ready=reply.is_success)
+        explained = explain_unreachable(problem, settings)
+        return Status(text="", has_plugin=is_served, leaks=leaks, problem=explained)
+    return Status(text=reply.text, has_plugin=is_served, leaks=leaks, is_ready=reply.is_success)
 
 
 def read_report(settings: Settings) -> Report:

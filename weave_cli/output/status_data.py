@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from weave_cli.leaks import Leaks
 from weave_cli.report_states import CONNECTION_STATES, find_ring_state, list_owners, living_names
 from weave_cli.reports import Dns, Ipam, Peer, PeerConnection, Report
 
 
-def overview(report: Report | None, *, has_plugin: bool) -> dict[str, Any]:
+def overview(report: Report | None, *, has_plugin: bool, leaks: Leaks | None) -> dict[str, Any]:
     """`weave status`; parts that are switched off, or do not run, are null."""
     return {
         "ready": report is not None and report["Ready"],
@@ -20,8 +21,13 @@ def overview(report: Report | None, *, has_plugin: bool) -> dict[str, Any]:
         "router": None if report is None else _router(report),
         "ipam": None if report is None or "IPAM" not in report else _ipam_overview(report["IPAM"]),
         "dns": None if report is None or "DNS" not in report else _dns_overview(report["DNS"]),
-        "plugin": {"driver": "weave"} if has_plugin else None,
+        "plugin": _plugin(leaks) if has_plugin else None,
     }
+
+
+def _plugin(leaks: Leaks | None) -> dict[str, Any]:
+    told = None if leaks is None else {"suspected": dict(leaks.suspected), "removed": dict(leaks.removed)}
+    return {"driver": "weave", "leaks": told}
 
 
 def targets(report: Report) -> dict[str, Any]:

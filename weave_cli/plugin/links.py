@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Protocol
 
@@ -22,7 +23,7 @@ from weave_cli.api.sync import RouterUnreachable
 from weave_cli.errors import HostProblem, RouterProblem, StoreProblem
 from weave_cli.host.bridge import BridgeAbsent
 from weave_cli.host.veth import create_endpoint_veth, delete_link, is_link_present, list_links
-from weave_cli.names import BRIDGE
+from weave_cli.names import BRIDGE, HOST_LINK_PREFIX, MOVING_LINK_PREFIX
 from weave_cli.plugin.boot import BootGrace
 from weave_cli.plugin.journal import Journal
 from weave_cli.plugin.options import NetworkFacts
@@ -34,6 +35,8 @@ log = logging.getLogger(__name__)
 #: When a container ends, its namespace goes and takes our pair along: by then there is nothing left to do.
 _PATIENCE_S: Final = 1.0
 _LAST_CLEARING_S: Final = 2.0
+
+_HOST_PREFIX: Final = host_link("")
 
 
 class RealmMaker(Protocol):
@@ -97,6 +100,27 @@ class BridgeLinks:
     def delete_later(self, endpoint_id: str) -> None:
         self._gone.append(endpoint_id)
         self._wake.set()
+
+    async def list_unknown(self, endpoint_ids: Collection[str]) -> frozenset[str]:
+        """Also those of `weave attach` that nobody moved into a container: both ends are here."""
+        names = await asyncio.get_running_loop().run_in_executor(self._thread, list_links, "vethw")
+        present = frozenset(names)
+        ours = frozenset(name for name in present if name.startswith(_HOST_PREFIX))
+        halves = frozenset(
+            name
+            for name in present
+            if name.startswith(HOST_LINK_PREFIX)
+            and name.replace(HOST_LINK_PREFIX, MOVING_LINK_PREFIX) in present
+        )
+        return self.without(ours, endpoint_ids) | halves
+
+    def without(self, devices: Collection[str], endpoint_ids: Collection[str]) -> frozenset[str]:
+        """Those of the devices that belong to none of these endpoints."""
+        return frozenset(devices).difference(map(host_link, endpoint_ids))
+
+    async def delete(self, device: str) -> None:
+        """At once; no error when it is gone."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, delete_link, device)
 
     async def run(self) -> None:
         """Clear away what is done with, from an earlier life too; for ever."""

@@ -9,7 +9,7 @@ already is deleted with success (specification plugin, sections 4 and 8).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, Protocol
 
 from weave_cli.errors import WeaveError
@@ -36,6 +36,15 @@ class EndpointLinks(Protocol):
 
     def delete_later(self, endpoint_id: str) -> None:
         """The endpoint's pair goes in the background: the kernel takes 20 ms, and nobody needs to wait."""
+
+    async def list_unknown(self, endpoint_ids: Collection[str]) -> frozenset[str]:
+        """Devices that belong to none of these endpoints, and to no container; raises HostProblem."""
+
+    def without(self, devices: Collection[str], endpoint_ids: Collection[str]) -> frozenset[str]:
+        """Those of the devices that belong to none of these endpoints."""
+
+    async def delete(self, device: str) -> None:
+        """That device, and so its other end; raises HostProblem."""
 
 
 class NetworkDriver:

@@ -25,9 +25,11 @@ from weave_cli.names import (
     PLUGIN_SOCKET_DIRECTORY,
     STATE_DIRECTORY,
 )
+from weave_cli.plugin.faults import read_faults
+from weave_cli.plugin.reconcile import BETWEEN_LOOKS_S
 from weave_cli.plugin.server import DriverServer
 from weave_cli.plugin.wiring import Plugin
-from weave_cli.settings import Settings, read_settings
+from weave_cli.settings import Settings, plugin_fault_file, plugin_look_s, read_settings
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +117,8 @@ async def _serve(options: Options, settings: Settings) -> None:
             http_address=options.http_address,
             journal_path=options.journal,
             wants_multicast_route=options.wants_multicast_route,
+            on_reached=read_faults(plugin_fault_file()),
+            between_looks_s=plugin_look_s() or BETWEEN_LOOKS_S,
         )
         stack.push_async_callback(plugin.close)
         servers: list[DriverServer] = []

@@ -104,6 +104,11 @@ class Joining:
     sandbox: str
 
 
+def has_words(method: str) -> bool:
+    """Does Docker say anything in a call of that method? `method`: as in `NetworkDriver.Join`."""
+    return method.partition(".")[2] not in ("Activate", "GetCapabilities", "GetDefaultAddressSpaces")
+
+
 def read_pool_wish(body: Body) -> PoolWish:
     """Raises UsageProblem for IPv6, and for a subnet or range that is none."""
     pool, part = _text(body, "Pool"), _text(body, "SubPool")

@@ -1,51 +1,76 @@
-"""Addresses and endpoints that Docker has forgotten: found by comparing, given back when surely dead.
+"""What Docker or the router has forgotten, or nobody ever knew: found by comparing, removed when surely dead.
 
-Docker loses track of them when it is killed, or when the plugin does not answer while a container ends. What
-looks dead twice, a minute apart, is: nothing stays that long between RequestAddress and its endpoint.
+Docker loses track of endpoints and addresses when it is killed, or when the plugin does not answer while a
+container ends; a plugin that is killed between the router's answer and its journal leaves an address behind
+that is in nobody's books. So journal, router, kernel and Docker are compared at the start and every minute.
+What looks dead twice, a minute apart, is: nothing stays that long between RequestAddress and its endpoint,
+and a container that stopped keeps its addresses for half a minute.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Final
 
 from weave_cli.addresses import Cidr, format_address
 from weave_cli.api.aio import AsyncRouterClient
-from weave_cli.errors import DockerProblem, RouterProblem, StoreProblem, UsageProblem
+from weave_cli.errors import DockerProblem, HostProblem, RouterProblem, StoreProblem, UsageProblem
 from weave_cli.plugin.docker_door import DockerDoor
 from weave_cli.plugin.journal import Held, Journal
+from weave_cli.plugin.leaks import LeakBook
 from weave_cli.plugin.network import EndpointLinks
 from weave_cli.plugin.options import guess_facts, read_facts
 from weave_cli.plugin.releases import Releases
 
 if TYPE_CHECKING:
-    from weave_cli.containers.attachments import DriverNetwork
+    from weave_cli.containers.attachments import DriverNetwork, KnownToDocker
 
 log = logging.getLogger(__name__)
 
-_BETWEEN_LOOKS_S: Final = 60.0
+BETWEEN_LOOKS_S: Final = 60.0
 _CLAIM_LIMIT_S: Final = 10.0
+
+_CONTAINER_ID = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspects:
-    """What we gave to Docker, and Docker does not know (any more)."""
+    """What nobody seems to have (any more)."""
 
     addresses: frozenset[Held]
+    """We gave them to Docker."""
+    strays: frozenset[int]
+    """Addresses that the router gave to a plugin of this host, and that are not in our books."""
     endpoints: frozenset[str]
+    devices: frozenset[str]
+    """Ends of veth pairs, by name."""
+    owners: frozenset[str]
+    """Containers that have addresses by command, and do not run."""
+    named: frozenset[str]
+    """Containers that have names, and do not run."""
 
     def both(self, other: Suspects) -> Suspects:
         """Those of two looks; an address that was given out again in between is not the same."""
         return Suspects(
-            addresses=self.addresses & other.addresses, endpoints=self.endpoints & other.endpoints
+            **{field.name: getattr(self, field.name) & getattr(other, field.name) for field in fields(self)}
         )
+
+    def by_kind(self) -> Mapping[str, Collection[object]]:
+        """As they are counted (weave_cli.leaks)."""
+        return {
+            "addresses": [*self.addresses, *self.strays, *self.owners],
+            "endpoints": self.endpoints,
+            "devices": self.devices,
+            "names": self.named,
+        }
 
 
 class Reconciler:
-    """Compares the journal with Docker and the router, whenever one of them has returned."""
+    """Compares journal, Docker, router and kernel: when one of them has returned, and from time to time."""
 
     def __init__(
         self,
@@ -54,15 +79,17 @@ class Reconciler:
         journal: Journal,
         releases: Releases,
         links: EndpointLinks,
+        leaks: LeakBook,
         *,
         drivers: Collection[str],
-        between_looks_s: float = _BETWEEN_LOOKS_S,
+        between_looks_s: float = BETWEEN_LOOKS_S,
     ) -> None:
         self._docker = docker
         self._router = router
         self._journal = journal
         self._releases = releases
         self._links = links
+        self._leaks = leaks
         self._drivers = frozenset(drivers)
         self._between_looks_s = between_looks_s
         self._wake = asyncio.Event()
@@ -71,24 +98,31 @@ class Reconciler:
         self._wake.set()
 
     async def run(self) -> None:
-        """Compare after each wake, for ever."""
+        """Compare after each wake, and again and again, for ever."""
+        before: Suspects | None = None
+        await self._wake.wait()
+        self._wake.clear()
         while True:
-            await self._wake.wait()
-            self._wake.clear()
             try:
-                first = await self._look()
-                if not await self._is_woken_within(self._between_looks_s):
-                    self._give_back(first.both(await self._look()))
-            except (DockerProblem, RouterProblem, StoreProblem) as problem:
-                log.info("did not compare addresses: %s", problem)  # the return of either wakes us again
+                found = await self._look()
+                self._leaks.suspect(found.by_kind())
+                if before is not None:
+                    await self._give_back(found.both(before))
+                before = found
+            except (DockerProblem, RouterProblem, StoreProblem, HostProblem) as problem:
+                log.info("did not compare addresses: %s", problem)
+                before = None
+            if await self._is_woken_within(self._between_looks_s):
+                # A router that returns may have lost addresses: these are claimed, suspects wait longer.
+                before = None
 
     async def _is_woken_within(self, limit_s: float) -> bool:
-        """A router that returns may have lost addresses: these are claimed at once, suspects wait longer."""
         try:
             async with asyncio.timeout(limit_s):
                 await self._wake.wait()
         except TimeoutError:
             return False
+        self._wake.clear()
         return True
 
     async def _look(self) -> Suspects:
@@ -100,18 +134,60 @@ class Reconciler:
             if network.driver in self._drivers or network.address_driver in self._drivers
         ]
         self._learn(networks)
-        owned = {cidr.address for cidrs in (await self._router.owned()).values() for cidr in cidrs}
-        # The journal before Docker: what is added to both in between must not look forgotten.
+        owned = await self._router.owned()
+        addresses = {cidr.address for cidrs in owned.values() for cidr in cidrs}
+        named = await self._read_named()
+        # All before Docker: what is added to both in between must not look forgotten.
         held = self._journal.list_held()
         endpoints = self._journal.list_endpoints(is_gone=False)
+        devices = await self._links.list_unknown({*endpoints, *self._journal.list_endpoints(is_gone=True)})
         known = await self._docker.call(read_known_to_docker, networks)
         for one in held:
-            if format_address(one.address) in known.addresses and one.address not in owned:
+            if format_address(one.address) in known.addresses and one.address not in addresses:
                 await self._claim_again(one)
         return Suspects(
             addresses=frozenset(one for one in held if format_address(one.address) not in known.addresses),
+            strays=await self._find_strays(owned, known),
             endpoints=frozenset(one for one in endpoints if one not in known.endpoints),
+            devices=self._links.without(devices, known.endpoints),
+            owners=frozenset(one for one in owned if _CONTAINER_ID.fullmatch(one)) - known.running,
+            named=named - known.running,
         )
+
+    async def _read_named(self) -> frozenset[str]:
+        """Containers with names that this host's router has from us, or from its command line."""
+        try:
+            own = await self._router.own_name()
+            records = await self._router.names()
+        except RouterProblem as problem:
+            log.debug("did not compare names: %s", problem)  # it may have no weaveDNS
+            return frozenset()
+        return frozenset(
+            record.container
+            for record in records
+            if record.origin == own and _CONTAINER_ID.fullmatch(record.container)
+        )
+
+    async def _find_strays(
+        self, owned: Mapping[str, Collection[Cidr]], known: KnownToDocker
+    ) -> frozenset[int]:
+        """What is filed under its own text was asked for by a plugin, and Docker is to have it.
+
+        In a swarm another host may have it: the leader asks for the addresses of all.
+        """
+        from weave_cli.containers.engine import read_engine_facts
+
+        strays = {
+            cidr.address
+            for ident, cidrs in owned.items()
+            for cidr in cidrs
+            if ident == format_address(cidr.address)
+            and ident not in known.addresses
+            and self._journal.find_serial(cidr.address) is None
+        }
+        if strays and (await self._docker.call(read_engine_facts)).is_in_swarm:
+            return frozenset()
+        return frozenset(strays)
 
     def _learn(self, networks: Collection[DriverNetwork]) -> None:
         """Networks that were made on another host, or before our journal, have options too."""
@@ -142,13 +218,28 @@ class Reconciler:
         except (RouterProblem, TimeoutError) as problem:
             log.error("a container has %s, which the router had forgotten: %s", cidr, problem or "no answer")
 
-    def _give_back(self, suspects: Suspects) -> None:
+    async def _give_back(self, suspects: Suspects) -> None:
         # What was given out again while Docker answered is not the one that it has forgotten.
         still_held = suspects.addresses.intersection(self._journal.list_held())
         for held in sorted(still_held, key=lambda one: one.serial):
             log.warning("Docker has forgotten %s: giving it back", format_address(held.address))
             self._releases.postpone(held.address)
+        strays = {one for one in suspects.strays if self._journal.find_serial(one) is None}
+        for address in sorted(strays):
+            log.warning("nobody knows of %s: giving it back", format_address(address))
+            self._releases.postpone(address)
         for endpoint_id in sorted(suspects.endpoints):
             log.warning("Docker has forgotten endpoint %s", endpoint_id)
             self._journal.mark_endpoint_gone(endpoint_id)
             self._links.delete_later(endpoint_id)
+        for device in sorted(suspects.devices):
+            log.warning("nobody knows of device %s: removing it", device)
+            await self._links.delete(device)
+        for container_id in sorted(suspects.owners):
+            if await self._router.release_all(container_id):
+                log.warning("gave back the addresses of %s, which does not run", container_id[:12])
+        for container_id in sorted(suspects.named):
+            log.warning("removing the names of %s, which does not run", container_id[:12])
+            await self._router.remove_names(container_id)
+        removed = replace(suspects, addresses=frozenset(still_held), strays=frozenset(strays))
+        self._leaks.note_removed(removed.by_kind())

@@ -19,6 +19,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from weave_cli.errors import HostProblem, WeaveError
+from weave_cli.plugin.faults import Reached, pass_by
 from weave_cli.plugin.protocol import BadRequest
 
 log = logging.getLogger(__name__)
@@ -37,8 +38,16 @@ _LAST_ANSWERS_S: Final = 1.0
 class DriverServer:
     """Serves one driver's calls on its socket."""
 
-    def __init__(self, path: str, calls: Mapping[str, Call], *, deadline_s: float = DEADLINE_S) -> None:
-        """calls: by method, as in `NetworkDriver.Join`."""
+    def __init__(
+        self,
+        path: str,
+        calls: Mapping[str, Call],
+        *,
+        deadline_s: float = DEADLINE_S,
+        on_reached: Reached = pass_by,
+    ) -> None:
+        """calls: by method, as in `NetworkDriver.Join`; on_reached: see faults."""
+        self._on_reached = on_reached
         self.path = path
         self._calls = calls
         self._deadline_s = deadline_s
@@ -76,7 +85,11 @@ class DriverServer:
             return web.Response(status=404, text="404 page not found\n")
         try:
             async with asyncio.timeout(self._deadline_s):
-                return _success(await call(await _read_body(request)))
+                body = await _read_body(request)
+                self._on_reached(name, "before")
+                reply = await call(body)
+                self._on_reached(name, "after")
+                return _success(reply)
         except BadRequest as problem:
             log.warning("%s: bad request: %s", name, problem)
             return web.Response(status=400, text=f"{problem}\n")

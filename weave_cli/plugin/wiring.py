@@ -5,24 +5,27 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from weave_cli.api.aio import AsyncRouterClient
-from weave_cli.errors import DockerProblem, RouterProblem
-from weave_cli.names import GLOBAL_DRIVER, MESH_DRIVER
+from weave_cli.errors import DockerProblem, RouterProblem, UsageProblem
+from weave_cli.names import GLOBAL_DRIVER, LEAKS_CALL, MESH_DRIVER
 from weave_cli.plugin.boot import BootGrace
 from weave_cli.plugin.deaths import DeadOwners
 from weave_cli.plugin.default_network import DefaultNetwork
 from weave_cli.plugin.docker_door import DockerDoor
+from weave_cli.plugin.faults import Reached, pass_by
 from weave_cli.plugin.ipam import AddressDriver
 from weave_cli.plugin.journal import Journal
+from weave_cli.plugin.leaks import LeakBook
 from weave_cli.plugin.links import BridgeLinks
 from weave_cli.plugin.network import NetworkDriver, activate
+from weave_cli.plugin.protocol import has_words
 from weave_cli.plugin.pulse import RouterPulse
-from weave_cli.plugin.reconcile import Reconciler
+from weave_cli.plugin.reconcile import BETWEEN_LOOKS_S, Reconciler
 from weave_cli.plugin.releases import Releases
 from weave_cli.plugin.revival import Revival
-from weave_cli.plugin.server import DriverServer
+from weave_cli.plugin.server import Call, DriverServer
 from weave_cli.plugin.shared_networks import SharedNetworks
 from weave_cli.plugin.watcher import NameWatcher
 from weave_cli.settings import Settings
@@ -51,8 +54,14 @@ class Plugin:
         http_address: str,
         journal_path: str,
         wants_multicast_route: bool,
+        on_reached: Reached = pass_by,
+        between_looks_s: float = BETWEEN_LOOKS_S,
     ) -> None:
-        """Raises StoreProblem when the journal cannot be opened."""
+        """on_reached: see faults; between_looks_s: see reconcile.
+
+        Raises StoreProblem when the journal cannot be opened.
+        """
+        self._on_reached = on_reached
         self._wants_multicast_route = wants_multicast_route
         self._journal = Journal(journal_path)
         self._docker = DockerDoor(settings)
@@ -68,8 +77,16 @@ class Plugin:
         self._deaths = DeadOwners(self._docker, self._router)
         self._shared = SharedNetworks(self._docker, self._router)
         self._revival = Revival(self._docker, self._pulse, drivers=DRIVERS)
+        self._leaks = LeakBook()
         self._reconciler = Reconciler(
-            self._docker, self._router, self._journal, self._releases, self._links, drivers=DRIVERS
+            self._docker,
+            self._router,
+            self._journal,
+            self._releases,
+            self._links,
+            self._leaks,
+            drivers=DRIVERS,
+            between_looks_s=between_looks_s,
         )
 
     async def load(self) -> None:
@@ -143,7 +160,8 @@ class Plugin:
             on_deleted=self._clear_realm,
         )
         calls = {"Plugin.Activate": activate, **driver.calls(), **self._addresses.calls()}
-        return DriverServer(path, calls)
+        heeded = {name: _needing_words(call) if has_words(name) else call for name, call in calls.items()}
+        return DriverServer(path, {**heeded, LEAKS_CALL: self._leaks.tell}, on_reached=self._on_reached)
 
     def _clear_realm(self, key: str) -> None:
         """In a while, when the devices of its containers are gone; else the router does it later."""
@@ -207,3 +225,21 @@ class Plugin:
             return self._journal.find_fact(_SHARING_FACT) == "yes"
         self._journal.save_fact(_SHARING_FACT, "yes" if facts.can_share_networks else "no")
         return facts.can_share_networks
+
+
+def _needing_words(call: Call) -> Call:
+    """Raises UsageProblem for a request without words: what it asks for, nobody knows.
+
+    Docker 20.10 repeats a call that got no answer, and has used its words up by then: to RequestPool we would
+    answer with a pool that nobody asked for.
+    """
+
+    async def heed(body: Mapping[str, Any]) -> dict[str, Any]:
+        if not body:
+            raise UsageProblem(
+                "the weave plugin was restarted in the middle of this call, and Docker repeats it without its"
+                " words: try again"
+            )
+        return await call(body)
+
+    return heed
