@@ -154,6 +154,7 @@ DOORS: Mapping[str, tuple[str, ...]] = {
         "weave_cli.router.nameserver",
         "weave_cli.router.runtime",
     ),
+    "prometheus_client": ("weave_cli.router.http.metrics",),
     "nacl": ("weave_cli.router.wire.session_keys", "weave_cli.router.overlay.sleeve_sealing"),
     "rich": ("weave_cli.output",),
     "click": ("weave_cli.commands",),

@@ -65,6 +65,7 @@ class RouterCalls:
         """Those that only tell."""
         return [
             web.get("/report", self.report, allow_head=False),
+            web.get("/metrics", self.metrics, allow_head=False),
             *(web.get(path, self.status, allow_head=False) for path in STATUS_PAGES),
         ]
 
@@ -100,6 +101,12 @@ class RouterCalls:
             return text_answer("error during template execution\n", status=500)
         ready = request.path != "/status" or self._router.is_ready
         return text_answer(text, status=200 if ready else 503)
+
+    async def metrics(self, _request: web.Request) -> web.Response:
+        # Most routers are never asked for it, and the library costs memory and a tenth of a second.
+        from weave_cli.router.http.metrics import CONTENT_TYPE, metrics
+
+        return web.Response(body=metrics(self._router.report()), headers={"Content-Type": CONTENT_TYPE})
 
     async def report(self, request: web.Request) -> web.Response:
         report = self._router.report()
