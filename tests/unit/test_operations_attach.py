@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -17,6 +18,7 @@ from weave_cli.addresses import Cidr, parse_cidr, split_wishes
 from weave_cli.api.sync import RouterClient
 from weave_cli.containers.facts import NotRunning
 from weave_cli.errors import DockerProblem, HostProblem, RouterProblem, UsageProblem
+from weave_cli.names import EXPOSE_OWNER
 from weave_cli.operations import attach as room
 from weave_cli.operations import feeding, preflight
 from weave_cli.operations.attach import AttachOptions, OnFailure
@@ -289,9 +291,22 @@ def test_a_router_that_starts_is_told_who_is_on_the_network(
     feeding.feed_router(engine.client, RouterClient(api.address), reporter)
     claim = "noErrorOnUnknown=true&check-alive=true"
     assert asked(api, box) == [
+        "GET /ip",
         f"PUT /ip/ID/10.2.1.1/24 {claim}",
         f"PUT /ip/ID/10.3.1.1/24 {claim}",
         "PUT /name/ID/10.2.1.1 fqdn=box.weave.local&check-alive=true",
         "PUT /name/ID/10.3.1.1 fqdn=box.weave.local&check-alive=true",
     ]
     assert reporter.notices == []
+
+
+def test_a_router_that_starts_is_told_who_was_removed_meanwhile(
+    engine: FakeEngine, box: FakeContainer, api: FakeRouterApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_guests.install(monkeypatch, feeding)
+    idle, removed = engine.add_container("idle", status="exited").id, "f" * 64
+    owners = (box.id, idle, removed, EXPOSE_OWNER)
+    books = [{"containerid": owner, "addrs": ["10.32.0.1/12"]} for owner in owners]
+    api.answers |= {"GET /ip": (200, json.dumps({"owned": books})), f"DELETE /ip/{removed}": (204, "")}
+    feeding.feed_router(engine.client, RouterClient(api.address), FakeReporter())
+    assert [request for request, _ in api.asked if request.startswith("DELETE")] == [f"DELETE /ip/{removed}"]

@@ -162,6 +162,19 @@ class RouterClient:
             return ()
         return tuple(parse_cidr(word) for word in self._checked(reply).text.split())
 
+    def list_owners(self) -> list[str]:
+        """Who has addresses on this host; nobody without an allocator."""
+        reply = self.send(endpoints.get_owned())
+        if reply.status == 404:
+            return []
+        return [row["containerid"] for row in json.loads(self._checked(reply).text)["owned"] or ()]
+
+    def release_all(self, ident: str) -> None:
+        """Give all addresses of an owner back; none is no error."""
+        reply = self.send(endpoints.release_all(ident))
+        if reply.status not in (400, 404):
+            self._checked(reply)
+
     def release(self, ident: str, address: int) -> None:
         """Give an address back; raises RouterProblem when it is not `ident`'s."""
         self._succeed(endpoints.release(ident, address))

@@ -38,6 +38,13 @@ def list_running(client: Docker) -> Iterator[RunningContainer]:
             yield found
 
 
+def list_ids(client: Docker) -> frozenset[str]:
+    """The full ids of all containers, running or not."""
+    with translated("list containers"):
+        rows: list[dict[str, Any]] = client.api.containers(all=True)
+    return frozenset(row["Id"] for row in rows)
+
+
 def find_running(client: Docker, name_or_id: str) -> RunningContainer | None:
     """The container with this name or (beginning of an) id; None when unknown or not running."""
     return read_running(find_facts(client, name_or_id))
