@@ -5,7 +5,8 @@
 On a plugin's network Docker gives every container a second endpoint, on docker_gwbridge, for the way out; not
 so when the network is `--internal`. The kernel waits 13-20 ms whenever a device changes its namespace. So
 a plugin that does nothing at all, with its devices prepared beforehand, is the second baseline: no plugin
-can be faster. The last row is what ours takes to answer all calls of one container's life.
+whose devices Docker moves can be faster. The same plugin without any device tells what of it is Docker's
+second endpoint and its questions. The last row is what ours takes to answer all calls of a container's life.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ _NETWORKS: Final = {
     "bridge": "bench-bridge",
     "internal": "bench-internal",
     "idle": "bench-idle",
+    "bare": "bench-bare",
 }
 _IDLE_SUBNET: Final = "10.99.0.0/16"
 
@@ -53,6 +55,7 @@ def take(hosts: Hosts) -> list[Row]:
     more_ms = paired_difference(found["weave"], found["bridge"])
     idle_ms = paired_difference(found["idle"], found["bridge"])
     above_ms = paired_difference(found["weave"], found["idle"])
+    bare_ms = paired_difference(found["bare"], found["bridge"])
     internal_ms = paired_difference(found["internal"], found["bridge"])
     return [
         Row(
@@ -70,6 +73,12 @@ def take(hosts: Hosts) -> list[Row]:
             is_met=above_ms <= _ABOVE_IDLE_MS,
         ),
         Row(
+            measure="  that plugin without any device to move",
+            value=spread(found["bare"], "ms"),
+            baseline=bridge,
+            compared=f"{bare_ms:+.0f} ms",
+        ),
+        Row(
             measure="  on an internal network: no docker_gwbridge",
             value=spread(found["internal"], "ms"),
             baseline=bridge,
@@ -84,7 +93,7 @@ def take(hosts: Hosts) -> list[Row]:
 
 @contextmanager
 def _idle_network(host: LabHost, *, pairs: int) -> Iterator[None]:
-    """Network bench-idle of a plugin that does nothing; weave's bridge must be there."""
+    """Networks bench-idle and bench-bare of a plugin that does nothing; weave's bridge must be there."""
     command = f"{sys.executable} -m tests.bench.idle_plugin bench-idle {_IDLE_SUBNET} {pairs}"
     said = "/tmp/bench-idle"
     pid = host.run(f"cd {REPOSITORY} && {{ setsid {command} >{said} 2>&1 & echo $!; }}")
@@ -92,12 +101,11 @@ def _idle_network(host: LabHost, *, pairs: int) -> Iterator[None]:
         wait = f"until grep -q ready {said}; do kill -0 {pid} || exit; sleep 0.1; done"
         if host.sh(f"timeout 30 bash -c '{wait}'").status != 0:
             raise BenchProblem(f"the idle plugin did not start: {host.run(f'cat {said}')}")
-        host.run(
-            f"docker network create --driver bench-idle --ipam-driver bench-idle --subnet {_IDLE_SUBNET}"
-            " bench-idle"
-        )
+        create = f"docker network create --driver bench-idle --ipam-driver bench-idle --subnet {_IDLE_SUBNET}"
+        host.run(f"{create} bench-idle")
+        host.run(f"{create} --opt bare=yes bench-bare")
         yield
-        host.run("docker network rm bench-idle")
+        host.run("docker network rm bench-idle bench-bare")
     finally:
         host.sh(f"kill {pid} && tail --pid={pid} -f /dev/null", timeout=30)
 

@@ -3,8 +3,9 @@
     python -m tests.bench.idle_plugin DRIVER SUBNET PAIRS
 
 Each endpoint gets one of PAIRS pairs of devices that were made before, and every answer is ready when the
-question comes. Says `ready`; SIGTERM ends it, and what it made goes with it. Raw sockets, a thread for each
-connection: an HTTP library would cost more than the answers.
+question comes. On a network made with `--opt bare=yes` containers get no device at all: what is left then are
+Docker's second endpoint and its questions. Says `ready`; SIGTERM ends it, and what it made goes with it. Raw
+sockets, a thread for each connection: an HTTP library would cost more than the answers.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class _IdlePlugin:
         self._names = [f"bi{number}" for number in range(pairs)]
         self._ready: queue.Queue[tuple[str, str]] = queue.Queue()
         self._taken: dict[str, str] = {}
+        self._bare: set[str] = set()
 
     def prepare(self) -> socket.socket:
         for name in self._names:
@@ -77,6 +79,12 @@ class _IdlePlugin:
             case "IpamDriver.RequestAddress":
                 self._next += 1
                 return {"Address": f"{format_address(self._next)}/{self._subnet.prefix_len}"}
+            case "NetworkDriver.CreateNetwork":
+                if "bare" in body["Options"].get("com.docker.network.generic", {}):
+                    self._bare.add(body["NetworkID"])
+                return {}
+            case "NetworkDriver.CreateEndpoint" | "NetworkDriver.Join" if body["NetworkID"] in self._bare:
+                return {}
             case "NetworkDriver.CreateEndpoint":
                 name, mac = self._ready.get_nowait()
                 self._taken[body["EndpointID"]] = name
