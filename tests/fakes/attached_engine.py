@@ -11,9 +11,9 @@ import requests
 from docker.errors import APIError, NotFound
 
 from weave_cli.containers.client import Docker
+from weave_cli.containers.door import DockerDoor
 from weave_cli.containers.events import Event
 from weave_cli.errors import DockerProblem
-from weave_cli.plugin.docker_door import DockerDoor
 from weave_cli.settings import read_settings
 
 P = ParamSpec("P")

@@ -22,6 +22,8 @@ class ContainerEvent:
 
     action: str
     container_id: str
+    exit_status: int | None = None
+    """Of one that died."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +67,12 @@ def read_event(message: Mapping[str, Any]) -> Event | None:
     attributes = actor.get("Attributes") or {}
     action = message.get("Action") or ""
     if message.get("Type") == "container":
-        return ContainerEvent(action=action, container_id=actor.get("ID") or "")
+        status = attributes.get("exitCode") or ""
+        return ContainerEvent(
+            action=action,
+            container_id=actor.get("ID") or "",
+            exit_status=int(status) if status.isdecimal() else None,
+        )
     if message.get("Type") == "network":
         return NetworkEvent(
             action=action,

@@ -12,8 +12,8 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from weave_cli.api.aio import AsyncRouterClient
+from weave_cli.containers.door import DockerDoor
 from weave_cli.errors import DockerProblem, RouterProblem
-from weave_cli.plugin.docker_door import DockerDoor
 
 if TYPE_CHECKING:
     from weave_cli.containers.events import Event

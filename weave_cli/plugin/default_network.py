@@ -11,9 +11,9 @@ import logging
 from typing import Final
 
 from weave_cli.api.aio import AsyncRouterClient
+from weave_cli.containers.door import DockerDoor
 from weave_cli.errors import DockerProblem, RouterProblem
 from weave_cli.names import MESH_DRIVER, MULTICAST_OPTION
-from weave_cli.plugin.docker_door import DockerDoor
 
 log = logging.getLogger(__name__)
 

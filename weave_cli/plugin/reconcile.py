@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Final
 
 from weave_cli.addresses import Cidr, format_address
 from weave_cli.api.aio import AsyncRouterClient
+from weave_cli.containers.door import DockerDoor
 from weave_cli.errors import DockerProblem, HostProblem, RouterProblem, StoreProblem, UsageProblem
-from weave_cli.plugin.docker_door import DockerDoor
 from weave_cli.plugin.journal import Held, Journal
 from weave_cli.plugin.leaks import LeakBook
 from weave_cli.plugin.network import EndpointLinks

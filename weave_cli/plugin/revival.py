@@ -11,8 +11,8 @@ import logging
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Final
 
+from weave_cli.containers.door import DockerDoor
 from weave_cli.errors import DockerProblem
-from weave_cli.plugin.docker_door import DockerDoor
 from weave_cli.plugin.pulse import RouterPulse
 
 if TYPE_CHECKING:

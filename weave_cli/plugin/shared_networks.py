@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from weave_cli.api.aio import AsyncRouterClient
+from weave_cli.containers.door import DockerDoor
 from weave_cli.errors import DockerProblem, RouterProblem
 from weave_cli.names import GLOBAL_DRIVER, REALM_OPTION, SHARED_LABEL
-from weave_cli.plugin.docker_door import DockerDoor
 
 if TYPE_CHECKING:
     from weave_cli.containers.attachments import DriverNetwork

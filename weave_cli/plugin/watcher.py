@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Final
 from weave_cli.addresses import Cidr, format_address
 from weave_cli.api.aio import AsyncRouterClient
 from weave_cli.api.sync import RouterUnreachable
+from weave_cli.containers.door import DockerDoor
 from weave_cli.errors import DockerProblem, RouterProblem, StoreProblem
 from weave_cli.names import HOST_LINK_PREFIX
-from weave_cli.plugin.docker_door import DockerDoor
 from weave_cli.plugin.journal import Journal
 from weave_cli.plugin.naming import Name, absolute, attached_names, wanted_names
 from weave_cli.plugin.pulse import RouterPulse

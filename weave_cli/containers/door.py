@@ -1,4 +1,4 @@
-"""The plugin's way to Docker: calls and events in threads of their own, never inside a call from Docker.
+"""A daemon's way to Docker: calls and events in threads of their own, so that nobody else waits for them.
 
 A call that hangs costs a thread and nothing else: the threads are daemons, so they do not keep us alive.
 """
