@@ -35,6 +35,9 @@ OTHER_JOINT_PREFIX: Final = "vethwebg"
 DOCKER_BRIDGE: Final = "docker0"
 DOCKER_GATEWAY_BRIDGE: Final = "docker_gwbridge"
 
+#: Below /proc/sys/net, in the namespace of a container that waits: not 0 once it need not wait any more.
+GO_SYSCTL: Final = "ipv4/conf/lo/tag"
+
 # Containers, volume, image, labels
 ROUTER_CONTAINER: Final = "weave"
 PLUGIN_CONTAINER: Final = "weaveplugin"
@@ -52,6 +55,11 @@ TEST_LABEL: Final = "works.weave.test"
 
 # Inside our containers, the host's /proc/sys/net is bound here, writable; at its own path it is not.
 SYSCTL_NET_MOUNT: Final = "/weave/sys/net"
+
+# The proxy's waiting program: a volume, which Docker mounts into the containers that the proxy looks after.
+WAIT_VOLUME: Final = "weavewait"
+WAIT_DIRECTORY: Final = "/weave/wait"
+WAIT_PROGRAM: Final = "w"
 
 # In the router's container, in no volume: the password of the network lives and dies with the container.
 PASSWORD_FILE: Final = "/weave/password"

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from weave_cli.addresses import Cidr
 from weave_cli.host.addrs import add_address, announce, list_addresses, remove_address
-from weave_cli.host.knobs import ensure_guest_knobs
+from weave_cli.host.knobs import ensure_guest_knobs, read_knob, set_knobs
 from weave_cli.host.netlink import (
     delete_link,
     explained,
@@ -23,7 +23,7 @@ from weave_cli.host.netlink import (
 )
 from weave_cli.host.netns import call_in_namespace, read_interfaces
 from weave_cli.host.veth import create_endpoint_veth
-from weave_cli.names import BRIDGE, GUEST_LINK, HOST_LINK_PREFIX, MOVING_LINK_PREFIX
+from weave_cli.names import BRIDGE, GO_SYSCTL, GUEST_LINK, HOST_LINK_PREFIX, MOVING_LINK_PREFIX
 
 _CARRIER_LIMIT_S: Final = 1.0
 _CARRIER_POLL_S: Final = 0.001
@@ -61,6 +61,19 @@ def attach_guest(
             _ensure_multicast_route()
 
     call_in_namespace(pid, finish)
+
+
+def let_go(pid: int) -> bool:
+    """Tell a program that waits in the container for the network that it need not; False: it was not told.
+
+    Raises ProcessLookupError when the container has died.
+    """
+    return not call_in_namespace(pid, lambda: set_knobs({GO_SYSCTL: "1"}))
+
+
+def was_let_go(pid: int) -> bool:
+    """Has `let_go` been called in this life of the container? Raises ProcessLookupError when it has died."""
+    return call_in_namespace(pid, lambda: read_knob(GO_SYSCTL)) not in (None, "0")
 
 
 def detach_guest(pid: int, cidrs: Iterable[Cidr]) -> None:

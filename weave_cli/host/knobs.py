@@ -45,6 +45,14 @@ def set_knobs(wanted: Mapping[str, str], *, root: Path | None = None) -> list[st
     return [name for name, value in wanted.items() if not _ensure(base / name, value)]
 
 
+def read_knob(name: str) -> str | None:
+    """The value of one; None where there is none. To be called inside the namespace that is meant."""
+    try:
+        return (_PROC_SYS_NET / name).read_text().strip()
+    except OSError:
+        return None
+
+
 def ensure_guest_knobs(interface: str) -> list[str]:
     """The same for a container's interface; to be called inside its namespace, of which a mount tells too."""
     wanted = {f"ipv4/neigh/{interface}/{key}": value for key, value in NEIGHBOUR_KNOBS.items()}

@@ -24,7 +24,7 @@ from weave_cli.containers.facts import RunningContainer
 from weave_cli.containers.hostsfile import ExtraHost, render_hosts, rewrite_hosts
 from weave_cli.error_codes import Code
 from weave_cli.errors import HostProblem, RouterProblem, UsageProblem
-from weave_cli.host.guest import attach_guest, detach_guest, read_guest, restore_guest
+from weave_cli.host.guest import attach_guest, detach_guest, let_go, read_guest, restore_guest
 from weave_cli.host.netns import is_in_our_namespace
 from weave_cli.host_files import on_host
 from weave_cli.interrupts import FINISHED, unbroken, undoing
@@ -95,6 +95,8 @@ def attach(
                 attach_guest(found.pid, cidrs, wants_multicast_route=options.wants_multicast_route)
         if options.wants_dns:
             register(api, found.id, found.fqdn, cidrs)
+        with explained(found.pid, name):
+            let_go(found.pid)  # nobody waits, but where the proxy made the container
     return cidrs
 
 

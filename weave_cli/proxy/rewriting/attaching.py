@@ -1,0 +1,354 @@
+"""Containers that wait get onto the network: after their start, however it came about, each once in its life.
+
+One job per container, whoever asks for it: a client whose start is under way, Docker's events, or the look at
+all there are. While a client waits, whatever fails is an error at once, and the container ends; nobody waits
+after a start by Docker's restart policy: then an absent router is waited for, and for what else fails the
+container's process is killed, so that Docker's policy goes on. Containers found running are never killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+from urllib.parse import quote
+
+from weave_cli.api.sync import RouterUnreachable
+from weave_cli.containers.door import DockerDoor
+from weave_cli.containers.engine_http import call
+from weave_cli.daemon_thread import in_thread
+from weave_cli.error_codes import Code
+from weave_cli.errors import DockerProblem, RouterProblem, WeaveError
+from weave_cli.proxy.options import RewritingOptions
+from weave_cli.proxy.rewriting.membership import LeftAlone, Member
+from weave_cli.proxy.rewriting.workload import Workload, explain_exit, read_extra_hosts, read_workload
+from weave_cli.settings import Settings
+
+if TYPE_CHECKING:
+    from weave_cli.api.aio import AsyncRouterClient
+
+log = logging.getLogger(__name__)
+
+#: How long an address may take; the plugin's limit, too.
+_ADDRESS_LIMIT_S: Final = 10.0
+
+_FIRST_PAUSE_S: Final = 1.0
+_PAUSE_GROWTH: Final = 1.5
+_LONGEST_PAUSE_S: Final = 20.0
+
+#: Docker tells of an end soon after it.
+_NEWS_LIMIT_S: Final = 3.0
+_MOST_ENDS: Final = 1000
+
+_DIED: Final = frozenset({Code.CONTAINER_DIED, Code.CONTAINER_NOT_RUNNING, Code.CONTAINER_UNKNOWN})
+
+
+class NotAttached(Exception):
+    """Why a container is not on the network; `is_its_own`: its program is to blame, not the network."""
+
+    def __init__(self, reason: str, *, is_its_own: bool = False) -> None:
+        super().__init__(reason)
+        self.is_its_own = is_its_own
+
+
+@dataclass(slots=True, kw_only=True)
+class _Start:
+    """A client waits for it."""
+
+    program: str
+    has_news: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when Docker says that the container has ended."""
+
+
+class _Silent:
+    """A reporter for whom progress is no news."""
+
+    def progress(self, text: str) -> None:
+        log.debug("%s", text)
+
+    def notice(self, text: str) -> None:
+        log.info("%s", text)
+
+
+class Attacher:
+    """Keeps the containers that were made through the proxy on the network."""
+
+    def __init__(
+        self,
+        docker: DockerDoor,
+        router: AsyncRouterClient,
+        settings: Settings,
+        options: RewritingOptions,
+        *,
+        address_limit_s: float = _ADDRESS_LIMIT_S,
+    ) -> None:
+        self._docker = docker
+        self._router = router
+        self._settings = settings
+        self._options = options
+        self._address_limit_s = address_limit_s
+        self._jobs: dict[str, asyncio.Task[None]] = {}
+        self._hurry: dict[str, asyncio.Event] = {}
+        self._awaited: dict[str, list[_Start]] = {}
+        #: Container and first process of those whose life's work is done: attached, or left alone.
+        self._settled: dict[str, int] = {}
+        self._ends: dict[str, int | None] = {}
+        #: Successful jobs by container: who waited for a start must not look for one that has ended since.
+        self._successes: dict[str, int] = {}
+
+    @contextmanager
+    def awaited(self, container: Workload) -> Iterator[int]:
+        """While a client's start of it is under way; gives what `settle` wants to know of the time before."""
+        starts = self._awaited.setdefault(container.id, [])
+        starts.append(_Start(program=container.program))
+        try:
+            yield self._successes.get(container.id, 0)
+        finally:
+            starts.pop()
+            if not starts:
+                del self._awaited[container.id]
+
+    def is_awaited(self, container_id: str) -> bool:
+        return container_id in self._awaited
+
+    async def settle(self, container_id: str, before: int | None = None) -> None:
+        """Returns once the container is attached, or left alone; raises NotAttached.
+
+        before: what `awaited` gave; then a success since that counts, whatever became of the container.
+        """
+        if before is not None and self._successes.get(container_id, 0) > before:
+            return
+        await asyncio.shield(self._begin(container_id, is_new=True))
+
+    def on_start(self, container_id: str) -> None:
+        """Docker says that it has been started, by whomever."""
+        self._ends.pop(container_id, None)
+        self._begin(container_id, is_new=True)
+
+    def on_end(self, container_id: str, status: int | None) -> None:
+        """It has ended; status: of its first process."""
+        self._settled.pop(container_id, None)
+        self._ends[container_id] = status
+        for start in self._awaited.get(container_id, ()):
+            start.has_news.set()
+        while len(self._ends) > _MOST_ENDS:
+            del self._ends[next(iter(self._ends))]
+
+    def on_removal(self, container_id: str) -> None:
+        self._ends.pop(container_id, None)
+        self._successes.pop(container_id, None)
+
+    async def look_at_all(self) -> None:
+        """Those that run: attached by an earlier proxy, or still waiting for one."""
+        status, rows = await self._ask("/containers/json")
+        if status != 200:
+            raise DockerProblem(f"cannot list containers: {rows}")
+        for row in rows:
+            if row["Id"] not in self._settled:
+                self._begin(row["Id"], is_new=False)
+
+    async def close(self) -> None:
+        for job in list(self._jobs.values()):
+            job.cancel()
+            with suppress(asyncio.CancelledError, NotAttached):
+                await job
+
+    async def find_workload(self, name: str) -> Workload | None:
+        """The container of that name or id, if it waits for us when it starts."""
+        status, facts = await self._ask(f"/containers/{quote(name, safe='')}/json")
+        return read_workload(facts) if status == 200 else None
+
+    async def _ask(self, path: str) -> tuple[int, Any]:
+        return await in_thread(lambda: call(self._settings, "GET", path), "docker")
+
+    def _begin(self, container_id: str, *, is_new: bool) -> asyncio.Task[None]:
+        """The job for this container, a new one if there is none."""
+        job = self._jobs.get(container_id)
+        if job is None:
+            self._hurry[container_id] = asyncio.Event()
+            job = asyncio.create_task(self._work(container_id, is_new=is_new))
+            self._jobs[container_id] = job
+            job.add_done_callback(lambda done: self._finish(container_id, done))
+        elif self.is_awaited(container_id):
+            self._hurry[container_id].set()
+        return job
+
+    def _finish(self, container_id: str, job: asyncio.Task[None]) -> None:
+        self._jobs.pop(container_id, None)
+        self._hurry.pop(container_id, None)
+        if not job.cancelled():
+            job.exception()  # whoever waits has it; nobody may wait
+
+    async def _work(self, container_id: str, *, is_new: bool) -> None:
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            found = None
+            try:
+                found = await self.find_workload(container_id)
+                if found is None and not self.is_awaited(container_id):
+                    return  # not ours
+                if found is None or not found.pid:
+                    raise DockerProblem(f"Container {container_id[:12]} died", code=Code.CONTAINER_DIED)
+                if self._settled.get(container_id) != found.pid:
+                    await self._attach(found)
+                    self._settled[container_id] = found.pid
+                self._successes[container_id] = self._successes.get(container_id, 0) + 1
+                return
+            except WeaveError as problem:
+                if problem.code in _DIED:
+                    await self._explain_end(container_id, problem)
+                reason = _describe(problem)
+                if self.is_awaited(container_id) or (is_new and not _may_pass(problem)):
+                    await self._give_up(container_id, found, reason)
+                    raise NotAttached(reason) from None
+                log.warning("cannot attach %s yet: %s", container_id[:12], reason)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._hurry[container_id].wait()
+            self._hurry[container_id].clear()
+            pause_s = min(pause_s * _PAUSE_GROWTH, _LONGEST_PAUSE_S)
+
+    async def _attach(self, found: Workload) -> None:
+        """Raises WeaveError when it cannot be."""
+        member = found.decide(wants_default_ipalloc=self._options.wants_default_ipalloc)
+        if await in_thread(lambda: _is_attached(found.pid), "namespace"):
+            return
+        if isinstance(member, LeftAlone):
+            # Made when it was to be attached; nothing that it waits for will come.
+            log.info("leaving %s alone because %s", found.id[:12], member.reason)
+            await in_thread(lambda: _let_go(found.pid), "namespace")
+            return
+        try:
+            await self._obtain_addresses(found.id, member)
+            await self._docker.call(_attach_now, self._settings, self._options, found, member)
+        except BaseException:
+            with suppress(RouterProblem):
+                await self._router.release_all(found.id)
+            raise
+        log.info("attached %s", found.id[:12])
+
+    async def _obtain_addresses(self, container_id: str, member: Member) -> None:
+        """What attaching will then find at once; raises RouterProblem naming what is in the way."""
+        from weave_cli.addresses import Fixed
+
+        try:
+            for wish in member.wishes:
+                async with asyncio.timeout(self._address_limit_s):
+                    if isinstance(wish, Fixed):
+                        await self._claim(container_id, wish)
+                    else:
+                        await self._router.allocate(wish.subnet, ident=container_id)
+        except RouterUnreachable as problem:
+            from weave_cli.operations.asking import explain_unreachable
+
+            given = problem
+            explained = await in_thread(lambda: explain_unreachable(given, self._settings), "docker")
+            raise _RouterAway(explained.message, hint=explained.hint, code=explained.code) from None
+        except TimeoutError:
+            raise RouterProblem(await self._explain_wait()) from None
+
+    async def _claim(self, container_id: str, wish: Any) -> None:
+        """So that it waits here, if it waits; who has the address already, attaching finds out by itself."""
+        try:
+            await self._router.claim(wish.cidr, ident=container_id)
+        except RouterUnreachable:
+            raise
+        except RouterProblem as problem:
+            log.debug("%s", problem)
+
+    async def _explain_wait(self) -> str:
+        waited = f"no address within {self._address_limit_s:.0f} s"
+        try:
+            status = await self._router.allocator_status()
+        except RouterProblem as problem:
+            return f"{waited}: {problem}"
+        if status in (None, "ready"):
+            status = "all peers with free addresses are busy or out of reach"
+        return f"{waited}: the address allocator says: {status}"
+
+    async def _explain_end(self, container_id: str, problem: WeaveError) -> NoReturn:
+        """It ended before it was attached; raises NotAttached."""
+        starts = self._awaited.get(container_id)
+        if not starts:
+            raise NotAttached(problem.message)
+        start = starts[-1]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_NEWS_LIMIT_S):
+                while container_id not in self._ends:
+                    start.has_news.clear()
+                    await start.has_news.wait()
+        reason = explain_exit(self._ends.get(container_id), start.program)
+        if reason is None:
+            raise NotAttached(problem.message)
+        # Docker would not have started it, nor would its restart policy.
+        await in_thread(
+            lambda: call(self._settings, "POST", f"/containers/{container_id}/stop?t=0"), "docker"
+        )
+        raise NotAttached(reason, is_its_own=True)
+
+    async def _give_up(self, container_id: str, found: Workload | None, reason: str) -> None:
+        log.warning("cannot attach %s, which ends: %s", container_id[:12], reason)
+        if self.is_awaited(container_id):
+            from weave_cli.containers.lifecycle import kill_container
+
+            with suppress(DockerProblem):
+                await self._docker.call(kill_container, container_id)
+        elif found is not None:
+            with suppress(ProcessLookupError):
+                os.kill(found.pid, signal.SIGKILL)
+
+
+class _RouterAway(RouterProblem):
+    """Nobody answers for the router."""
+
+
+def _may_pass(problem: WeaveError) -> bool:
+    """Is it worth waiting for, when nobody else waits?"""
+    return isinstance(problem, _RouterAway | RouterUnreachable)
+
+
+def _describe(problem: WeaveError) -> str:
+    return " ".join(filter(None, (problem.message, problem.hint)))
+
+
+def _is_attached(pid: int) -> bool:
+    from weave_cli.host.guest import was_let_go
+
+    try:
+        return was_let_go(pid)
+    except ProcessLookupError:
+        return False
+
+
+def _let_go(pid: int) -> None:
+    from weave_cli.host.guest import let_go
+
+    with suppress(ProcessLookupError):
+        let_go(pid)
+
+
+def _attach_now(
+    client: Any, settings: Settings, options: RewritingOptions, found: Workload, member: Member
+) -> None:
+    """In a thread; loads what it needs."""
+    from weave_cli.operations.attach import AttachOptions, attach
+    from weave_cli.operations.host_facts import find_interface_address
+
+    attach(
+        client,
+        settings,
+        found.id,
+        member.wishes,
+        AttachOptions(
+            rewrites_hosts=options.rewrites_hosts and found.has_own_hosts_file,
+            extra_hosts=read_extra_hosts(found.extra_hosts, find_interface_address(settings.docker_bridge)),
+            wants_multicast_route=options.wants_multicast_route,
+            wants_dns=options.wants_dns,
+        ),
+        _Silent(),
+    )
