@@ -42,8 +42,9 @@ FLOORS: Mapping[str, int] = {
     "weave_cli.containers": 20,
     "weave_cli.images": 20,
     "weave_cli.api": 20,
-    # what commands do
+    # what commands do, and what several daemons do
     "weave_cli.operations": 30,
+    "weave_cli.dead_owners": 30,
     # what may be wrong: judgements, which are pure, over facts, which know all doors
     "weave_cli.doctor.findings": 10,
     "weave_cli.doctor.checks": 11,
@@ -185,6 +186,7 @@ PURE = (
     "weave_cli.proxy.rewriting.mark",
     "weave_cli.proxy.rewriting.membership",
     "weave_cli.proxy.rewriting.starting",
+    "weave_cli.proxy.rewriting.wording",
     "weave_cli.proxy.waiting.aarch64",
     "weave_cli.proxy.waiting.assembly",
     "weave_cli.proxy.waiting.executable",

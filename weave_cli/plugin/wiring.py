@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from weave_cli.api.aio import AsyncRouterClient
 from weave_cli.containers.door import DockerDoor
+from weave_cli.dead_owners import DeadOwners
 from weave_cli.errors import DockerProblem, RouterProblem, UsageProblem
 from weave_cli.names import GLOBAL_DRIVER, LEAKS_CALL, MESH_DRIVER
 from weave_cli.plugin.boot import BootGrace
-from weave_cli.plugin.deaths import DeadOwners
 from weave_cli.plugin.default_network import DefaultNetwork
 from weave_cli.plugin.faults import Reached, pass_by
 from weave_cli.plugin.ipam import AddressDriver

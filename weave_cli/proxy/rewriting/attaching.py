@@ -26,6 +26,7 @@ from weave_cli.error_codes import Code
 from weave_cli.errors import DockerProblem, RouterProblem, WeaveError
 from weave_cli.proxy.options import RewritingOptions
 from weave_cli.proxy.rewriting.membership import LeftAlone, Member
+from weave_cli.proxy.rewriting.wording import describe
 from weave_cli.proxy.rewriting.workload import Workload, explain_exit, read_extra_hosts, read_workload
 from weave_cli.settings import Settings
 
@@ -98,6 +99,8 @@ class Attacher:
         #: Container and first process of those whose life's work is done: attached, or left alone.
         self._settled: dict[str, int] = {}
         self._ends: dict[str, int | None] = {}
+        #: Of containers that have died: their names are being taken away.
+        self._farewells: dict[str, asyncio.Task[None]] = {}
         #: Successful jobs by container: who waited for a start must not look for one that has ended since.
         self._successes: dict[str, int] = {}
 
@@ -131,8 +134,11 @@ class Attacher:
         self._begin(container_id, is_new=True)
 
     def on_end(self, container_id: str, status: int | None) -> None:
-        """It has ended; status: of its first process."""
-        self._settled.pop(container_id, None)
+        """It has ended; status: of its first process. Its names go; its addresses have time."""
+        if self._settled.pop(container_id, None) is not None:
+            farewell = asyncio.create_task(self._remove_names(container_id))
+            self._farewells[container_id] = farewell
+            farewell.add_done_callback(lambda _: self._farewells.pop(container_id, None))
         self._ends[container_id] = status
         for start in self._awaited.get(container_id, ()):
             start.has_news.set()
@@ -153,7 +159,7 @@ class Attacher:
                 self._begin(row["Id"], is_new=False)
 
     async def close(self) -> None:
-        for job in list(self._jobs.values()):
+        for job in (*self._jobs.values(), *self._farewells.values()):
             job.cancel()
             with suppress(asyncio.CancelledError, NotAttached):
                 await job
@@ -202,7 +208,7 @@ class Attacher:
             except WeaveError as problem:
                 if problem.code in _DIED:
                     await self._explain_end(container_id, problem)
-                reason = _describe(problem)
+                reason = describe(problem)
                 if self.is_awaited(container_id) or (is_new and not _may_pass(problem)):
                     await self._give_up(container_id, found, reason)
                     raise NotAttached(reason) from None
@@ -213,8 +219,15 @@ class Attacher:
             self._hurry[container_id].clear()
             pause_s = min(pause_s * _PAUSE_GROWTH, _LONGEST_PAUSE_S)
 
+    async def _remove_names(self, container_id: str) -> None:
+        with suppress(RouterProblem):
+            await self._router.remove_names(container_id)
+
     async def _attach(self, found: Workload) -> None:
         """Raises WeaveError when it cannot be."""
+        farewell = self._farewells.get(found.id)
+        if farewell is not None:
+            await farewell  # of the life before; it must not take what comes now
         member = found.decide(wants_default_ipalloc=self._options.wants_default_ipalloc)
         if await in_thread(lambda: _is_attached(found.pid), "namespace"):
             return
@@ -310,10 +323,6 @@ class _RouterAway(RouterProblem):
 def _may_pass(problem: WeaveError) -> bool:
     """Is it worth waiting for, when nobody else waits?"""
     return isinstance(problem, _RouterAway | RouterUnreachable)
-
-
-def _describe(problem: WeaveError) -> str:
-    return " ".join(filter(None, (problem.message, problem.hint)))
 
 
 def _is_attached(pid: int) -> bool:

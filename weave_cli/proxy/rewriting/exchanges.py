@@ -32,6 +32,7 @@ from weave_cli.proxy.rewriting.inspection import show_network
 from weave_cli.proxy.rewriting.mark import hide_mark, hide_mark_in_row
 from weave_cli.proxy.rewriting.membership import VARIABLE, LeftAlone, decide, is_of_driver
 from weave_cli.proxy.rewriting.starting import restore_host_config
+from weave_cli.proxy.rewriting.wording import describe
 from weave_cli.proxy.rewriting.workload import Workload
 from weave_cli.settings import Settings
 
@@ -119,9 +120,9 @@ class Create(_Plain):
             log.info("leaving a new container to Docker: %s", problem)
             return request
         except UsageProblem as problem:
-            raise Refusal(_join(problem), status=_BAD_REQUEST) from None
+            raise Refusal(describe(problem), status=_BAD_REQUEST) from None
         except WeaveError as problem:
-            raise Refusal(_join(problem)) from None
+            raise Refusal(describe(problem)) from None
 
     async def _rewrite(self, request: Request) -> Request:
         document = documents.read_document(request.body)
@@ -296,7 +297,3 @@ def _find_interface(pid: int) -> tuple[str, str, int] | None:
             first = interface.addresses[0]
             return interface.mac, format_address(first.address), first.prefix_len
     return None
-
-
-def _join(problem: WeaveError) -> str:
-    return " ".join(filter(None, (problem.message, problem.hint)))

@@ -8,6 +8,8 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from weave_cli.containers.door import DockerDoor
+from weave_cli.daemon_thread import in_thread
+from weave_cli.dead_owners import DeadOwners
 from weave_cli.errors import WeaveError
 from weave_cli.proxy.exchange import Exchange, Target
 from weave_cli.proxy.options import RewritingOptions
@@ -46,6 +48,7 @@ class ContainerRewriter:
         self._router = router
         self._engine = Engine(settings)
         self._attacher = Attacher(docker, router, settings, options)
+        self._dead_owners = DeadOwners(docker, router)
         self._looking: set[asyncio.Task[None]] = set()
 
     def wants(self, method: str, target: Target) -> Exchange | None:
@@ -66,7 +69,10 @@ class ContainerRewriter:
 
     async def run(self) -> None:
         await self._docker.load()
-        await self._docker.follow_events(self._on_subscribed, self._on_event)
+        await in_thread(_load_operations, "load")
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._dead_owners.run())
+            group.create_task(self._docker.follow_events(self._on_subscribed, self._on_event))
 
     async def close(self) -> None:
         for task in list(self._looking):
@@ -76,6 +82,7 @@ class ContainerRewriter:
 
     def _on_subscribed(self) -> None:
         """Whatever started before, nobody tells us."""
+        self._dead_owners.resync()
         task = asyncio.get_running_loop().create_task(self._look_at_all())
         self._looking.add(task)
         task.add_done_callback(self._looking.discard)
@@ -89,6 +96,7 @@ class ContainerRewriter:
     def _on_event(self, event: Event) -> None:
         from weave_cli.containers.events import ContainerEvent
 
+        self._dead_owners.on_event(event)
         if not isinstance(event, ContainerEvent):
             return
         if event.action == "start":
@@ -97,6 +105,15 @@ class ContainerRewriter:
             self._attacher.on_end(event.container_id, event.exit_status)
         elif event.action == "destroy":
             self._attacher.on_removal(event.container_id)
+
+
+def _load_operations() -> None:
+    """What takes long, before somebody waits for it."""
+    import weave_cli.operations.attach  # noqa: F401
+    from weave_cli.host.netlink import open_netlink
+
+    with open_netlink():
+        pass
 
 
 def make_rewriter(options: RewritingOptions, settings: Settings, *, http_address: str) -> ContainerRewriter:

@@ -13,7 +13,7 @@ from tests.fakes.until import until
 from weave_cli.addresses import parse_cidr
 from weave_cli.api.aio import AsyncRouterClient
 from weave_cli.containers.events import ContainerEvent, NetworkEvent
-from weave_cli.plugin.deaths import DeadOwners
+from weave_cli.dead_owners import DeadOwners
 
 pytestmark = pytest.mark.unit
 
