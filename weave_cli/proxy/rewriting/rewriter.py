@@ -72,7 +72,7 @@ class ContainerRewriter:
         await in_thread(_load_operations, "load")
         async with asyncio.TaskGroup() as group:
             group.create_task(self._dead_owners.run())
-            group.create_task(self._docker.follow_events(self._on_subscribed, self._on_event))
+            group.create_task(self._docker.follow_events(self._on_subscribed, self.on_event))
 
     async def close(self) -> None:
         for task in list(self._looking):
@@ -93,7 +93,7 @@ class ContainerRewriter:
         except WeaveError as problem:
             log.warning("%s", problem)
 
-    def _on_event(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         from weave_cli.containers.events import ContainerEvent
 
         self._dead_owners.on_event(event)
