@@ -1,4 +1,4 @@
-"""Addresses that commands gave to containers go back when these die. Knows no name and no network.
+"""Addresses that containers were given, not by Docker, go back when these die. Knows no network.
 
 A container that is started again within the grace keeps its addresses (specification cli, section 15); one
 that is removed gives them back at once. The router itself knows no containers.
@@ -84,3 +84,4 @@ class DeadOwners:
                 return
         if await self._router.release_all(container_id):
             log.info("gave back the addresses of %s", container_id[:12])
+            await self._router.remove_names(container_id)  # if nobody did when it died
