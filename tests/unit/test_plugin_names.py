@@ -130,7 +130,7 @@ def test_events_that_docker_sends_are_read() -> None:
     assert read_event(connect) == NetworkEvent(
         action="connect", network_id="n1", driver="weavemesh", container_id="c1"
     )
-    assert read_event(die) == ContainerEvent(action="die", container_id="c1")
+    assert read_event(die) == ContainerEvent(action="die", container_id="c1", exit_status=0)
     assert read_event({"Type": "plugin", "Action": "enable"}) is None
     assert read_event({"Type": "container"}) == ContainerEvent(action="", container_id="")
 

@@ -137,11 +137,11 @@ _BIND = "weavewait:/w:ro,nocopy"
 def test_666_what_an_old_start_replaces_is_put_back(given: Json, expected: Json) -> None:
     container = read_workload(_facts(Hostname="h"))
     assert container is not None
-    assert restore_host_config(given, container, _RESOLVER) and given == expected
+    assert restore_host_config(given, container, _RESOLVER) is not None and given == expected
 
 
 @pytest.mark.parametrize("given", [{}, {"HostConfig": None}])
 def test_666_a_start_that_says_nothing_passes(given: Json) -> None:
     container = read_workload(_facts())
     assert container is not None
-    assert not restore_host_config(given, container, _RESOLVER)
+    assert restore_host_config(given, container, _RESOLVER) is None

@@ -30,7 +30,7 @@ from weave_cli.proxy.rewriting.creation import (
 )
 from weave_cli.proxy.rewriting.inspection import show_network
 from weave_cli.proxy.rewriting.mark import hide_mark, hide_mark_in_row
-from weave_cli.proxy.rewriting.membership import VARIABLE, LeftAlone, decide, is_of_driver
+from weave_cli.proxy.rewriting.membership import VARIABLE, LeftAlone, decide, is_of_driver, is_shared
 from weave_cli.proxy.rewriting.starting import restore_host_config
 from weave_cli.proxy.rewriting.wording import describe
 from weave_cli.proxy.rewriting.workload import Workload
@@ -182,6 +182,7 @@ class Start(_Plain):
         self._name = unquote(name)
         self._container: Workload | None = None
         self._before = 0
+        self._is_shared = False
         self._stack = ExitStack()
 
     @property
@@ -202,7 +203,9 @@ class Start(_Plain):
             document = documents.read_document(request.body)
             resolver = await self._engine.find_resolver() if self._options.wants_dns else None
             assert self._container is not None
-            if restore_host_config(document, self._container, resolver):
+            mode = restore_host_config(document, self._container, resolver)
+            if mode is not None:
+                self._is_shared = is_shared(mode)
                 return replace(request, body=documents.write_document(document))
         return request
 
@@ -212,6 +215,8 @@ class Start(_Plain):
         try:
             await self._attacher.settle(self._container.id, self._before)
         except NotAttached as problem:
+            if self._is_shared and not problem.is_its_own:
+                return answer  # nobody held it back, and it has ended meanwhile
             raise Refusal(str(problem), status=_BAD_REQUEST if problem.is_its_own else 500) from None
         return answer
 

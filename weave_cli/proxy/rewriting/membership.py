@@ -18,7 +18,6 @@ _NONE: Final = "none"
 #: Networks with which a container has an own namespace that nobody else attaches. Others are of a network
 #: driver, perhaps ours, or are another container's.
 _ATTACHED_MODES: Final = frozenset({"", "none", "default", "bridge"})
-_SHARED_MODES: Final = ("host", "container:")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +53,12 @@ def decide(
 
 def is_of_driver(network_mode: str) -> bool:
     """Does that network have a name, and so a driver?"""
-    return network_mode not in _ATTACHED_MODES and not network_mode.startswith(_SHARED_MODES)
+    return network_mode not in _ATTACHED_MODES and not is_shared(network_mode)
+
+
+def is_shared(network_mode: str) -> bool:
+    """Is the container in the host's network, or in another container's?"""
+    return network_mode == "host" or network_mode.startswith("container:")
 
 
 def _read_wishes(text: str) -> tuple[Wish, ...]:
