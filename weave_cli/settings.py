@@ -15,7 +15,16 @@ from typing import Final
 from weave_cli.docker_endpoint import Endpoint, find_endpoint, split_client_arguments
 from weave_cli.error_codes import Code
 from weave_cli.errors import UsageProblem
-from weave_cli.names import DOCKER_BRIDGE, HTTP_ADDRESS, MESH_PORT, PLUGIN_CONTAINER, ROUTER_CONTAINER
+from weave_cli.names import (
+    DOCKER_BRIDGE,
+    HTTP_ADDRESS,
+    MESH_PORT,
+    PLUGIN_CONTAINER,
+    PROXY_CONTAINER,
+    PROXY_PORT,
+    PROXY_SOCKET,
+    ROUTER_CONTAINER,
+)
 
 #: The oldest Docker Engine that we are tried with, as (major, minor).
 LOWEST_ENGINE: Final = (20, 10)
@@ -27,7 +36,8 @@ COMPLETION_VARIABLE: Final = "_WEAVE_COMPLETE"
 
 _IGNORED: Final = ("WEAVE_NO_BRIDGED_FASTDP",)
 
-_HOST_ROOT: Final = "WEAVE_HELPER_ROOT"
+#: Where the host's files are, in containers that see them elsewhere.
+HOST_ROOT: Final = "WEAVE_HELPER_ROOT"
 
 #: Beside all that begins with WEAVE: what commands, and those who write on terminals, look at.
 _FORWARDED: Final = frozenset(
@@ -51,6 +61,12 @@ class Settings:
     """DOCKER_API_VERSION; None: the highest that both sides know."""
     original_docker_host: str | None
     """ORIG_DOCKER_HOST, which `env --restore` goes back to; empty is not the same as unset (None)."""
+    client_host: str
+    """DOCKER_HOST as the user has it; where we run for a user elsewhere, DOCKER_CLIENT_HOST. Empty: unset."""
+    certificate_directory: str | None
+    """DOCKER_CERT_PATH, else that of docker in the user's home."""
+    proxy_host: str
+    """PROXY_HOST: what stands for 0.0.0.0 in addresses of the proxy; empty: where Docker is."""
     docker_bridge: str
     """DOCKER_BRIDGE: the device of Docker's own bridge."""
     port: int
@@ -69,10 +85,14 @@ class Settings:
     """WEAVE_DOCKER_ARGS: more options of `docker run` for the router's container."""
     plugin_arguments: str
     """WEAVEPLUGIN_DOCKER_ARGS: the same for the plugin's."""
+    proxy_arguments: str
+    """WEAVEPROXY_DOCKER_ARGS: the same for the proxy's."""
     helper_arguments: str
     """WEAVEEXEC_DOCKER_ARGS: the same for helper containers."""
     wants_plugin: bool
     """False when WEAVE_NO_PLUGIN is not empty: launch, stop and reset then leave the plugin alone."""
+    wants_proxy: bool
+    """False when WEAVE_NO_PROXY is not empty: launch then starts no proxy."""
     password: str | None = field(repr=False)
     """WEAVE_PASSWORD; None when unset or empty."""
     ignored: tuple[str, ...]
@@ -83,6 +103,12 @@ class Settings:
         """The path on the engine's host of Docker's unix socket, for binding it into a container."""
         host = self.endpoint.host
         return host.removeprefix("unix://") if host and self.endpoint.is_socket else DOCKER_SOCKET
+
+    @property
+    def proxy_name(self) -> str:
+        """What stands for 0.0.0.0 in the proxy's addresses: PROXY_HOST, or where the user reaches Docker."""
+        scheme, _, rest = self.client_host.partition("://")
+        return self.proxy_host or (rest.rpartition(":")[0] if scheme == "tcp" else "") or "127.0.0.1"
 
     @property
     def state_volume(self) -> str:
@@ -102,10 +128,14 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """
     words = os.environ if environment is None else environment
     return Settings(
-        endpoint=find_endpoint(words),
+        endpoint=_find_endpoint(words),
         client_arguments=tuple(split_client_arguments(words.get("DOCKER_CLIENT_ARGS", ""))),
         api_version=_api_version(words),
         original_docker_host=words.get("ORIG_DOCKER_HOST"),
+        client_host=words.get("DOCKER_CLIENT_HOST") or words.get("DOCKER_HOST", ""),
+        certificate_directory=words.get("DOCKER_CERT_PATH")
+        or (f"{words['HOME']}/.docker" if words.get("HOME") else None),
+        proxy_host=words.get("PROXY_HOST", ""),
         docker_bridge=words.get("DOCKER_BRIDGE") or DOCKER_BRIDGE,
         port=_number(words, "WEAVE_PORT", lowest=1, highest=65534) or MESH_PORT,
         http_address=_endpoint(words, "WEAVE_HTTP_ADDR") or HTTP_ADDRESS,
@@ -115,16 +145,27 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         wants_fastdp=not words.get("WEAVE_NO_FASTDP"),
         router_arguments=words.get("WEAVE_DOCKER_ARGS", ""),
         plugin_arguments=words.get("WEAVEPLUGIN_DOCKER_ARGS", ""),
+        proxy_arguments=words.get("WEAVEPROXY_DOCKER_ARGS", ""),
         helper_arguments=words.get("WEAVEEXEC_DOCKER_ARGS", ""),
         wants_plugin=not words.get("WEAVE_NO_PLUGIN"),
+        wants_proxy=not words.get("WEAVE_NO_PROXY"),
         password=words.get("WEAVE_PASSWORD") or None,
         ignored=tuple(name for name in _IGNORED if words.get(name)),
     )
 
 
+def _find_endpoint(words: Mapping[str, str]) -> Endpoint:
+    """Of Docker itself, also where `weave env` has put the proxy: it may be what we are to stop."""
+    host = words.get("DOCKER_HOST", "")
+    is_proxy = host == f"unix://{PROXY_SOCKET}"
+    if is_proxy or ("ORIG_DOCKER_HOST" in words and host.endswith(f":{PROXY_PORT}")):
+        words = {**words, "DOCKER_HOST": words.get("ORIG_DOCKER_HOST", "")}
+    return find_endpoint(words)
+
+
 def host_root() -> str | None:
     """Where the host's files are seen when not at their own paths: in a helper container."""
-    return os.environ.get(_HOST_ROOT)
+    return os.environ.get(HOST_ROOT)
 
 
 def forwarded_environment(environment: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -134,9 +175,12 @@ def forwarded_environment(environment: Mapping[str, str] | None = None) -> dict[
     """
     words = os.environ if environment is None else environment
     found = {name: words[name] for name in words if _is_forwarded(name)}
-    socket = find_endpoint(words)
-    if socket.is_socket and socket.host is not None:
-        found["DOCKER_HOST"] = socket.host
+    endpoint = _find_endpoint(words)
+    if endpoint.is_socket:
+        if endpoint.host is not None:
+            found["DOCKER_HOST"] = endpoint.host
+    elif endpoint.host is not None:
+        found.setdefault("DOCKER_CLIENT_HOST", endpoint.host)
     return found
 
 
@@ -145,11 +189,11 @@ def adopt_environment(environment: Mapping[str, str], *, root: str) -> None:
     for name in [name for name in os.environ if _is_forwarded(name) or name == "DOCKER_HOST"]:
         del os.environ[name]
     os.environ.update(environment)
-    os.environ[_HOST_ROOT] = root
+    os.environ[HOST_ROOT] = root
 
 
 def _is_forwarded(name: str) -> bool:
-    return name in _FORWARDED or (name.startswith("WEAVE") and name != _HOST_ROOT)
+    return name in _FORWARDED or (name.startswith("WEAVE") and name != HOST_ROOT)
 
 
 def wants_trace() -> bool:
@@ -188,10 +232,11 @@ def plugin_look_s() -> int | None:
 
 def _container_name(words: Mapping[str, str]) -> str:
     text = words.get("WEAVE_CONTAINER_NAME") or ROUTER_CONTAINER
-    if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", text, re.ASCII) or text == PLUGIN_CONTAINER:
+    taken = (PLUGIN_CONTAINER, PROXY_CONTAINER)
+    if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", text, re.ASCII) or text in taken:
         raise UsageProblem(
             f"invalid value in WEAVE_CONTAINER_NAME: {text!r}",
-            hint=f"It takes a name that Docker takes, but not {PLUGIN_CONTAINER}.",
+            hint=f"It takes a name that Docker takes, but not {' or '.join(taken)}.",
             code=Code.BAD_SETTING,
         )
     return text

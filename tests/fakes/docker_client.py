@@ -200,7 +200,9 @@ class _Api:
             raise NotFound(f"no such volume: {name}")
         return {"Name": name}
 
-    def remove_volume(self, name: str, *, force: bool) -> None:
+    def remove_volume(self, name: str, *, force: bool = False) -> None:
+        if name not in self.engine.volumes and not force:
+            raise NotFound(f"no such volume: {name}")
         self.engine.volumes.discard(name)
         self.engine.calls.append(f"remove volume {name}")
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from weave_cli.proxy.connection import Patience
 from weave_cli.proxy.exchange import Rewriter, Untouched
-from weave_cli.proxy.listening import Place, open_door
+from weave_cli.proxy.listening import open_door
 from weave_cli.proxy.server import ProxyServer
+from weave_cli.proxy_places import Place
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Docker = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

@@ -200,6 +200,7 @@ PURE = (
     "weave_cli.reports",
     "weave_cli.leaks",
     "weave_cli.report_states",
+    "weave_cli.proxy_places",
     "weave_cli.error_codes",
     "weave_cli.topology",
     "weave_cli.durations",

@@ -22,9 +22,9 @@ pytestmark = pytest.mark.surface
 _ROOT = Path(__file__).parents[2]
 
 _EXPECTED = """
-    setup launch launch-router launch-plugin stop stop-router stop-plugin connect forget rmpeer prime run
-    start restart attach detach expose hide network dns-args dns-add dns-remove dns-lookup status report
-    ps doctor connectivity reset
+    setup launch launch-router launch-plugin launch-proxy stop stop-router stop-plugin stop-proxy connect
+    forget rmpeer prime run start restart attach detach expose hide network dns-args dns-add dns-remove
+    dns-lookup status report ps doctor connectivity reset
     env config version help
 """.split()
 

@@ -124,6 +124,7 @@ def test_variables_that_lead_to_docker_do_not_go_there() -> None:
         "WEAVE_MTU": "1400",
         "DOCKER_BRIDGE": "br0",
         "NO_COLOR": "1",
+        "DOCKER_CLIENT_HOST": "tcp://10.0.0.1:2376",  # only to be named, not to be gone to
     }
     assert forwarded_environment({"DOCKER_HOST": "unix:///srv/d.sock"}) == {
         "DOCKER_HOST": "unix:///srv/d.sock"

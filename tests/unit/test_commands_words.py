@@ -12,11 +12,12 @@ from tests.fakes.router_http import FakeRouterApi, serving
 from weave_cli.addresses import parse_cidr
 from weave_cli.api.sync import RouterUnreachable
 from weave_cli.commands import launch, tree
-from weave_cli.containers.specs import PluginOptions, RouterOptions
+from weave_cli.containers.specs import PluginOptions, ProxyOptions, RouterOptions
 from weave_cli.errors import RouterProblem
 from weave_cli.operations import asking, plumbing, survey
 from weave_cli.operations import launch as operation
 from weave_cli.operations.survey import Attachment
+from weave_cli.settings import read_settings
 
 pytestmark = pytest.mark.unit
 
@@ -113,6 +114,7 @@ class Launched:
 
     router: RouterOptions
     plugin: PluginOptions
+    proxy: ProxyOptions | None
 
 
 @pytest.fixture
@@ -121,10 +123,18 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> Launched:
 
     @contextmanager
     def changing_host() -> Iterator[tuple[Any, Any, Any]]:
-        yield None, None, None
+        yield None, read_settings({}), None
 
-    def act(_docker: Any, _settings: Any, router: RouterOptions, plugin: PluginOptions, _: Any) -> Any:
-        given.router, given.plugin = router, plugin
+    def act(
+        _docker: Any,
+        _settings: Any,
+        router: RouterOptions,
+        plugin: PluginOptions,
+        _: Any,
+        *,
+        proxy: ProxyOptions | None,
+    ) -> Any:
+        given.router, given.plugin, given.proxy = router, plugin, proxy
         return operation.Launched(router="1", plugin="2")
 
     monkeypatch.setattr(launch, "changing_host", changing_host)

@@ -93,6 +93,7 @@ def test_versions_come_from_running_containers_else_from_the_image(
     assert list(list_versions(read_settings({}), FakeReporter())) == [
         ("router", "0.0.9"),
         ("plugin", "0.2.0"),
+        ("proxy", "0.2.0"),
     ]
 
 
@@ -100,4 +101,4 @@ def test_missing_image_is_said_and_skipped(engine: FakeEngine, monkeypatch: pyte
     monkeypatch.setattr(quick, "has_image", lambda *_: False)
     reporter = FakeReporter()
     assert list(list_versions(read_settings({}), reporter)) == []
-    assert len(reporter.notices) == 2
+    assert len(reporter.notices) == 3

@@ -22,6 +22,7 @@ from weave_cli.operations import naming, plumbing, survey
 from weave_cli.operations import run as run_operation
 from weave_cli.operations import setup as setup_operation
 from weave_cli.operations.survey import Attachment
+from weave_cli.settings import read_settings
 
 pytestmark = pytest.mark.unit
 
@@ -58,7 +59,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> None:
 
     @contextmanager
     def with_docker() -> Iterator[tuple[Any, Any, Any]]:
-        yield None, None, None
+        yield None, read_settings({}), None
 
     @contextmanager
     def as_root() -> Iterator[tuple[Any, Any]]:
@@ -79,7 +80,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_operation, "start", lambda *_: None)
     monkeypatch.setattr(setup_operation, "setup", lambda *_: None)
     monkeypatch.setattr(
-        launch_operation, "launch", lambda *_: launch_operation.Launched(router="1", plugin=None)
+        launch_operation, "launch", lambda *_, **__: launch_operation.Launched(router="1", plugin=None)
     )
     monkeypatch.setattr(launch_operation, "launch_plugin", lambda *_: "2")
 
@@ -97,8 +98,8 @@ def _answer(words: list[str], written: Written, *, status: int = 0) -> dict[str,
     [
         (["run", "-d", "image", "-o", "x"], "Container", {"container": "f00d"}),
         (["start", "box"], "Container", {"container": "box"}),
-        (["launch"], "Launched", {"router": {"container": "1"}, "plugin": None}),
-        (["launch-plugin"], "Launched", {"router": None, "plugin": {"container": "2"}}),
+        (["launch"], "Launched", {"router": {"container": "1"}, "plugin": None, "proxy": None}),
+        (["launch-plugin"], "Launched", {"router": None, "plugin": {"container": "2"}, "proxy": None}),
         (["setup"], "Done", {"command": "setup"}),
     ],
 )

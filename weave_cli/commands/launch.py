@@ -20,7 +20,7 @@ from weave_cli.commands.usage import LaunchCommand, command
 from weave_cli.first_ring import choose_first_ring
 
 if TYPE_CHECKING:
-    from weave_cli.containers.specs import PluginOptions, RouterOptions
+    from weave_cli.containers.specs import PluginOptions, ProxyOptions, RouterOptions
     from weave_cli.settings import Settings
 
 
@@ -32,18 +32,19 @@ if TYPE_CHECKING:
 @wait_option
 @peers_argument
 def launch(**words: Any) -> None:
-    """Start the router and the network plugin.
+    """Start the router, the network plugin and the Docker API proxy.
 
     PEER is the address or name of another host, with :PORT if that is not 6783; options may stand before
-    and behind peers. Prints nothing when all is well. A plugin that runs already is left alone. Exit status 4
-    when --wait was in vain: then both run all the same, and go on trying.
+    and behind peers. Prints nothing when all is well. Plugin and proxy are left alone when they run already.
+    Exit status 4 when --wait was in vain: then all run all the same, and go on trying.
     """
     router = _router_options(words)
     with changing_host() as (docker, settings, progress):
         from weave_cli.operations.launch import launch as act
 
-        launched = act(docker, settings, router, _plugin_options(words), progress)
-    _answer(launched.router, launched.plugin)
+        proxy = _proxy_options(words) if settings.wants_proxy else None
+        launched = act(docker, settings, router, _plugin_options(words), progress, proxy=proxy)
+    _answer(launched.router, launched.plugin, launched.proxy)
     _wait(words, settings)
 
 
@@ -102,9 +103,9 @@ def _wait(words: dict[str, Any], settings: Settings) -> None:
         )
 
 
-def _answer(router: str | None, plugin: str | None, *, text: str = "") -> None:
+def _answer(router: str | None, plugin: str | None, proxy: str | None = None, *, text: str = "") -> None:
     """The containers that run now, as far as they were asked for."""
-    parts = {"router": router, "plugin": plugin}
+    parts = {"router": router, "plugin": plugin, "proxy": proxy}
     data = {part: None if found is None else {"container": found} for part, found in parts.items()}
     get_output().answer("Launched", data, text=text)
 
@@ -144,6 +145,13 @@ def _first_ring(init: str | None, init_peer_count: int | None) -> str | None:
     if init is None and init_peer_count is None:
         return None
     return str(choose_first_ring(init, init_peer_count))
+
+
+def _proxy_options(words: dict[str, Any]) -> ProxyOptions:
+    """What the proxy shares with the others; what only it has, launch-proxy takes."""
+    from weave_cli.containers.specs import ProxyOptions
+
+    return ProxyOptions(log_level=words["log_level"], restarts=not words["no_restart"])
 
 
 def _plugin_options(words: dict[str, Any]) -> PluginOptions:

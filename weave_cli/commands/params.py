@@ -168,6 +168,40 @@ plugin_options = stack(
     click.option("--no-multicast-route", is_flag=True, help="No multicast route in containers."),
 )
 
+_file = click.Path()
+
+proxy_options = stack(
+    click.option(
+        "-H",
+        "--host",
+        "listen",
+        multiple=True,
+        metavar="ADDRESS",
+        help="Where to listen: unix:///PATH or tcp://IP:PORT; may be given again."
+        " Default: unix:///var/run/weave/weave.sock, or tcp://0.0.0.0:12375 if you use Docker by TCP.",
+    ),
+    click.option("--without-dns", is_flag=True, help="Containers do not use weaveDNS."),
+    click.option("--no-default-ipalloc", is_flag=True, help="Leave containers without WEAVE_CIDR alone."),
+    click.option("--no-rewrite-hosts", is_flag=True, help="Leave /etc/hosts of containers as it is."),
+    click.option("--no-multicast-route", is_flag=True, help="No multicast route in containers."),
+    click.option(
+        "--hostname-from-label", metavar="KEY", help="Containers get their host names from this label."
+    ),
+    click.option(
+        "--hostname-match", metavar="REGEXP", help="What of the name or label counts; default: (.*)."
+    ),
+    click.option("--hostname-replacement", metavar="TEXT", help="The host name made of that; default: $1."),
+    click.option(
+        "--rewrite-inspect", is_flag=True, help="'docker inspect' shows the address on this network."
+    ),
+    click.option("--no-detect-tls", is_flag=True, help="Do not look at the TLS options of Docker's daemon."),
+    click.option("--tls", is_flag=True, help="TLS on TCP ports."),
+    click.option("--tlsverify", is_flag=True, help="The same, for clients with a certificate only."),
+    click.option("--tlscacert", type=_file, metavar="FILE", help="Who signs the certificates of clients."),
+    click.option("--tlscert", type=_file, metavar="FILE", help="The proxy's certificate."),
+    click.option("--tlskey", type=_file, metavar="FILE", help="Its key."),
+)
+
 no_restart_option = click.option(
     "--no-restart", is_flag=True, help="Not started again by Docker, after a crash or a reboot."
 )

@@ -7,10 +7,9 @@ import click
 from weave_cli.commands.answers import get_output
 from weave_cli.commands.place import Needs
 from weave_cli.commands.session import as_root
-from weave_cli.commands.setup import NO_PROXY, env
 from weave_cli.commands.usage import command
 from weave_cli.error_codes import Code, ExitStatus
-from weave_cli.errors import RouterProblem, UsageProblem
+from weave_cli.errors import UsageProblem
 from weave_cli.settings import read_settings
 
 
@@ -71,31 +70,6 @@ def setup_cni() -> None:
         hint="Docker's network plugin needs no setup: 'weave launch' starts it.",
         code=Code.RETIRED,
     )
-
-
-@command("config", needs=Needs.NOTHING)
-def config() -> None:
-    """Print the option that points docker at the proxy.
-
-    There is no proxy yet: nothing is printed but a message on stderr, and the exit status is 1.
-    """
-    raise RouterProblem(NO_PROXY, code=Code.PROXY_ABSENT)
-
-
-@command("proxy-env", needs=Needs.NOTHING, hidden=True)
-@click.pass_context
-def proxy_env(context: click.Context) -> None:
-    """Do what 'weave env' does."""
-    get_output(context).tell("Warning: proxy-env is deprecated; please use env")
-    context.invoke(env, restore=False)
-
-
-@command("proxy-config", needs=Needs.NOTHING, hidden=True)
-@click.pass_context
-def proxy_config(context: click.Context) -> None:
-    """Do what 'weave config' does."""
-    get_output(context).tell("Warning: proxy-config is deprecated; please use config")
-    context.invoke(config)
 
 
 @command("launch-dns", needs=Needs.NOTHING, hidden=True)

@@ -1,8 +1,6 @@
-"""setup, env, version, help: declarations."""
+"""setup, version, help: declarations."""
 
 from __future__ import annotations
-
-from typing import Final
 
 import click
 
@@ -19,8 +17,6 @@ from weave_cli.output.progress import Progress
 from weave_cli.output.text import tell
 from weave_cli.settings import read_settings
 
-NO_PROXY: Final = "There is no proxy to point to: use the Docker network 'weave' instead."
-
 
 @command("setup", needs=Needs.NOTHING)
 def setup() -> None:
@@ -35,37 +31,14 @@ def setup() -> None:
         act(docker, progress)
 
 
-@command("env", needs=Needs.NOTHING)
-@click.option("--restore", is_flag=True, help="Print the command that goes back to Docker itself.")
-def env(*, restore: bool) -> None:
-    """Print the shell command that points docker at the proxy.
-
-    There is no proxy yet: nothing is printed but a message on stderr.
-    """
-    output = get_output()
-    if not restore:
-        output.tell(NO_PROXY)
-        output.answer("Environment", {"variables": {}})
-        return
-    original = read_settings().original_docker_host
-    if original is None:
-        raise UsageProblem(
-            "cannot restore: ORIG_DOCKER_HOST is not set",
-            hint="The environment was not changed by 'weave env'.",
-            code=Code.BAD_SETTING,
-        )
-    variables = {"DOCKER_HOST": original}
-    output.answer("Environment", {"variables": variables}, text=f"DOCKER_HOST={original}\n")
-
-
 @command("version", needs=Needs.NOTHING)
 def version() -> None:
-    """Print the versions of script, router and plugin."""
+    """Print the versions of script, router, plugin and proxy."""
     output, settings = get_output(), read_settings()
     output.show(f"weave script {__version__}")
     from weave_cli.operations.survey import list_versions
 
-    versions: dict[str, str | None] = {"script": __version__, "router": None, "plugin": None}
+    versions: dict[str, str | None] = {"script": __version__, "router": None, "plugin": None, "proxy": None}
     with Progress(output.tell) as progress:
         for component, number in list_versions(settings, progress):
             versions[component] = number

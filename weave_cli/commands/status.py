@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,11 +16,18 @@ from weave_cli.commands.usage import PictureCommand, command
 from weave_cli.output.text import show, show_raw, tell, tell_problem
 from weave_cli.settings import read_settings, wants_colour
 
+if TYPE_CHECKING:
+    from weave_cli.operations.survey import Status
 
-def plugin_section(leaks: str) -> str:
-    """leaks: what is told of them, empty: nothing."""
-    told = f"\n          Leaks: {leaks}" if leaks else ""
-    return f"\n        Service: plugin\n     DriverName: weave{told}"
+
+def list_sections(found: Status) -> Iterator[str]:
+    """What the original's script put behind the router's page, and what was left behind on the host."""
+    if found.proxy:
+        yield f"\n        Service: proxy\n        Address: {' '.join(found.proxy)}"
+    if found.has_plugin:
+        leaks = str(found.leaks or "")
+        told = f"\n          Leaks: {leaks}" if leaks else ""
+        yield f"\n        Service: plugin\n     DriverName: weave{told}"
 
 
 @command("status", kind=PictureCommand, needs=Needs.SOCKETS)
@@ -42,7 +51,7 @@ def plugin_section(leaks: str) -> str:
 def status(
     context: click.Context, *, topics: tuple[str, ...], watch: float | None, svg: str | None, dot: bool
 ) -> None:
-    """Show the state of router and plugin, or one page of it.
+    """Show the state of router, plugin and proxy, or one page of it.
 
     'topology' draws the mesh: whom this host is connected with, by which overlay and how far away, who is
     connected with whom, and who is not there. Exit status 1 when the router does not answer or is not ready.
@@ -79,8 +88,8 @@ def status(
         tell_problem(found.problem)
     else:
         (show if found.is_ready else tell)(found.text.rstrip("\n"))
-    if found.has_plugin:
-        show(plugin_section(str(found.leaks or "")))
+    for section in list_sections(found):
+        show(section)
     show("")
     context.exit(0 if found.problem is None and found.is_ready else 1)
 

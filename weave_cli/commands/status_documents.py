@@ -8,6 +8,7 @@ from typing import Final
 from weave_cli.error_codes import Code, ExitStatus
 from weave_cli.errors import RouterProblem
 from weave_cli.operations.plugin_sockets import read_leaks
+from weave_cli.operations.proxy_beacon import find_proxy
 from weave_cli.operations.survey import has_plugin, read_report, unknown_page
 from weave_cli.output import status_data
 from weave_cli.output.answer import Data, Output
@@ -31,16 +32,18 @@ def answer_status(topics: Sequence[str], settings: Settings, output: Output) -> 
 
 
 def _answer_overview(settings: Settings, output: Output) -> ExitStatus:
-    """Tells of the plugin also while the router is down."""
-    is_served = has_plugin(settings)
+    """Tells of plugin and proxy also while the router is down."""
+    is_served, proxy = has_plugin(settings), find_proxy() or ()
     leaks = read_leaks() if is_served else None
     try:
         report = read_report(settings)
     except RouterProblem as problem:
-        output.answer("Status", status_data.overview(None, has_plugin=is_served, leaks=leaks))
+        data = status_data.overview(None, has_plugin=is_served, leaks=leaks, proxy=proxy)
+        output.answer("Status", data)
         output.fail(problem)
         return ExitStatus.FAILURE
-    output.answer("Status", status_data.overview(report, has_plugin=is_served, leaks=leaks))
+    data = status_data.overview(report, has_plugin=is_served, leaks=leaks, proxy=proxy)
+    output.answer("Status", data)
     return _judge(report, output)
 
 

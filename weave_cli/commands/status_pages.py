@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final, NoReturn
 
-from weave_cli.commands.status import plugin_section
+from weave_cli.commands.status import list_sections
 from weave_cli.errors import HostProblem, RouterProblem, WeaveError
 from weave_cli.operations.survey import read_report, read_status, read_status_page
 from weave_cli.output.live import is_terminal, page_width, watch
@@ -56,7 +56,7 @@ def _make_reader(topics: tuple[str, ...], settings: Settings) -> Callable[[], st
 def _overview(settings: Settings) -> str:
     found = read_status(settings)
     text = found.text if found.problem is None else _words(found.problem)
-    return text.rstrip("\n") + ("\n" + plugin_section(str(found.leaks or "")) if found.has_plugin else "")
+    return "\n".join([text.rstrip("\n"), *list_sections(found)])
 
 
 def _words(problem: WeaveError) -> str:

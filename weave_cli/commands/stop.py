@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from weave_cli.commands.answers import get_output
 from weave_cli.commands.rehearsing import answer_rehearsal, dry_run_option
 from weave_cli.commands.session import beside_others, changing_host
 from weave_cli.commands.usage import command
@@ -12,7 +13,7 @@ from weave_cli.commands.usage import command
 @command("stop")
 @dry_run_option
 def stop(*, dry_run: bool) -> None:
-    """Stop the plugin and the router; containers keep their network.
+    """Stop the plugin, the router and the proxy; containers keep their network.
 
     Bridge, interfaces and addresses stay, so the containers of this host go on talking to each other. The
     Docker network 'weave' is removed unless containers are attached to it. What is not running is no error.
@@ -26,7 +27,14 @@ def stop(*, dry_run: bool) -> None:
     with changing_host() as (docker, settings, progress):
         from weave_cli.operations.stop import stop as act
 
-        act(docker, settings, progress)
+        warning = act(docker, settings, progress)
+    _warn(warning)
+
+
+def _warn(warning: str) -> None:
+    """On stdout, as the original did."""
+    if warning:
+        get_output().show(warning)
 
 
 @command("stop-router")
@@ -70,9 +78,9 @@ def stop_plugin(*, dry_run: bool) -> None:
 def reset(*, force: bool, dry_run: bool) -> None:
     """Leave the mesh and remove everything that weave made.
 
-    Hands this host's addresses over to other hosts, then removes router, plugin, their state, the networks
-    of the plugin, bridge, interfaces and firewall rules. Containers that are still attached lose that
-    network; they are named.
+    Hands this host's addresses over to other hosts, then removes router, plugin, proxy, their state, the
+    networks of the plugin, bridge, interfaces and firewall rules. Containers that are still attached lose
+    that network; they are named.
     """
     if dry_run:
         with beside_others() as (docker, settings, progress):
@@ -83,4 +91,5 @@ def reset(*, force: bool, dry_run: bool) -> None:
     with changing_host() as (docker, settings, progress):
         from weave_cli.operations.stop import reset as act
 
-        act(docker, settings, progress, force=force)
+        warning = act(docker, settings, progress, force=force)
+    _warn(warning)

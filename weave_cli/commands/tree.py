@@ -29,12 +29,18 @@ if TYPE_CHECKING:
 #: Name -> (room, function, first sentence of its help), in the order of `weave help`.
 COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
     "setup": ("setup", "setup", "Make the image that router and plugin run in."),
-    "launch": ("launch", "launch", "Start the router and the network plugin."),
+    "launch": ("launch", "launch", "Start the router, the network plugin and the Docker API proxy."),
     "launch-router": ("launch", "launch_router", "Start the router only, and print its container's id."),
     "launch-plugin": ("launch", "launch_plugin", "Start the plugin only, and print its container's id."),
-    "stop": ("stop", "stop", "Stop the plugin and the router; containers keep their network."),
+    "launch-proxy": ("proxy", "launch_proxy", "Start the Docker API proxy, and print its container's id."),
+    "stop": ("stop", "stop", "Stop the plugin, the router and the proxy; containers keep their network."),
     "stop-router": ("stop", "stop_router", "Stop the router only."),
     "stop-plugin": ("stop", "stop_plugin", "Stop the plugin only."),
+    "stop-proxy": (
+        "proxy",
+        "stop_proxy",
+        "Stop the Docker API proxy only; its containers keep their network.",
+    ),
     "connect": ("peers", "connect", "Add other hosts to connect to."),
     "forget": ("peers", "forget", "Drop hosts to connect to."),
     "rmpeer": ("peers", "rmpeer", "Take over the addresses of hosts that are gone for good."),
@@ -51,7 +57,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
     "dns-add": ("dns", "dns_add", "Register names with weaveDNS, for a container or for addresses."),
     "dns-remove": ("dns", "dns_remove", "Take names of a container, or of addresses, out of weaveDNS."),
     "dns-lookup": ("dns", "dns_lookup", "Print the addresses that weaveDNS knows for a name."),
-    "status": ("status", "status", "Show the state of router and plugin, or one page of it."),
+    "status": ("status", "status", "Show the state of router, plugin and proxy, or one page of it."),
     "report": ("status", "report", "Print the router's full state as JSON, or through a template."),
     "ps": ("status", "ps", "List the weave interfaces of containers."),
     "doctor": (
@@ -65,9 +71,9 @@ COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
         "Try whether packets get through between containers, and say where they get lost.",
     ),
     "reset": ("stop", "reset", "Leave the mesh and remove everything that weave made."),
-    "env": ("setup", "env", "Print the shell command that points docker at the proxy."),
-    "config": ("plumbing", "config", "Print the option that points docker at the proxy."),
-    "version": ("setup", "version", "Print the versions of script, router and plugin."),
+    "env": ("proxy", "env", "Print the shell command that points docker at the proxy."),
+    "config": ("proxy", "config", "Print the option that points docker at the proxy."),
+    "version": ("setup", "version", "Print the versions of script, router, plugin and proxy."),
     "help": ("setup", "show_help", "Show this text, or the help of a command."),
 }
 
@@ -79,8 +85,8 @@ PLUMBING: Final[Mapping[str, tuple[str, str]]] = {
     "attach-router": ("plumbing", "attach_router"),
     "bridge-type": ("plumbing", "bridge_type"),
     "docker-bridge-ip": ("plumbing", "docker_bridge_ip"),
-    "proxy-env": ("plumbing", "proxy_env"),
-    "proxy-config": ("plumbing", "proxy_config"),
+    "proxy-env": ("proxy", "proxy_env"),
+    "proxy-config": ("proxy", "proxy_config"),
     "launch-dns": ("plumbing", "launch_dns"),
     "stop-dns": ("plumbing", "stop_dns"),
 }

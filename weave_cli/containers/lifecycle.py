@@ -54,6 +54,10 @@ def create_container(client: Docker, spec: ContainerSpec) -> str:
             client.api.create_volume(volume, labels={LABEL: __version__})
         host_config = client.api.create_host_config(
             network_mode="host",
+            pid_mode="host" if spec.sees_host else None,
+            userns_mode="host" if spec.sees_host else None,
+            # A profile would keep it out of containers, and away from Docker's socket.
+            security_opt=["apparmor=unconfined", "label=disable"] if spec.sees_host else None,
             restart_policy={"Name": "always" if spec.restarts else "no", "MaximumRetryCount": 0},
             cap_drop=["ALL"],
             cap_add=list(spec.capabilities),
@@ -121,6 +125,16 @@ def remove_volume(client: Docker, name: str = STATE_VOLUME) -> None:
     """Forget what the router and the plugin wrote down; no error when there is nothing."""
     with translated(f"remove volume {name}"), suppress(NotFound):
         client.api.remove_volume(name, force=True)
+
+
+def remove_unused_volume(client: Docker, name: str) -> None:
+    """The same of a volume that stays while containers have it."""
+    with translated(f"remove volume {name}"), suppress(NotFound):
+        try:
+            client.api.remove_volume(name)
+        except APIError as problem:
+            if problem.status_code != _CONFLICT:
+                raise
 
 
 def has_volume(client: Docker, name: str = STATE_VOLUME) -> bool:

@@ -1,4 +1,4 @@
-"""Start the router, then the plugin, and wait until both serve. What fails half-way is undone.
+"""Start the router, the proxy, then the plugin, and wait until they serve. What fails half-way is undone.
 
 The order matters: the plugin needs the router's default subnet (specification cli, section 15).
 """
@@ -6,7 +6,7 @@ The order matters: the plugin needs the router's default subnet (specification c
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from weave_cli.api.sync import RouterClient
@@ -14,8 +14,8 @@ from weave_cli.containers import lifecycle, lookup, networks
 from weave_cli.containers.client import Docker
 from weave_cli.containers.facts import OurContainer
 from weave_cli.containers.specs import (
-    ContainerSpec,
     PluginOptions,
+    ProxyOptions,
     RouterOptions,
     find_mesh_network_name,
     make_plugin_spec,
@@ -25,7 +25,7 @@ from weave_cli.error_codes import Code
 from weave_cli.errors import UsageProblem
 from weave_cli.host.bridge import read_bridge
 from weave_cli.host.network import tear_down
-from weave_cli.interrupts import unbroken, undoing
+from weave_cli.interrupts import undoing
 from weave_cli.names import GLOBAL_DRIVER, MESH_DRIVER, MESH_NETWORK, PLUGIN_CONTAINER, image_name
 from weave_cli.operations import preflight
 from weave_cli.operations.feeding import feed_router
@@ -33,8 +33,15 @@ from weave_cli.operations.host_facts import read_host_facts
 from weave_cli.operations.passwords import choose_password
 from weave_cli.operations.plugin_absence import declare_absence
 from weave_cli.operations.plugin_sockets import is_plugin_listening, remove_dead_sockets
+from weave_cli.operations.proxy import (
+    check_places,
+    find_running_proxy,
+    proxy_undone_on_failure,
+    serve_proxy,
+)
 from weave_cli.operations.reporter import Reporter
 from weave_cli.operations.setup import setup
+from weave_cli.operations.starting import check_not_running, start
 from weave_cli.operations.stop import end_plugin
 from weave_cli.operations.waiting import wait_until
 from weave_cli.settings import Settings
@@ -42,10 +49,11 @@ from weave_cli.settings import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launched:
-    """Ids of the containers that run now; no plugin when none is wanted."""
+    """Ids of the containers that run now; no plugin and no proxy when none is wanted."""
 
     router: str
     plugin: str | None
+    proxy: str | None = None
 
 
 def launch(
@@ -54,19 +62,27 @@ def launch(
     router: RouterOptions,
     plugin: PluginOptions,
     reporter: Reporter,
+    *,
+    proxy: ProxyOptions | None = None,
 ) -> Launched:
-    """Router and plugin. A plugin that runs already is left alone: it restarts by itself."""
+    """Router, plugin, and proxy if one is wanted. Plugin and proxy that run already are left alone."""
     password = choose_password(router, settings)
-    _check_not_running(client, settings.router_container, "router")
+    check_not_running(client, settings.router_container, "router")
     plugin_id = _find_running_plugin(client, plugin, settings, reporter) if settings.wants_plugin else None
     if settings.wants_plugin and plugin_id is None:
         _check_network(client, plugin, settings)
-    with _router_undone_on_failure(client, settings):
+    running = None if proxy is None else find_running_proxy(client)
+    places = [] if proxy is None or running is not None else check_places(proxy, settings)
+    proxy_id = None if running is None else running.id
+    with _router_undone_on_failure(client, settings), ExitStack() as undoings:
         router_id = _serve_router(client, settings, router, password, reporter)
+        if proxy is not None and proxy_id is None:
+            undoings.enter_context(proxy_undone_on_failure(client))
+            proxy_id = serve_proxy(client, settings, proxy, places, reporter)
         if settings.wants_plugin and plugin_id is None:
             # Its name is free, and the image is there: the router has just been made of it.
             plugin_id = _serve_plugin(client, settings, plugin, reporter)
-    return Launched(router=router_id, plugin=plugin_id)
+    return Launched(router=router_id, plugin=plugin_id, proxy=proxy_id)
 
 
 def launch_router(client: Docker, settings: Settings, options: RouterOptions, reporter: Reporter) -> str:
@@ -77,7 +93,7 @@ def launch_router(client: Docker, settings: Settings, options: RouterOptions, re
 def _serve_router(
     client: Docker, settings: Settings, options: RouterOptions, password: bytes | None, reporter: Reporter
 ) -> str:
-    _check_not_running(client, settings.router_container, "router")
+    check_not_running(client, settings.router_container, "router")
     preflight.check_subnet(options.ipalloc_range, options.ipalloc_default_subnet)
     preflight.check_tun()
     preflight.check_first_ring(options.ipalloc_range, options.ipalloc_init)
@@ -102,7 +118,7 @@ def _serve_router(
     spec = make_router_spec(options, settings, host, image=image_name(), password=password)
     api = RouterClient(settings.http_address)
     with _router_undone_on_failure(client, settings):
-        container_id = _start(client, spec, reporter)
+        container_id = start(client, spec, reporter)
         wait_until(api.is_ready, client, container_id, settings.router_container, reporter)
         feed_router(client, api, reporter)
     return container_id
@@ -117,7 +133,7 @@ def launch_plugin(client: Docker, settings: Settings, options: PluginOptions, re
     found = lookup.find_our_container(client, PLUGIN_CONTAINER)
     if found is not None and found.is_ours and found.is_running:
         return found.id
-    _check_not_running(client, PLUGIN_CONTAINER, "plugin")
+    check_not_running(client, PLUGIN_CONTAINER, "plugin")
     setup(client, reporter)
     return _serve_plugin(client, settings, options, reporter)
 
@@ -137,16 +153,8 @@ def _serve_plugin(client: Docker, settings: Settings, options: PluginOptions, re
         )
 
     with _plugin_undone_on_failure(client):
-        container_id = _start(client, spec, reporter)
+        container_id = start(client, spec, reporter)
         wait_until(is_serving, client, container_id, PLUGIN_CONTAINER, reporter)
-    return container_id
-
-
-def _start(client: Docker, spec: ContainerSpec, reporter: Reporter) -> str:
-    reporter.progress(f"starting container {spec.name}")
-    with unbroken():
-        container_id = lifecycle.create_container(client, spec)
-        lifecycle.start_container(client, container_id, name=spec.name)
     return container_id
 
 
@@ -156,7 +164,7 @@ def _find_running_plugin(
     """Its id, if it is up already. Fails before anything starts when its name is taken or it keeps dying."""
     found = lookup.find_our_container(client, PLUGIN_CONTAINER)
     if found is None or not (found.is_ours and found.is_running):
-        _check_not_running(client, PLUGIN_CONTAINER, "plugin")
+        check_not_running(client, PLUGIN_CONTAINER, "plugin")
         return None
     if found.command != make_plugin_spec(options, settings, image=image_name()).command:
         reporter.notice(
@@ -176,29 +184,6 @@ def _check_network(client: Docker, options: PluginOptions, settings: Settings) -
             f"cannot launch the plugin: there is a network named {name} already (driver {facts['Driver']})",
             hint=f"Remove it: docker network rm {name}. Or choose another name with --mesh-network-name.",
         )
-
-
-def _check_not_running(client: Docker, name: str, component: str) -> None:
-    """Refuse, or clear a stopped container of ours away (specification cli, section 9.4)."""
-    found = lookup.find_our_container(client, name)
-    if found is None:
-        return
-    if not found.is_ours:
-        state = "another running container" if found.is_running else "another container"
-        raise lifecycle.NameTaken(
-            f"cannot launch the {component}: there is {state} named {name} (image {found.image})",
-            hint=f"Rename or remove it: docker rm -f {name}",
-        )
-    if found.is_running:
-        raise lifecycle.AlreadyRunning(
-            f"{name} is already running", hint=f"You can stop it with 'weave stop-{component}'."
-        )
-    if found.status == "restarting":
-        raise lifecycle.Restarting(
-            f"{name} is restarting; it may fail again and again",
-            hint=f"See 'docker logs {name}'; you can stop it with 'weave stop-{component}'.",
-        )
-    lifecycle.remove_container(client, found.id)
 
 
 @contextmanager

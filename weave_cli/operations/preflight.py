@@ -103,6 +103,19 @@ def list_needed_ports(port: int, http_address: str, dns_address: str | None) -> 
             )
 
 
+def check_proxy_port(port: int, address: str) -> None:
+    """Raises HostProblem naming whoever listens where the proxy is going to."""
+    _check_port(
+        NeededPort(
+            protocol="tcp",
+            port=port,
+            address=address,
+            purpose="the proxy",
+            instead="choose another port with -H",
+        )
+    )
+
+
 def _check_port(needed: NeededPort) -> None:
     protocol, port, address = needed.protocol, needed.port, needed.address
     owner = find_listener(protocol, port, address)

@@ -26,6 +26,7 @@ from weave_cli.names import (
     EXPOSE_OWNER,
     GUEST_LINK,
     PLUGIN_CONTAINER,
+    PROXY_CONTAINER,
     ROUTER_CONTAINER,
     TAP_DEVICE,
 )
@@ -57,10 +58,21 @@ class Deed:
 
 
 def rehearse_stop(client: Docker, settings: Settings, reporter: Reporter) -> Iterator[Deed]:
-    """Plugin, then router."""
+    """Plugin, router, proxy."""
     if settings.wants_plugin:
         yield from rehearse_stop_plugin(client, reporter)
     yield from rehearse_stop_router(client, reporter, name=settings.router_container)
+    if stop.find_ours(client, PROXY_CONTAINER) is not None:
+        yield from rehearse_stop_proxy(client, reporter)
+
+
+def rehearse_stop_proxy(client: Docker, reporter: Reporter) -> Iterator[Deed]:
+    """Its container; what others wait with stays."""
+    found = stop.find_ours(client, PROXY_CONTAINER)
+    if found is None or not found.is_running:
+        reporter.notice("Proxy is not running.")
+    if found is not None:
+        yield _removal("container", found.name)
 
 
 def rehearse_stop_plugin(client: Docker, reporter: Reporter) -> Iterator[Deed]:
@@ -105,6 +117,9 @@ def rehearse_reset(client: Docker, settings: Settings, reporter: Reporter, *, fo
         yield from _sockets()
     if router is not None:
         yield _removal("container", router.name)
+    proxy = stop.find_ours(client, PROXY_CONTAINER)
+    if proxy is not None:
+        yield _removal("container", proxy.name)
     if lifecycle.has_volume(client, settings.state_volume):
         yield _removal("volume", settings.state_volume)
     yield from (_removal("file", str(path)) for path in list_specifications())

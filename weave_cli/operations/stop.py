@@ -20,22 +20,31 @@ from weave_cli.error_codes import Code
 from weave_cli.errors import DockerProblem, RouterProblem
 from weave_cli.host.network import tear_down
 from weave_cli.interrupts import FINISHED, unbroken
-from weave_cli.names import MESH_NETWORK, PLUGIN_CONTAINER, ROUTER_CONTAINER
+from weave_cli.names import MESH_NETWORK, PLUGIN_CONTAINER, PROXY_CONTAINER, ROUTER_CONTAINER, WAIT_VOLUME
 from weave_cli.operations.plugin_absence import withdraw_absence
 from weave_cli.operations.plugin_sockets import remove_dead_sockets, stand_in
+from weave_cli.operations.proxy_beacon import find_proxy
 from weave_cli.operations.reporter import Reporter
+from weave_cli.proxy_places import advertise
 from weave_cli.settings import Settings
 
 #: For the last gossip of a router that leaves to get out (specification cli, section 12).
 _FAREWELL_S: Final = 0.5
 
 
-def stop(client: Docker, settings: Settings, reporter: Reporter) -> None:
-    """Plugin, then router. Bridge, interfaces and addresses stay: local containers go on talking."""
+def stop(client: Docker, settings: Settings, reporter: Reporter) -> str:
+    """Plugin, router, proxy. Bridge, interfaces and addresses stay: local containers go on talking.
+
+    Answers what stop_proxy does.
+    """
     with unbroken(FINISHED):
         if settings.wants_plugin:
             stop_plugin(client, reporter)
         stop_router(client, reporter, name=settings.router_container)
+        # Of a proxy that is not there, only who asks for it alone is told.
+        if find_ours(client, PROXY_CONTAINER) is None:
+            return ""
+        return stop_proxy(client, settings, reporter)
 
 
 def stop_plugin(client: Docker, reporter: Reporter) -> None:
@@ -75,14 +84,41 @@ def stop_router(client: Docker, reporter: Reporter, *, name: str = ROUTER_CONTAI
             _end(client, found, reporter)
 
 
-def reset(client: Docker, settings: Settings, reporter: Reporter, *, force: bool) -> None:
+def stop_proxy(client: Docker, settings: Settings, reporter: Reporter) -> str:
+    """Stop and remove the proxy; the warning for who has an environment that points to it, or empty.
+
+    The volume that containers wait with stays: they are started with it again.
+    """
+    found = find_ours(client, PROXY_CONTAINER)
+    if found is None or not found.is_running:
+        reporter.notice("Proxy is not running.")
+    if found is None:
+        return ""
+    warning = _warn_of_environment(settings)
+    with unbroken(FINISHED):
+        _end(client, found, reporter)
+    return warning
+
+
+def _warn_of_environment(settings: Settings) -> str:
+    addresses = find_proxy() or ()
+    if settings.client_host not in [advertise(address, settings.proxy_name) for address in addresses]:
+        return ""
+    return (
+        "WARNING: DOCKER_HOST points to the proxy, which is being stopped: 'eval $(weave env --restore)'"
+        " goes back to Docker itself."
+    )
+
+
+def reset(client: Docker, settings: Settings, reporter: Reporter, *, force: bool) -> str:
     """Leave the mesh and take everything of ours away; attached containers lose the network for good.
 
-    force: do not hand the addresses of this host over to other hosts first.
+    Answers what stop_proxy does. force: do not hand the addresses of this host over to other hosts first.
     """
     router = find_ours(client, settings.router_container)
     # Both before anything is done: leaving cannot be undone.
     plugin = find_ours(client, PLUGIN_CONTAINER) if settings.wants_plugin else None
+    proxy = find_ours(client, PROXY_CONTAINER)
     with unbroken(FINISHED):
         if not force:
             _leave(client, router, settings, reporter)
@@ -92,10 +128,13 @@ def reset(client: Docker, settings: Settings, reporter: Reporter, *, force: bool
             _dissolve_networks(client, reporter)
         if router is not None:
             _end(client, router, reporter)
-        reporter.progress("removing volume, interfaces and firewall rules")
+        warning = "" if proxy is None else stop_proxy(client, settings, reporter)
+        reporter.progress("removing volumes, interfaces and firewall rules")
         lifecycle.remove_volume(client, settings.state_volume)
+        lifecycle.remove_unused_volume(client, WAIT_VOLUME)
         withdraw_absence()
         tear_down()
+    return warning
 
 
 def find_ours(client: Docker, name: str) -> OurContainer | None:

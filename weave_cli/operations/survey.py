@@ -12,9 +12,10 @@ from weave_cli.api.sync import RouterClient, RouterUnreachable
 from weave_cli.error_codes import Code
 from weave_cli.errors import RouterProblem, UsageProblem, WeaveError
 from weave_cli.leaks import Leaks
-from weave_cli.names import BRIDGE, EXPOSE_OWNER, GUEST_LINK, PLUGIN_CONTAINER, image_name
+from weave_cli.names import BRIDGE, EXPOSE_OWNER, GUEST_LINK, PLUGIN_CONTAINER, PROXY_CONTAINER, image_name
 from weave_cli.operations.asking import ask_router, explain_unreachable
 from weave_cli.operations.plugin_sockets import is_plugin_listening, read_leaks
+from weave_cli.operations.proxy_beacon import find_proxy
 from weave_cli.operations.reporter import Reporter
 from weave_cli.reports import Report
 from weave_cli.settings import Settings
@@ -26,6 +27,8 @@ class Status:
 
     text: str
     has_plugin: bool = False
+    proxy: tuple[str, ...] = ()
+    """Where the proxy listens, if there is one."""
     is_ready: bool = True
     """False: the router serves, but not all of it is up yet."""
     leaks: Leaks | None = None
@@ -44,15 +47,16 @@ class Attachment:
 
 
 def read_status(settings: Settings) -> Status:
-    """The router's page, and whether the plugin serves; tells of the one also while the other is down."""
-    is_served = has_plugin(settings)
+    """The router's page, and whether plugin and proxy serve; tells of these also while the router is down."""
+    is_served, proxy = has_plugin(settings), find_proxy() or ()
     leaks = read_leaks() if is_served else None
     try:
         reply = RouterClient(settings.http_address).get_status()
     except RouterUnreachable as problem:
-        explained = explain_unreachable(problem, settings)
-        return Status(text="", has_plugin=is_served, leaks=leaks, problem=explained)
-    return Status(text=reply.text, has_plugin=is_served, leaks=leaks, is_ready=reply.is_success)
+        why = explain_unreachable(problem, settings)
+        return Status(text="", has_plugin=is_served, leaks=leaks, proxy=proxy, problem=why)
+    ready = reply.is_success
+    return Status(text=reply.text, has_plugin=is_served, leaks=leaks, proxy=proxy, is_ready=ready)
 
 
 def read_report(settings: Settings) -> Report:
@@ -125,7 +129,8 @@ def list_versions(settings: Settings, reporter: Reporter) -> Iterator[tuple[str,
     """Component and version: of its running container, else of the image that a launch would take."""
     from weave_cli.containers import quick
 
-    for component, name in (("router", settings.router_container), ("plugin", PLUGIN_CONTAINER)):
+    names = {"router": settings.router_container, "plugin": PLUGIN_CONTAINER, "proxy": PROXY_CONTAINER}
+    for component, name in names.items():
         found = quick.find_our_container(settings, name)
         if found is not None and found.version is not None and found.is_running:
             yield component, found.version

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from weave_cli.leaks import Leaks
@@ -13,7 +14,9 @@ from weave_cli.report_states import CONNECTION_STATES, find_ring_state, list_own
 from weave_cli.reports import Dns, Ipam, Peer, PeerConnection, Report
 
 
-def overview(report: Report | None, *, has_plugin: bool, leaks: Leaks | None) -> dict[str, Any]:
+def overview(
+    report: Report | None, *, has_plugin: bool, leaks: Leaks | None, proxy: Sequence[str]
+) -> dict[str, Any]:
     """`weave status`; parts that are switched off, or do not run, are null."""
     return {
         "ready": report is not None and report["Ready"],
@@ -22,6 +25,7 @@ def overview(report: Report | None, *, has_plugin: bool, leaks: Leaks | None) ->
         "ipam": None if report is None or "IPAM" not in report else _ipam_overview(report["IPAM"]),
         "dns": None if report is None or "DNS" not in report else _dns_overview(report["DNS"]),
         "plugin": _plugin(leaks) if has_plugin else None,
+        "proxy": {"addresses": list(proxy)} if proxy else None,
     }
 
 

@@ -10,59 +10,18 @@ import os
 import socket
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from weave_cli.error_codes import Code
-from weave_cli.errors import HostProblem, UsageProblem
+from weave_cli.errors import HostProblem
 from weave_cli.host.listeners import find_listener
 from weave_cli.host_files import on_host, real_host_path
 from weave_cli.names import PROXY_DIRECTORY
+from weave_cli.proxy_places import ANYWHERE, Place
 
 #: Connections that wait to be taken: as many as the kernel allows, lest somebody is turned away.
 _BACKLOG: Final = 4096
-_ANYWHERE: Final = "0.0.0.0"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where to listen: a path, or an address with port."""
-
-    path: str | None = None
-    address: str = ""
-    """Empty: all addresses."""
-    port: int = 0
-
-    def __str__(self) -> str:
-        if self.path is not None:
-            return f"unix://{self.path}"
-        address = self.address or _ANYWHERE
-        return f"tcp://{f'[{address}]' if ':' in address else address}:{self.port}"
-
-
-def parse_place(text: str) -> Place:
-    """`unix:///path`, `tcp://address:port`, or the same without scheme; raises UsageProblem."""
-    if text.startswith("unix://") or text.startswith("/"):
-        path = text.removeprefix("unix://")
-        if not path.startswith("/") or path.endswith("/") or "\0" in path:
-            raise UsageProblem(
-                f"cannot listen on {text}: the path of a socket must be absolute",
-                hint="Give it like unix:///var/run/weave/weave.sock.",
-            )
-        return Place(path=path)
-    try:
-        parts = urlsplit(text if "://" in text else f"tcp://{text}")
-        port = parts.port
-    except ValueError:
-        parts, port = urlsplit(""), None
-    if parts.scheme != "tcp" or not port or parts.path not in ("", "/"):
-        raise UsageProblem(
-            f"cannot listen on {text}: it is neither unix:///PATH nor tcp://ADDRESS:PORT",
-            hint="Give it like tcp://0.0.0.0:12375.",
-        )
-    return Place(address=parts.hostname or "", port=port)
 
 
 class Door:
@@ -93,7 +52,7 @@ def open_door(place: Place, *, like: str) -> Door:
 def _open_port(place: Place) -> Door:
     try:
         found = socket.getaddrinfo(
-            place.address or _ANYWHERE, place.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            place.address or ANYWHERE, place.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
     except socket.gaierror as problem:
         raise HostProblem(f"cannot listen on {place}: {problem.strerror}", hint="Give an address.") from None

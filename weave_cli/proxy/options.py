@@ -35,7 +35,7 @@ class TlsOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProxyOptions:
+class Options:
     """The whole command line."""
 
     listen: tuple[str, ...]

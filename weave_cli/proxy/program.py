@@ -17,10 +17,11 @@ from weave_cli.errors import WeaveError
 from weave_cli.logs import LEVELS, start_logging
 from weave_cli.proxy.announcing import Beacon
 from weave_cli.proxy.exchange import Rewriter, Untouched
-from weave_cli.proxy.listening import open_door, parse_place
-from weave_cli.proxy.options import ProxyOptions, RewritingOptions, TlsOptions
+from weave_cli.proxy.listening import open_door
+from weave_cli.proxy.options import Options, RewritingOptions, TlsOptions
 from weave_cli.proxy.server import ProxyServer
 from weave_cli.proxy.tls import make_context
+from weave_cli.proxy_places import parse_place
 from weave_cli.settings import DOCKER_SOCKET, Settings, read_settings
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 _RESTART_S: Final = 5.0
 
 
-def read_options(arguments: Sequence[str], settings: Settings) -> ProxyOptions:
+def read_options(arguments: Sequence[str], settings: Settings) -> Options:
     """Exits with status 2 and a message when an option is unknown or its value wrong."""
     parser = argparse.ArgumentParser(
         prog="weave proxy", description="Docker's API, with containers on the network.", allow_abbrev=False
@@ -57,7 +58,7 @@ def read_options(arguments: Sequence[str], settings: Settings) -> ProxyOptions:
     words = parser.parse_args(arguments)
     if (words.tlscert is None) != (words.tlskey is None) or (words.tlscacert and not words.tlscert):
         parser.error("--tlscert and --tlskey belong together")
-    return ProxyOptions(
+    return Options(
         listen=tuple(words.listen),
         tls=None
         if words.tlscert is None
@@ -90,7 +91,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-async def _serve(options: ProxyOptions, settings: Settings) -> None:
+async def _serve(options: Options, settings: Settings) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -120,7 +121,7 @@ async def _serve(options: ProxyOptions, settings: Settings) -> None:
         log.info("stopping")
 
 
-def _make_rewriter(options: ProxyOptions, settings: Settings) -> Rewriter:
+def _make_rewriter(options: Options, settings: Settings) -> Rewriter:
     return Untouched()
 
 
