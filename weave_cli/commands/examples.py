@@ -18,14 +18,14 @@ EXAMPLES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     ),
     "launch-router": (("weave launch-router --no-dns host1", "a router without weaveDNS"),),
     "launch-plugin": (("weave launch-plugin --mesh-network-name=mesh", "the network is called mesh"),),
-    "stop": (("weave stop && weave launch", "the same again, with the software that is installed now"),),
-    "stop-router": (("weave stop-router", "containers go on talking, new ones have to wait"),),
     "launch-proxy": (
         ("weave launch-proxy --rewrite-inspect", "docker inspect then shows addresses on the network"),
         ("weave launch-proxy -H tcp://0.0.0.0:12375 --tlsverify", "for other machines, with certificates"),
     ),
-    "stop-proxy": (("weave stop-proxy", "containers that were started through it stay on the network"),),
+    "stop": (("weave stop && weave launch", "the same again, with the software that is installed now"),),
+    "stop-router": (("weave stop-router", "containers go on talking, new ones have to wait"),),
     "stop-plugin": (("weave stop-plugin", "takes the network 'weave' away if nobody is on it"),),
+    "stop-proxy": (("weave stop-proxy", "containers that were started through it stay on the network"),),
     "connect": (
         ("weave connect host3", "goes on trying until host3 is there"),
         ("weave connect --replace host3 host4:7000", "these two, and no other"),

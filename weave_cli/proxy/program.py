@@ -16,9 +16,10 @@ from weave_cli import __version__
 from weave_cli.errors import WeaveError
 from weave_cli.logs import LEVELS, start_logging
 from weave_cli.proxy.announcing import Beacon
-from weave_cli.proxy.exchange import Rewriter, Untouched
+from weave_cli.proxy.exchange import Rewriter
 from weave_cli.proxy.listening import open_door
 from weave_cli.proxy.options import Options, RewritingOptions, TlsOptions
+from weave_cli.proxy.rewriting.rewriter import make_rewriter
 from weave_cli.proxy.server import ProxyServer
 from weave_cli.proxy.tls import make_context
 from weave_cli.proxy_places import parse_place
@@ -100,7 +101,7 @@ async def _serve(options: Options, settings: Settings) -> None:
     _allow_files()
     places = [parse_place(text) for text in options.listen]
     context = None if options.tls is None else make_context(options.tls)
-    rewriter = _make_rewriter(options, settings)
+    rewriter = make_rewriter(options.rewriting, settings, http_address=options.http_address)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(rewriter.close)
         doors = []
@@ -119,10 +120,6 @@ async def _serve(options: Options, settings: Settings) -> None:
         stack.push_async_callback(_cancel, tasks)
         await stop.wait()
         log.info("stopping")
-
-
-def _make_rewriter(options: Options, settings: Settings) -> Rewriter:
-    return Untouched()
 
 
 async def _keep_running(rewriter: Rewriter) -> None:
