@@ -59,6 +59,7 @@ class Underlay:
     def __init__(self) -> None:
         self._prefix = f"wk{os.getpid() % 100000}x{next(_numbers)}"
         self._made: list[str] = []
+        self._host_namespaces: list[str] = []
         self._hosts = 0
         self.router = self.namespace("r")
         self.run_in(self.router, "sysctl -qw net.ipv4.ip_forward=1")
@@ -89,7 +90,13 @@ class Underlay:
         self.run_in(self.router, f"ip addr add 10.205.{number}.254/24 dev h{number}")
         self.run_in(self.router, f"ip link set h{number} up")
         self.run_in(name, f"ip route add default via 10.205.{number}.254")
+        self._host_namespaces.append(name)
         return Host(self, name, number)
+
+    def send_one_by_one(self) -> None:
+        """Hosts that there are send as over a real wire: a veth hands on whole bundles of packets."""
+        for name in self._host_namespaces:
+            self.run_in(name, "ip link set eth0 gso_max_segs 1")
 
     def close(self) -> None:
         for name in self._made:
@@ -123,6 +130,23 @@ class Host:
     def unblock_udp(self, port: int) -> None:
         """Take a block back."""
         self.underlay.run_in(self.underlay.router, f"iptables -w -D {self._block(port)}")
+
+    def drop_large(self, size: int) -> None:
+        """Drop, without a word, what is larger than so many octets and comes for overlays on this host."""
+        self.underlay.send_one_by_one()
+        self.underlay.run_in(self.underlay.router, f"iptables -w -A {self._larger(size)}")
+
+    def let_large_pass(self, size: int) -> None:
+        """Take it back."""
+        self.underlay.run_in(self.underlay.router, f"iptables -w -D {self._larger(size)}")
+
+    def refuse_complaints(self) -> None:
+        """Nothing that routers on the way say of this host's packets gets here."""
+        self.run("iptables -w -A INPUT -p icmp --icmp-type fragmentation-needed -j DROP")
+
+    def _larger(self, size: int) -> str:
+        """Of all UDP: nobody sees a fragment's port."""
+        return f"FORWARD -o h{self.number} -p udp -m length ! --length 0:{size} -j DROP"
 
     def _block(self, port: int) -> str:
         return f"FORWARD -o h{self.number} -p udp --dport {port} -j DROP"

@@ -197,7 +197,7 @@ class SleeveMesh:
         """All connections carry frames, their path MTU is known, and all routes are told."""
         self.wait_until(
             lambda: all(
-                end.is_established and end.sleeve.link.fragments_pass and not end.sleeve.is_measuring
+                end.is_established and end.sleeve.link.fragments_pass and not end.sleeve._search.is_searching
                 for host in self.hosts
                 for end in host.ends.values()
             )

@@ -24,6 +24,8 @@ Launch = Callable[[Host], Plane]
 VXLAN_PORT, SLEEVE_PORT = 6784, 6783
 #: What sleeve lets containers send through a path of 1500 octets.
 SLEEVE_MTU = 1438
+#: The largest IP packet that a narrow path lets through: soon found, as most tests of sleeve pass.
+NARROW = 1496
 _IP_MTU_DISCOVER, _IP_PMTUDISC_DO, _IP_MTU = 10, 2, 14
 
 
@@ -36,8 +38,8 @@ def overlay_becomes(plane: Plane, name: str, *, conn: int = 1, within_s: float =
     return told
 
 
-def mtu_becomes(plane: Plane, mtu: int, *, conn: int = 1) -> dict[str, Any]:
-    deadline = time.monotonic() + 10
+def mtu_becomes(plane: Plane, mtu: int, *, conn: int = 1, within_s: float = 10) -> dict[str, Any]:
+    deadline = time.monotonic() + within_s
     while (told := plane.attributes(conn)).get("mtu") != mtu:
         assert time.monotonic() < deadline, told
         time.sleep(0.05)
@@ -195,6 +197,48 @@ def test_blocked_later_a_stream_goes_on_by_sleeve(
             overlay_becomes(plane, "sleeve", within_s=SILENCE_TIMEOUT_S + 4)
         running.flows()
     assert here.unexpected() == there.unexpected() == []
+
+
+def test_a_path_that_drops_large_packets_is_left_to_sleeve(underlay: Underlay, launch: Launch) -> None:
+    one, two = underlay.host(), underlay.host()
+    two.drop_large(NARROW)
+    here, there = launch(one), launch(two)
+    join(here, there, 1)
+    for plane in (here, there):
+        overlay_becomes(plane, "vxlan", within_s=10)
+    client, server = one.container(), two.container()
+    # The way back is wide, and is left, too: frames that came by it would bring the others back to it.
+    told = {plane.name: overlay_becomes(plane, "sleeve") for plane in (here, there)}
+    assert "packets of our MTU 1450 to host2 get lost without a word" in told[here.name]["vxlan"]
+    assert "packets of our MTU 1450 from host1 get lost without a word" in told[there.name]["vxlan"]
+    assert flooded(one) == flooded(two) == set()
+    assert mtu_becomes(here, NARROW - (1500 - SLEEVE_MTU), within_s=60)["name"] == "sleeve"
+    exchange(client, server, "10.32.2.1", sizes=(100, 1420, 10_000))
+    with stream(client, server, "10.32.2.1") as running:
+        running.flows()
+        two.let_large_pass(NARROW)
+        for plane in (here, there):
+            assert "vxlan" not in overlay_becomes(plane, "vxlan")
+        assert (flooded(one), flooded(two)) == ({two.address}, {one.address})
+        running.flows()
+    exchange(client, server, "10.32.2.1", sizes=(100, 1420, 10_000))
+    assert here.unexpected() == there.unexpected() == []
+
+
+def test_a_path_that_cuts_large_packets_is_good_enough(underlay: Underlay, launch: Launch) -> None:
+    one, two = underlay.host(), underlay.host()
+    # The router in the middle fragments what may be, and its complaints about the rest get lost.
+    underlay.run_in(underlay.router, f"ip route add {two.address} dev h2 mtu lock 1400")
+    one.refuse_complaints()
+    here, there = launch(one), launch(two)
+    join(here, there, 1)
+    deadline = time.monotonic() + 60
+    while here.attributes(1).get("path_mtu") != "narrower":
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    client, server = one.container(), two.container()
+    exchange(client, server, "10.32.2.1")
+    assert here.attributes(1)["name"] == there.attributes(1)["name"] == "vxlan"
 
 
 def test_both_blocked_is_the_end_and_tells_why(underlay: Underlay, launch: Launch) -> None:

@@ -258,6 +258,19 @@ def test_connections(facts: PathFacts, expected: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("reason", "mend"),
+    [
+        ("no heartbeats through UDP port 6784", "open UDP port 6784 on both hosts"),
+        ("all hosts need the same --port", "--port"),
+        ("packets get lost: set WEAVE_MTU lower on all hosts", "weave stop; WEAVE_MTU=<less> weave launch"),
+    ],
+)
+def test_reason_why_vxlan_does_not_carry_leads_to_what_mends_it(reason: str, mend: str) -> None:
+    (found,) = (one for one in check_connections(link(name="sleeve", mtu=838, vxlan=reason)) if one.mend)
+    assert found.mend.startswith(mend)
+
+
+@pytest.mark.parametrize(
     ("info", "mend"),
     [
         (

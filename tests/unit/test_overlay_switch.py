@@ -40,6 +40,25 @@ def test_one_that_is_held_gives_way_and_comes_back() -> None:
     assert switch.why_not_better() == {}
 
 
+def test_a_narrow_one_carries_only_while_none_else_does() -> None:
+    switch = both()
+    switch.established("vxlan")
+    assert switch.narrowed("vxlan", "large ones get lost") is None
+    assert (switch.best, switch.is_narrow("vxlan"), switch.works("vxlan")) == ("vxlan", True, True)
+    assert switch.established("sleeve") == BestChanged("vxlan", "sleeve")
+    assert switch.why_not_better() == {"vxlan": "large ones get lost"}
+    assert switch.failed("sleeve", "silence") == BestChanged("sleeve", "vxlan")
+    assert switch.established("vxlan") is None and not switch.is_narrow("vxlan")
+
+
+def test_a_narrow_one_that_is_wide_again_is_the_better_one() -> None:
+    switch = both()
+    switch.established("sleeve")
+    assert switch.narrowed("vxlan", "large ones get lost") is None
+    assert switch.established("vxlan") == BestChanged("sleeve", "vxlan")
+    assert switch.why_not_better() == {}
+
+
 def test_one_that_failed_does_not_come_back() -> None:
     switch = both()
     switch.established("sleeve")
@@ -81,7 +100,9 @@ def test_only_what_was_neither_held_nor_lost_may_yet_work() -> None:
 
 
 _CALLS = st.lists(
-    st.tuples(st.sampled_from(["established", "held", "failed"]), st.sampled_from(["vxlan", "sleeve"]))
+    st.tuples(
+        st.sampled_from(["established", "narrowed", "held", "failed"]), st.sampled_from(["vxlan", "sleeve"])
+    )
 )
 
 

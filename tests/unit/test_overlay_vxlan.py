@@ -16,13 +16,16 @@ from weave_cli.router.overlay.heartbeat import (
     decode_heartbeat,
     encode_acknowledgement,
 )
-from weave_cli.router.overlay.roles import ControlReady, Established, Held, Neighbour, PathMtuChanged
-from weave_cli.router.overlay.vxlan import (
-    HeartbeatReady,
-    VxlanConnection,
-    find_obstacle,
-    remote_port,
+from weave_cli.router.overlay.roles import (
+    ControlReady,
+    Established,
+    Held,
+    Narrow,
+    Neighbour,
+    PathMtuChanged,
 )
+from weave_cli.router.overlay.vxlan import HeartbeatReady, VxlanConnection
+from weave_cli.router.overlay.vxlan_terms import find_obstacle, remote_port
 
 MTU = 1450
 START = 1000.0
@@ -312,6 +315,96 @@ def test_a_path_that_swallows_large_ones_is_called_narrower(pair: Pair) -> None:
     assert isinstance(changed, PathMtuChanged) and changed.is_narrower
     assert changed.text.startswith("the path to host2 is narrower than our MTU 1450")
     assert pair.ends["a"].attributes() == {"name": "vxlan", "mtu": 1450, "path_mtu": "narrower"}
+
+
+def narrow_to(*senders: str) -> Loss:
+    """A path that swallows whatever is large, without a word, if one of these sent it."""
+    return lambda now, sender, kind: sender in senders and kind is not PLAIN
+
+
+@pytest.mark.parametrize("senders", ["a", "b", "ab"])
+def test_a_path_that_swallows_all_large_ones_is_narrow_at_both_ends(pair: Pair, senders: str) -> None:
+    pair.loses = narrow_to(*senders)
+    pair.start("a", "b")
+    pair.run_until(6)
+    assert pair.told == {"a": [Established()], "b": [Established()]}
+    pair.run_until(12)
+    for name, other in (("a", "host2"), ("b", "host1")):
+        narrow = pair.told[name][-1]
+        way = f"to {other}" if name in senders else f"from {other}"
+        assert isinstance(narrow, Narrow)
+        assert narrow.reason.startswith(f"packets of our MTU 1450 {way} get lost without a word")
+        assert pair.ends[name].is_working and pair.ends[name].is_narrow
+    pair.run_until(900)
+    assert all(sum(isinstance(one, Narrow) for one in told) <= 2 for told in pair.told.values())
+
+
+def test_what_may_be_cut_and_arrives_keeps_the_path_in_use(pair: Pair) -> None:
+    pair.loses = lambda now, sender, kind: kind is FULL_SIZE
+    pair.start("a", "b")
+    pair.run_until(300)
+    assert not any(isinstance(one, Narrow) for one in pair.told["a"] + pair.told["b"])
+    plain = [when for when, kind in pair.beats["a"] if kind is PLAIN and when > 20]
+    assert all(later - earlier > 2.5 for earlier, later in pairwise(plain)), "nothing is in doubt"
+
+
+def test_a_narrow_path_is_used_again_when_large_ones_arrive_for_a_while(pair: Pair) -> None:
+    pair.loses = narrow_to("a")
+    pair.start("a", "b")
+    pair.run_until(100)
+    pair.loses = lambda now, sender, kind: False
+    pair.run_until(104)
+    assert pair.ends["a"].is_narrow and pair.ends["b"].is_narrow
+    pair.run_until(115)
+    for name in "ab":
+        assert pair.told[name][-1] == Established() and not pair.ends[name].is_narrow
+    assert pair.ends["a"].attributes() == {"name": "vxlan", "mtu": 1450}
+
+
+def test_a_path_that_becomes_narrow_is_noticed(pair: Pair) -> None:
+    pair.start("a", "b")
+    pair.run_until(100)
+    pair.loses = narrow_to("b")
+    pair.run_until(130)
+    assert isinstance(pair.told["a"][-1], Narrow) and isinstance(pair.told["b"][-1], Narrow)
+
+
+def test_a_narrow_path_that_was_held_comes_back_as_narrow(pair: Pair) -> None:
+    pair.loses = narrow_to("a")
+    pair.start("a", "b")
+    pair.run_until(50)
+    pair.loses = lambda now, sender, kind: True
+    pair.run_until(100)
+    assert isinstance(pair.told["a"][-1], Held) and isinstance(pair.told["b"][-1], Held)
+    pair.loses = narrow_to("a")
+    pair.run_until(130)
+    for name in "ab":
+        assert isinstance(pair.told[name][-1], Narrow), "not for a moment as if it were wide"
+        assert not any(isinstance(one, Established) for one in pair.told[name][1:])
+
+
+def test_a_path_that_is_narrow_every_other_minute_changes_ever_less(pair: Pair) -> None:
+    pair.loses = lambda now, sender, kind: kind is not PLAIN and now % 60 < 30
+    pair.start("a", "b")
+    pair.run_until(3600)
+    assert 2 <= sum(isinstance(one, Narrow) for one in pair.told["a"]) <= 10
+
+
+def test_large_ones_that_get_lost_by_chance_change_nothing(pair: Pair) -> None:
+    chance = random.Random(11)
+    pair.loses = lambda now, sender, kind: chance.random() < 0.2
+    pair.start("a", "b")
+    pair.run_until(3600)
+    assert not any(isinstance(one, Narrow) for one in pair.told["a"] + pair.told["b"])
+
+
+def test_a_peer_that_knows_no_width_is_told_and_does_not_answer() -> None:
+    end = connection(1, neighbour(2))
+    end.start(START)
+    end.receive_control(1, b"", START)
+    end.receive_control(1, b"\2", START)
+    end.receive_control(2, b"\1", START)
+    assert not end.is_narrow
 
 
 def test_a_known_path_mtu_is_told_at_once_and_taken_back_when_wide_again(pair: Pair) -> None:

@@ -80,6 +80,9 @@ _ERRORS: Final = (
 )  # fmt: skip
 
 
+_MEND_MTU: Final = "weave stop; WEAVE_MTU={} weave launch ... (on all hosts); then restart containers"
+
+
 def check_connections(facts: PathFacts) -> Iterator[Finding]:
     if not facts.connections:
         yield note(
@@ -118,10 +121,7 @@ def _check_established(one: ConnectionFacts, facts: PathFacts) -> Iterator[Findi
             "connections.overlay",
             f"{who}: frames go by {overlay}, as vxlan does not work: {reason}",
             why="they take several times longer, and much of a processor",
-            mend="--port (the same on all hosts)"
-            if "--port" in str(reason)
-            else f"open UDP port {data_port} on both hosts, e.g. iptables -I INPUT -p udp --dport {data_port}"
-            " -j ACCEPT",
+            mend=_mend_overlay(str(reason), data_port),
         )
     if (path_mtu := one.attributes.get("path_mtu")) is not None:
         is_known = isinstance(path_mtu, int)
@@ -131,8 +131,17 @@ def _check_established(one: ConnectionFacts, facts: PathFacts) -> Iterator[Findi
             "connections.mtu",
             f"{who}: the path {carried} of containers, their MTU is {mtu}",
             why="large packets are cut into pieces on the way, or get lost",
-            mend=f"weave stop; WEAVE_MTU={fitting} weave launch ... (on all hosts); then restart containers",
+            mend=_MEND_MTU.format(fitting),
         )
+
+
+def _mend_overlay(reason: str, data_port: int) -> str:
+    if "--port" in reason:
+        return "--port (the same on all hosts)"
+    if "WEAVE_MTU" in reason:
+        return _MEND_MTU.format("<less>")
+    rule = f"iptables -I INPUT -p udp --dport {data_port} -j ACCEPT"
+    return f"open UDP port {data_port} on both hosts, e.g. {rule}"
 
 
 def _explain(one: ConnectionFacts, facts: PathFacts) -> Finding:

@@ -4,7 +4,8 @@ octets 0-5    destination: overlay_mac of the peer that shall hear it
        6-11   source: heartbeat_mac of the sender
        12-13  88 b5, the ethertype left for local experiments
        14     version, 01
-       15     kind: 00 through the VXLAN device, 01 unfragmentable and as large as the overlay's MTU allows
+       15     kind: 00 small, 01 unfragmentable and as large as the overlay's MTU allows, 02 as large but
+              fragmentable; 00 and 02 through the VXLAN device
        16-23  connection UID
        24-29  name of the sender
        30-35  name of the peer that shall hear it
@@ -35,6 +36,10 @@ class HeartbeatKind(IntEnum):
 
     PLAIN = 0
     FULL_SIZE = 1
+    LARGE = 2
+
+
+_KINDS: Final = frozenset(HeartbeatKind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +77,7 @@ def decode_heartbeat(frame: bytes) -> Heartbeat | None:
     if len(body) < _BODY.size:
         return None
     version, kind, uid, sender, destination, number = _BODY.unpack(body)
-    if version != _VERSION or kind not in (HeartbeatKind.PLAIN, HeartbeatKind.FULL_SIZE):
+    if version != _VERSION or kind not in _KINDS:
         return None
     return Heartbeat(
         kind=HeartbeatKind(kind),

@@ -55,12 +55,19 @@ class Carriage(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Established:
-    """Frames travel both ways from now on; said again when they do so after Held."""
+    """Frames travel both ways from now on; said again when they do so after Held or Narrow."""
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
     """Frames do not get through now, and the overlay goes on trying. The reason is for an operator's eyes."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Narrow:
+    """Frames travel both ways, but large ones get lost without a word. Established when that is over."""
 
     reason: str
 

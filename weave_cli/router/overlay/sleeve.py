@@ -146,6 +146,19 @@ class SleeveConnection:
             self._search.on_path_mtu(path_mtu, now)
             self._follow_search()
 
+    def verify(self, now: float) -> None:
+        """Large packets to the neighbour seem to get lost: is what we know of the path still true?"""
+        if self.is_working:
+            self._test_fragmentation(now)
+            self._search.verify(now)
+            self._follow_search()
+
+    def measure(self, now: float) -> None:
+        """The path may carry more than was found: ask the kernel, which knows where a search begins."""
+        if self.is_working:
+            self._test_fragmentation(now)
+            self._events.append(SpecialReady(zero_frame(PATH_PROBE_LEN), True))
+
     def on_refusal(self, text: str) -> None:
         """The kernel would not send for this reason; told if the path fails."""
         self._refusal = text
@@ -195,11 +208,6 @@ class SleeveConnection:
         return self._is_established and not self._has_failed
 
     @property
-    def is_measuring(self) -> bool:
-        """Whether the MTU is an assumption as yet, on its way to be verified."""
-        return self._search.is_searching
-
-    @property
     def _who(self) -> str:
         return self.neighbour.nickname or self.neighbour.address
 
@@ -234,8 +242,7 @@ class SleeveConnection:
         self._interval_s = SLOW_INTERVAL_S
         self._next_beat = now + SLOW_INTERVAL_S
         self._events.append(Established())
-        self._test_fragmentation(now)
-        self._events.append(SpecialReady(zero_frame(PATH_PROBE_LEN), True))
+        self.measure(now)
 
     def _test_fragmentation(self, now: float) -> None:
         self._next_fragmentation_test = now + FRAGMENTATION_TEST_INTERVAL_S

@@ -28,6 +28,7 @@ class PathMtuSearch:
 
     def __init__(self, *, overhead: int, mtu: int) -> None:
         self._overhead = overhead
+        self._assumed = mtu
         self.mtu = mtu
         self._candidate: int | None = None
         self._highest_good = SURE_MTU
@@ -54,6 +55,12 @@ class PathMtuSearch:
         self._highest_good, self._lowest_bad = SURE_MTU, mtu + 1
         self.mtu = mtu
         self._try(mtu, now)
+
+    def verify(self, now: float) -> None:
+        """Packets of this size seem to get lost: test it again, unless a search goes on or is to come."""
+        if not self.is_searching and self.mtu < self._assumed:
+            self._highest_good, self._lowest_bad = min(SURE_MTU, self.mtu), self.mtu + 1
+            self._try(self.mtu, now)
 
     def on_verified(self, mtu: int, now: float) -> None:
         """A test frame arrived; one that we are not waiting for (any more) says nothing."""

@@ -1,8 +1,9 @@
 """Which overlay carries a connection's frames, pure (specification overlay, section 1.2).
 
 All overlays that both ends know are tried side by side, and stay alive side by side. The best that works
-carries the frames; one that is held is tried on and comes back; one that failed does not. A connection is
-established with its first working overlay and over when none works nor may yet work.
+carries the frames; one that is held is tried on and comes back; one that failed does not. A narrow one works,
+but loses large frames: it carries while none other does. A connection is established with its first working
+overlay and over when none works nor may yet work.
 """
 
 from __future__ import annotations
@@ -10,13 +11,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import Final
 
 
 class _State(Enum):
     PENDING = auto()
     WORKING = auto()
+    NARROW = auto()
     HELD = auto()
     FAILED = auto()
+
+
+#: States in which frames get through, best first.
+_CARRYING: Final = (_State.WORKING, _State.NARROW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,10 @@ class OverlaySwitch:
         """The overlay works, for the first time or again."""
         return self._change(name, _State.WORKING, None)
 
+    def narrowed(self, name: str, reason: str) -> SwitchEvent | None:
+        """It works, for the first time or again, but large frames get lost."""
+        return self._change(name, _State.NARROW, reason)
+
     def held(self, name: str, reason: str) -> SwitchEvent | None:
         """It does not work now."""
         return self._change(name, _State.HELD, reason)
@@ -70,11 +81,15 @@ class OverlaySwitch:
 
     def works(self, name: str) -> bool:
         """Whether that overlay works now, best or not."""
-        return self._states.get(name) is _State.WORKING
+        return self._states.get(name) in _CARRYING
+
+    def is_narrow(self, name: str) -> bool:
+        """Whether it works, but loses large frames."""
+        return self._states.get(name) is _State.NARROW
 
     def may_yet_work(self, name: str) -> bool:
         """Whether it was neither held nor given up so far."""
-        return self._states.get(name) in (_State.PENDING, _State.WORKING)
+        return self._states.get(name) in (_State.PENDING, *_CARRYING)
 
     def _change(self, name: str, state: _State, reason: str | None) -> SwitchEvent | None:
         if self._is_over or self._states[name] is _State.FAILED:
@@ -89,5 +104,6 @@ class OverlaySwitch:
             self.best = None
             return NoneWorks("; ".join(f"{one}: {why}" for one, why in self._reasons.items()))
         before = self.best
-        self.best = next((one for one, its in self._states.items() if its is _State.WORKING), None)
+        by_worth = (one for worth in _CARRYING for one, its in self._states.items() if its is worth)
+        self.best = next(by_worth, None)
         return BestChanged(before, self.best) if self.best != before else None

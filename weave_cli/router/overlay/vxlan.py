@@ -1,17 +1,20 @@
 """Overlay `vxlan`, sans-I/O: frames travel in the kernel, here is only the proof that they do.
 
 Sources that drive one connection: heartbeats received, acknowledgements over TCP (control sub tag 0, body:
-kind and number of the heartbeat), what the kernel says about the path, and time.
+kind and number of the heartbeat), whether the neighbour's large ones get here (sub tag 1, body: one octet, 1
+when they get lost), what the kernel says about the path, and time.
 
 A path that does not prove itself, or falls silent, is held: the connection goes another way meanwhile, and
 heartbeats go on, seldom, for as long as the connection lasts. So the path is used again soon after
 somebody opened the port.
 
 Every beat is a small frame sent into the VXLAN device, which takes the very way of a container's frames.
-Where the path works, one as large as the overlay's MTU, which may not be fragmented, goes beside it now and
-then, and measures the path. The small ones decide between life and death; the large ones only tell whether
-the path is narrower than our MTU. Established needs both: one of ours acknowledged, one of theirs heard
-(specification overlay, section 7).
+Where the path works, one as large as the overlay's MTU goes beside it now and then, and measures the path
+(`vxlan_width`). The small ones decide between life and death. Established needs both: one of ours
+acknowledged, one of theirs heard (specification overlay, section 7).
+
+A path that loses large frames in one direction is narrow at both ends: what one end still sent by it would
+teach the other one's kernel to answer that way.
 
 The later of two ends is heard by the earlier, which answers at once; so the first beats need not come fast,
 and hundreds of connections that begin together do not drown in them.
@@ -22,7 +25,6 @@ from __future__ import annotations
 import logging
 import random
 from collections import deque
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,9 +41,11 @@ from weave_cli.router.overlay.roles import (
     ControlReady,
     Established,
     Held,
+    Narrow,
     Neighbour,
     PathMtuChanged,
 )
+from weave_cli.router.overlay.vxlan_width import PathWidth
 
 log = logging.getLogger(__name__)
 
@@ -50,10 +54,8 @@ VXLAN: Final = "vxlan"
 #: Outer IPv4, UDP and VXLAN headers, and the inner Ethernet header, in octets.
 VXLAN_OVERHEAD: Final = 50
 
-#: Feature that tells on which UDP port our VXLAN device listens (specification overlay, section 7).
-PORT_FEATURE: Final = "VxlanPort"
-
 SUB_TAG_ACKNOWLEDGED: Final = 0
+SUB_TAG_LOSES_LARGE: Final = 1
 
 FIRST_INTERVAL_S: Final = 0.2
 LONGEST_FIRST_INTERVAL_S: Final = 1.0
@@ -69,10 +71,8 @@ HELD_INTERVAL_S: Final = 5.0
 #: While the path is held but seems to come back; it has to go well for PROBATION_S before it is used.
 PROBATION_INTERVAL_S: Final = 1.0
 PROBATION_S: Final = 3.0
-#: Between two large heartbeats on a path that carries them; else each beat brings one.
-FULL_SIZE_INTERVAL_S: Final = 12.0
-#: Large heartbeats unacknowledged for so long, while small ones are, mean a narrower path.
-NARROW_AFTER_S: Final = 12.0
+#: While large ones get lost and it is not known yet what that means.
+DOUBT_INTERVAL_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +83,11 @@ class HeartbeatReady:
     frame: bytes
 
 
-VxlanEvent = Established | Held | ControlReady | PathMtuChanged | HeartbeatReady
+VxlanEvent = Established | Narrow | Held | ControlReady | PathMtuChanged | HeartbeatReady
 
 
 class VxlanConnection:
-    """The liveness of the path to one neighbour; Established and Held alternate, whichever comes first."""
+    """The liveness of the path to one neighbour; Established, Narrow and Held take turns, in any order."""
 
     def __init__(self, neighbour: Neighbour, *, us: PeerName, mtu: int, rng: random.Random) -> None:
         self.neighbour = neighbour
@@ -102,12 +102,15 @@ class VxlanConnection:
         self._beat_at = 0.0
         self._heard_at: float | None = None
         self._acknowledged_at: float | None = None
-        self._full_size_at: float | None = None
-        #: When the first large one went out that was not acknowledged.
-        self._full_size_since: float | None = None
+        self._width = PathWidth(beat_interval_s=INTERVAL_S)
         self._path_mtu: int | None = None
         self._refusal: str | None = None
-        self._is_narrower = False
+        #: What was told of the width: to the log, to the neighbour, to whoever chooses the overlay.
+        self._is_called_narrower = False
+        self._is_called_losing = False
+        self._told_reason = ""
+        #: What the neighbour says of its large ones to us.
+        self._loses_theirs = False
         self._established_at: float | None = None
         self._held_at: float | None = None
         self._good_since: float | None = None
@@ -135,7 +138,11 @@ class VxlanConnection:
         self._settle(now)
 
     def receive_control(self, sub_tag: int, body: bytes, now: float) -> None:
-        """An acknowledgement; whatever else a newer version may say is ignored."""
+        """What the neighbour says of our heartbeats; whatever else a newer version may say is ignored."""
+        if sub_tag == SUB_TAG_LOSES_LARGE and body:
+            self._loses_theirs = body[0] == 1
+            self._follow_width()
+            return
         acknowledgement = decode_acknowledgement(body) if sub_tag == SUB_TAG_ACKNOWLEDGED else None
         if acknowledgement is None or not 0 < acknowledgement[1] <= self._number:
             log.debug("ignored vxlan control %d of %d octets from %s", sub_tag, len(body), self._who)
@@ -143,28 +150,25 @@ class VxlanConnection:
         if acknowledgement[0] == HeartbeatKind.PLAIN:
             self._acknowledged_at = now
             self._refusal = None
-            if self.is_working and acknowledgement[1] == self._number:
-                self._rest(now)
+            if self.is_working:
+                self._width.on_small_arrival(now)
+                if acknowledgement[1] == self._number:
+                    self._rest(now)
             self._settle(now)
-            self._check_width(now)
-        elif acknowledgement[0] == HeartbeatKind.FULL_SIZE:
-            self._full_size_at = now
-            self._full_size_since = None
-            self._say_wide()
+        elif acknowledgement[0] in (HeartbeatKind.FULL_SIZE, HeartbeatKind.LARGE):
+            self._width.on_arrival(HeartbeatKind(acknowledgement[0]), now)
+        self._follow_width()
 
     def on_refusal(self, text: str) -> None:
         """The network answered a heartbeat with this error; told if the path is held."""
         self._refusal = text
 
     def on_path_mtu(self, underlay_mtu: int, now: float) -> None:
-        """The kernel believes that the path carries IP packets of so many octets.
-
-        It goes on believing for ten minutes after the path became wider: what arrived is stronger.
-        """
+        """The kernel believes that the path carries IP packets of so many octets."""
         mtu = underlay_mtu - VXLAN_OVERHEAD
         self._path_mtu = mtu if mtu < self._mtu else None
-        if self._path_mtu is not None and self._full_size_at is None:
-            self._say_narrower()
+        self._width.on_path_mtu(is_narrower=self._path_mtu is not None)
+        self._follow_width()
 
     def next_event(self) -> VxlanEvent | None:
         """What is to be done next, or None."""
@@ -188,7 +192,7 @@ class VxlanConnection:
     def attributes(self) -> dict[str, str | int | bool]:
         """Overlay, MTU in octets, and the path's when it is narrower."""
         told: dict[str, str | int | bool] = {"name": VXLAN, "mtu": self._mtu}
-        if self._is_narrower:
+        if self._is_called_narrower:
             told["path_mtu"] = self._path_mtu or "narrower"
         return told
 
@@ -196,6 +200,11 @@ class VxlanConnection:
     def is_working(self) -> bool:
         """Whether frames get through, as far as heartbeats tell."""
         return self._established_at is not None and self._held_at is None
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether large frames get lost, one way or the other."""
+        return self._width.loses_large or self._loses_theirs
 
     @property
     def _who(self) -> str:
@@ -213,7 +222,7 @@ class VxlanConnection:
         self._number += 1
         self._beat_at = now
         self._send(HeartbeatKind.PLAIN, 0)
-        if self.is_working and self._is_width_due(now):
+        if self.is_working:
             self._measure(now)
         if self._held_at is not None:
             interval_s = PROBATION_INTERVAL_S if self._seems_good(now) else self._spread(HELD_INTERVAL_S)
@@ -225,9 +234,8 @@ class VxlanConnection:
             self._interval_s = min(2 * self._interval_s, LONGEST_FIRST_INTERVAL_S)
 
     def _measure(self, now: float) -> None:
-        if self._full_size_since is None:
-            self._full_size_since = now
-        self._send(HeartbeatKind.FULL_SIZE, ETHERNET_HEADER_LEN + self._mtu)
+        for kind in self._width.choose(now):
+            self._send(kind, ETHERNET_HEADER_LEN + self._mtu)
 
     def _send(self, kind: HeartbeatKind, size: int) -> None:
         heartbeat = Heartbeat(
@@ -238,11 +246,6 @@ class VxlanConnection:
             number=self._number,
         )
         self._events.append(HeartbeatReady(kind, encode_heartbeat(heartbeat, size)))
-
-    def _is_width_due(self, now: float) -> bool:
-        """Whether it is not known, or not lately, that the path carries our MTU."""
-        is_known = self._full_size_at is not None and self._full_size_since is None
-        return not is_known or now - (self._full_size_at or 0.0) >= FULL_SIZE_INTERVAL_S - INTERVAL_S / 2
 
     def _settle(self, now: float) -> None:
         """Something arrived, one way or the other: is it enough?"""
@@ -255,13 +258,14 @@ class VxlanConnection:
         self._established_at = now
         self._held_at = self._good_since = self._refusal = None
         self._rest(now)
-        self._events.append(Established())
+        self._tell_width()
         self._measure(now)
 
     def _hold(self, now: float) -> None:
         self._events.append(Held(self._reason(now)))
         self._held_at = now
-        self._good_since = self._full_size_since = None
+        self._good_since = None
+        self._width.on_silence()
         self._next_beat = now + self._spread(HELD_INTERVAL_S)
 
     def _probe_held(self, now: float) -> None:
@@ -285,34 +289,50 @@ class VxlanConnection:
         return now - max(last, self._good_since) < 2.5 * PROBATION_INTERVAL_S
 
     def _rest(self, now: float) -> None:
-        """The path is fine, the next beat may wait."""
-        self._next_beat = now + self._spread(INTERVAL_S)
+        """The path lives, the next beat may wait."""
+        self._next_beat = now + self._spread(DOUBT_INTERVAL_S if self._width.is_in_doubt else INTERVAL_S)
 
     def _spread(self, interval_s: float) -> float:
         """Lest a hundred connections beat at once."""
         return interval_s * self._rng.uniform(0.9, 1.1)
 
-    def _check_width(self, now: float) -> None:
-        """A small heartbeat arrived: the large ones should, too."""
-        since = self._full_size_since
-        if since is not None and now - since > NARROW_AFTER_S and self._held_at is None:
-            self._say_narrower()
+    def _follow_width(self) -> None:
+        """Tell what is new about the width to whom it concerns."""
+        width = self._width
+        if width.is_narrower != self._is_called_narrower:
+            self._is_called_narrower = width.is_narrower
+            text = self._narrower_text() if width.is_narrower else self._wide_text()
+            self._events.append(PathMtuChanged(text, width.is_narrower))
+        if width.loses_large != self._is_called_losing:
+            self._is_called_losing = width.loses_large
+            self._events.append(ControlReady(SUB_TAG_LOSES_LARGE, bytes([width.loses_large])))
+        if self.is_working and self._narrow_reason() != self._told_reason:
+            self._tell_width()
 
-    def _say_narrower(self) -> None:
-        if self._is_narrower:
-            return
-        self._is_narrower = True
+    def _tell_width(self) -> None:
+        """Of a path that works."""
+        self._told_reason = reason = self._narrow_reason()
+        self._events.append(Narrow(reason) if reason else Established())
+
+    def _narrower_text(self) -> str:
         if self._path_mtu is not None:
             found = f"set WEAVE_MTU={self._path_mtu} on all hosts to avoid fragments"
         else:
             found = "set WEAVE_MTU lower on all hosts, else large packets may get lost"
-        text = f"the path to {self._who} is narrower than our MTU {self._mtu}: {found}"
-        self._events.append(PathMtuChanged(text, True))
+        return f"the path to {self._who} is narrower than our MTU {self._mtu}: {found}"
 
-    def _say_wide(self) -> None:
-        if self._is_narrower:
-            self._is_narrower = False
-            self._events.append(PathMtuChanged(f"the path to {self._who} carries our MTU {self._mtu}", False))
+    def _wide_text(self) -> str:
+        return f"the path to {self._who} carries our MTU {self._mtu}"
+
+    def _narrow_reason(self) -> str:
+        """Why another overlay is better, for an operator: whose packets, and what to do; empty if none is."""
+        if not self.is_narrow:
+            return ""
+        way = f"to {self._who}" if self._width.loses_large else f"from {self._who}"
+        return (
+            f"packets of our MTU {self._mtu} {way} get lost without a word, small ones arrive: "
+            "find out who drops them, or set WEAVE_MTU lower on all hosts"
+        )
 
     def _reason(self, now: float) -> str:
         """Why it is held, for an operator: who does not hear whom, and what to look at."""
@@ -328,34 +348,3 @@ class VxlanConnection:
             f"no heartbeats through UDP port {port} from {self._who} for {patience_s:.0f} s{refusal}: "
             "is the port blocked?"
         )
-
-
-def remote_port(features: Mapping[str, str], *, dialled_port: int | None, own_port: int) -> int:
-    """The UDP port of a neighbour's VXLAN device.
-
-    What the neighbour announced; else one above the TCP port that we dialled, which is None for a
-    connection that we accepted; else our own (specification overlay, section 4.1).
-    """
-    announced = features.get(PORT_FEATURE, "")
-    if announced.isascii() and announced.isdigit() and 0 < int(announced) < 65536:
-        return int(announced)
-    return dialled_port + 1 if dialled_port is not None else own_port
-
-
-def find_obstacle(
-    neighbour: Neighbour, offered: Sequence[str], *, own_port: int, is_sealed: bool
-) -> str | None:
-    """Why overlay `vxlan` can never work on this connection; None when it may."""
-    if VXLAN not in offered:
-        return "the peer does not offer it"
-    if is_sealed:
-        return "it does not encrypt"
-    if ":" in neighbour.address:
-        return f"it needs IPv4, and {neighbour.nickname} is at {neighbour.address}"
-    if neighbour.udp_port != own_port:
-        # To a learned address the kernel sends by the device's own port number.
-        return (
-            f"{neighbour.nickname} uses UDP port {neighbour.udp_port} for it, we use {own_port}: "
-            "all hosts need the same --port"
-        )
-    return None

@@ -26,13 +26,15 @@ from weave_cli.router.overlay.roles import (
     Established,
     Failed,
     Held,
+    Narrow,
     Neighbour,
     PathMtuChanged,
     negotiate,
 )
 from weave_cli.router.overlay.sleeve import SLEEVE
 from weave_cli.router.overlay.switch import BestChanged, NoneWorks, OverlaySwitch, SwitchEvent
-from weave_cli.router.overlay.vxlan import PORT_FEATURE, VXLAN, find_obstacle, remote_port
+from weave_cli.router.overlay.vxlan import VXLAN
+from weave_cli.router.overlay.vxlan_terms import PORT_FEATURE, find_obstacle, remote_port
 from weave_cli.router.runtime.host_upkeep import HostUpkeep
 from weave_cli.router.runtime.kernel_carriage import KernelCarriage
 from weave_cli.router.runtime.plane_settings import DataPlaneSettings, make_wish
@@ -311,6 +313,9 @@ class DataPlane:
             case Established():
                 self._follow(conn_id, connection, switch.established(overlay))
                 self._choose_relays()
+            case Narrow(reason=reason):
+                self._sleeve.verify(conn_id)
+                self._follow(conn_id, connection, switch.narrowed(overlay, reason))
             case Held(reason=reason):
                 self._kernel.hold(conn_id)
                 self._follow(conn_id, connection, switch.held(overlay, reason))
@@ -326,13 +331,18 @@ class DataPlane:
             self._kernel.hold(conn_id)
             self._follow(conn_id, connection, connection.switch.failed(VXLAN, str(problem)))
             return
-        if self._vxlan.is_working(conn_id):
+        if self._vxlan.is_wide(conn_id):
+            was_narrow = connection.switch.is_narrow(VXLAN)
             self._follow(conn_id, connection, connection.switch.established(VXLAN))
+            if was_narrow:
+                self._sleeve.measure(conn_id)
 
     def _follow(self, conn_id: int, connection: _Connection, event: SwitchEvent | None) -> None:
         """What the switch says; nothing about a connection that ended meanwhile."""
         if event is None or self._connections.get(conn_id) is not connection:
             return
+        if isinstance(event, BestChanged):
+            self._follow_best(conn_id, connection, event)
         match event:
             case NoneWorks(reason=reason):
                 self._fail(conn_id, f"no working forwarders to {connection.who}: {reason}")
@@ -343,6 +353,13 @@ class DataPlane:
                 reasons = connection.switch.why_not_better().items()
                 why = "".join(f"; {name}: {reason}" for name, reason in reasons)
                 log.info("%s: overlay %s after %s%s", connection.who, now or "none", before or "none", why)
+
+    def _follow_best(self, conn_id: int, connection: _Connection, event: BestChanged) -> None:
+        """A narrow path carries while no other does."""
+        if event.before == VXLAN:
+            self._kernel.hold(conn_id)
+        elif event.now == VXLAN and connection.switch.is_narrow(VXLAN):
+            self._tasks.begin(self._carry(conn_id, connection))
 
     def _fail(self, conn_id: int, reason: str) -> None:
         asyncio.get_running_loop().call_soon(self._on_failed, conn_id, reason)

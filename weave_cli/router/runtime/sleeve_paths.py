@@ -140,6 +140,18 @@ class SleevePaths:
             path.forwarder.receive_control(sub_tag, body, loop_time())
             path.driver.settle()
 
+    def verify(self, conn_id: int) -> None:
+        """Large frames get lost on the way to the neighbour, or from it: do those of sleeve pass?"""
+        if path := self._paths.get(conn_id):
+            path.forwarder.verify(loop_time())
+            path.driver.settle()
+
+    def measure(self, conn_id: int) -> None:
+        """The way carries more than it did: find out how much sleeve may send in one packet."""
+        if path := self._paths.get(conn_id):
+            path.forwarder.measure(loop_time())
+            path.driver.settle()
+
     def attributes(self, conn_id: int) -> dict[str, str | int | bool]:
         path = self._paths.get(conn_id)
         return path.forwarder.attributes() if path is not None else {}

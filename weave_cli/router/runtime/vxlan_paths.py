@@ -73,6 +73,11 @@ class VxlanPaths:
         path = self._paths.get(conn_id)
         return path is not None and path.forwarder.is_working
 
+    def is_wide(self, conn_id: int) -> bool:
+        """Whether large ones do, too."""
+        path = self._paths.get(conn_id)
+        return path is not None and path.forwarder.is_working and not path.forwarder.is_narrow
+
     def attributes(self, conn_id: int) -> dict[str, str | int | bool]:
         path = self._paths.get(conn_id)
         return path.forwarder.attributes() if path is not None else {}
