@@ -21,12 +21,12 @@ def underlay() -> Iterator[Underlay]:
 
 
 @pytest.fixture
-def launch(underlay: Underlay) -> Iterator[Callable[[Host], Plane]]:
+def launch(underlay: Underlay) -> Iterator[Callable[..., Plane]]:
     """Starts a data plane on a host and waits until it is ready; ended before the namespaces go."""
     planes: list[Plane] = []
 
-    def start(host: Host) -> Plane:
-        planes.append(Plane(host, 0x7A0000000000 + host.number))
+    def start(host: Host, **settings: float) -> Plane:
+        planes.append(Plane(host, 0x7A0000000000 + host.number, **settings))
         planes[-1].wait_for("ready")
         return planes[-1]
 

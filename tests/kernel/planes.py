@@ -126,6 +126,15 @@ def join(one: Plane, other: Plane, conn: int, **facts: Any) -> None:
     tell_routes(one)
 
 
+def part(one: Plane, other: Plane, conn: int) -> None:
+    """End the connection at both ends, `one` first, and tell all of the new routes."""
+    for here, there in ((one, other), (other, one)):
+        here.order("end", conn=conn)
+        del here.neighbours[there.name]
+    for plane in (one, other):
+        tell_routes(plane)
+
+
 def tell_routes(start: Plane) -> None:
     """Tell every plane that can be reached from this one of the routes of them all, as the mesh does."""
     known = _reachable(start)

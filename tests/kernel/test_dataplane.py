@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 from tests.kernel.namespaces import Host, Underlay, call_in, udp_socket
 from tests.kernel.plane_process import LINGER_S
-from tests.kernel.planes import Plane, join
+from tests.kernel.planes import Plane, join, part
 from weave_cli.router.overlay.heartbeat import ETHERTYPE
 
-Launch = Callable[[Host], Plane]
+Launch = Callable[..., Plane]
 
 FLOOD = "00:00:00:00:00:00"
 _ETH_P_ALL = 3
@@ -147,6 +147,54 @@ def test_nothing_about_a_neighbour_stays_after_its_connection(underlay: Underlay
         plane.order("end", conn=1)
     assert (FLOOD, two.address) in entries(one), "frames go on for a while"
     eventually(lambda: entries(one) == set())
+
+
+def test_a_neighbour_that_sends_on_teaches_nothing_for_good(underlay: Underlay, launch: Launch) -> None:
+    one, two = underlay.host(), underlay.host()
+    here, there = launch(one), launch(two, linger_s=8 * LINGER_S)
+    establish(here, there)
+    with udp_socket(two.container()) as sender, udp_socket(one.container(), port=5000) as receiver:
+        for plane in (here, there):
+            plane.order("end", conn=1)
+        deadline = time.monotonic() + 60
+        receiver.settimeout(2 * LINGER_S)
+        while True:
+            assert time.monotonic() < deadline
+            sender.sendto(b"learn me", ("10.32.1.1", 5000))
+            try:
+                receiver.recv(100)
+            except TimeoutError:
+                break
+        eventually(lambda: entries(one) == entries(two) == set())
+
+
+def test_a_peer_that_others_lead_to_is_left_to_them(underlay: Underlay, launch: Launch) -> None:
+    hosts = [underlay.host() for _ in range(3)]
+    one, two, three = (launch(host, linger_s=600) for host in hosts)
+    for conn, (here, there) in enumerate(((one, two), (two, three), (one, three)), start=1):
+        establish(here, there, conn)
+    with udp_socket(hosts[0].container()) as sender, udp_socket(hosts[2].container(), port=5000) as receiver:
+        sender.sendto(b"learn me", ("10.32.3.1", 5000))
+        receiver.recv(100)
+        part(one, three, 3)
+        eventually(lambda: addresses(hosts[0]) == addresses(hosts[2]) == {hosts[1].address})
+        sender.settimeout(1)
+        for _ in range(10):
+            sender.sendto(b"by way of the second", ("10.32.3.1", 5000))
+            data, source = receiver.recvfrom(100)
+            receiver.sendto(data, source)
+        assert sender.recv(100) == b"by way of the second"
+        # Where nobody leads there any more, nothing arrives.
+        part(one, two, 1)
+        receiver.settimeout(1)
+        deadline = time.monotonic() + 30
+        while True:
+            assert time.monotonic() < deadline
+            sender.sendto(b"to nobody", ("10.32.3.1", 5000))
+            try:
+                receiver.recv(100)
+            except TimeoutError:
+                break
 
 
 def test_entries_stay_while_another_connection_needs_them(underlay: Underlay, launch: Launch) -> None:

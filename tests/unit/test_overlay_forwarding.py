@@ -112,6 +112,28 @@ def test_a_held_path_ends_what_earlier_connections_and_runs_left(plan: Forwardin
     assert plan.carriage("10.0.0.2") is Carriage.EVERYTHING
 
 
+def test_a_peer_that_others_lead_to_is_left_when_its_connection_has_ended(plan: ForwardingPlan) -> None:
+    plan.carry(1)
+    assert not plan.lingers(frozenset({TWO})), "it is connected"
+    plan.leave(frozenset({TWO}))
+    assert plan.wanted().entries == {BEAT, FLOOD}
+    plan.end(1)
+    assert plan.lingers(frozenset({TWO})) and not plan.lingers(frozenset({ONE}))
+    plan.leave(frozenset({ONE}))
+    assert plan.wanted().entries == {BEAT, FLOOD}
+    plan.leave(frozenset({TWO}))
+    assert plan.wanted() == Forwarding() and not plan.lingers(frozenset({TWO}))
+
+
+def test_a_peer_of_an_earlier_run_that_others_lead_to_is_left() -> None:
+    plan = ForwardingPlan()
+    other = FdbEntry(FLOOD_MAC, "10.0.0.3")
+    plan.inherit({BEAT, FLOOD, other})
+    assert plan.lingers(frozenset({TWO}))
+    plan.leave(frozenset({TWO}))
+    assert plan.wanted().entries == {other}
+
+
 def test_the_bridge_bears_the_peers_name() -> None:
     assert bridge_mac(ONE) == "7a:00:00:00:00:01"
 
@@ -141,7 +163,7 @@ def test_padding_does_not_matter() -> None:
 def test_other_frames_of_the_ethertype_are_no_heartbeats() -> None:
     frame = bytearray(encode_heartbeat(HEARTBEAT))
     assert all(decode_heartbeat(bytes(frame[:size])) is None for size in range(len(frame)))
-    for position, octet in ((14, 2), (15, 2)):
+    for position, octet in ((14, 2), (15, 3)):
         other = bytearray(frame)
         other[position] = octet
         assert decode_heartbeat(bytes(other)) is None

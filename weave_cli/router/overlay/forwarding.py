@@ -49,6 +49,7 @@ class ForwardingPlan:
     def __init__(self) -> None:
         self._neighbours: dict[int, Neighbour] = {}
         self._carried: set[int] = set()
+        self._ended: set[int] = set()
         #: Neighbours that pass our broadcasts on.
         self.relays: frozenset[PeerName] = frozenset()
         self._inherited: frozenset[FdbEntry] = frozenset()
@@ -78,10 +79,26 @@ class ForwardingPlan:
             self._carried -= {one.conn_id for one in self._neighbours.values() if one.address == address}
             self._inherited = frozenset(entry for entry in self._inherited if entry.address != address)
 
+    def end(self, conn_id: int) -> None:
+        """The connection ended; what it asked for stays until `remove`, or until others lead there."""
+        self._ended.add(conn_id)
+
     def remove(self, conn_id: int) -> None:
-        """The connection ended; unknown ones are ignored."""
+        """Nothing is wanted for that connection any more; unknown ones are ignored."""
         self._neighbours.pop(conn_id, None)
         self._carried.discard(conn_id)
+        self._ended.discard(conn_id)
+
+    def lingers(self, names: frozenset[PeerName]) -> bool:
+        """Whether frames would go to one of these peers without a connection to it."""
+        return bool(self._ended_at(names) or self._inherited_at(names))
+
+    def leave(self, names: frozenset[PeerName]) -> None:
+        """Frames find these peers by another way: nothing is wanted for them without a connection."""
+        for conn_id in self._ended_at(names):
+            self.remove(conn_id)
+        left = self._inherited_at(names)
+        self._inherited = frozenset(entry for entry in self._inherited if entry.address not in left)
 
     def carriage(self, address: str) -> Carriage:
         """What the kernel carries to that address when all that is wanted is done."""
@@ -105,6 +122,14 @@ class ForwardingPlan:
         """What each realm's device shall have. There nobody passes anything on: no neighbour is a relay."""
         carried = self._carried_addresses()
         return Forwarding(entries=frozenset(FdbEntry(FLOOD_MAC, one) for one in carried), carried=carried)
+
+    def _ended_at(self, names: frozenset[PeerName]) -> list[int]:
+        return [one for one in self._ended if one in self._neighbours and self._neighbours[one].name in names]
+
+    def _inherited_at(self, names: frozenset[PeerName]) -> set[str]:
+        """Addresses: the entry that leads heartbeats there tells whose it was."""
+        macs = {overlay_mac(name) for name in names} if self._inherited else set()
+        return {entry.address for entry in self._inherited if entry.mac in macs}
 
     def _carried_addresses(self) -> frozenset[str]:
         ours = {self._neighbours[conn_id].address for conn_id in self._carried}

@@ -240,7 +240,9 @@ class DataPlane:
         """
         hops = {name: hop for name, hop in unicast.items() if hop != UNKNOWN_PEER}
         self._sleeve.set_routes(hops, broadcast)
-        self._leading = frozenset(hop for name, hop in hops.items() if hop != name)
+        indirect = frozenset(name for name, hop in hops.items() if hop != name)
+        self._kernel.set_indirect(indirect)
+        self._leading = frozenset(hops[name] for name in indirect)
         self._choose_relays()
 
     def attributes(self, conn_id: int) -> dict[str, str | int | bool]:

@@ -23,6 +23,10 @@ log = logging.getLogger(__name__)
 #: Seconds after which what the kernel learned is looked at again: a neighbour switches over a moment later
 #: than we do, and what it sends meanwhile teaches our kernel the way that does not work.
 _SECOND_LOOKS_S: Final = (1.0, 4.0)
+#: The same after a connection's end: its other end, or a new run of it, may go on for a minute longer.
+_LAST_LOOKS_S: Final = (*_SECOND_LOOKS_S, 15.0, 75.0)
+#: Seconds for which a peer without a connection is not left to others who lead there: it may be coming back.
+_RETURN_S: Final = 5.0
 
 
 class KernelCarriage:
@@ -52,6 +56,8 @@ class KernelCarriage:
         self._speaking = asyncio.Lock()
         self._turn: asyncio.Task[None] | None = None
         self._rests_until = 0.0
+        self._indirect: frozenset[PeerName] = frozenset()
+        self._is_leaving = False
         # One thread: entries are brought to what was wanted last.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="entries")
 
@@ -62,6 +68,7 @@ class KernelCarriage:
         self._plan.inherit(entry for entry in ours if self._may_inherit(entry.address))
         await self.apply()
         self._later(self._linger_s, lambda: self._plan.inherit(()))
+        self._look_after(self._linger_s)
 
     async def close(self) -> None:
         """Entries stay, containers go on talking; what lingers stays, and the next run takes it over."""
@@ -96,10 +103,22 @@ class KernelCarriage:
         self._neighbours.pop(conn_id, None)
         self._told.pop(conn_id, None)
         if lingers:
+            self._plan.end(conn_id)
             self._later(self._linger_s, lambda: self._plan.remove(conn_id))
+            self._look_after(self._linger_s)
+            self.set_indirect(self._indirect)
         else:
             self._plan.remove(conn_id)
             self._soon()
+            self._look_after(0)
+
+    def set_indirect(self, names: frozenset[PeerName]) -> None:
+        """Frames find these peers through others, so that none need go there without a connection."""
+        self._indirect = names
+        if not self._is_leaving and self._plan.lingers(names):
+            self._is_leaving = True
+            self._later(_RETURN_S, self._leave)
+            self._look_after(_RETURN_S)
 
     def set_relays(self, names: frozenset[PeerName]) -> None:
         """These neighbours pass our broadcasts on."""
@@ -160,6 +179,14 @@ class KernelCarriage:
         if self._told.get(conn_id, Carriage.NOTHING) is not carriage:
             self._told[conn_id] = carriage
             self._tell(conn_id, carriage)
+
+    def _leave(self) -> None:
+        self._is_leaving = False
+        self._plan.leave(self._indirect)
+
+    def _look_after(self, delay_s: float) -> None:
+        for look_s in _LAST_LOOKS_S:
+            self._later(delay_s + look_s)
 
     def _soon(self) -> None:
         self._tasks.begin(self.apply())
