@@ -66,6 +66,7 @@ class Code(StrEnum):
         "the container has the host's own network",
     )
     NAME_TAKEN = "name-taken", "a container or network of somebody else has a name that weave needs"
+    CONTAINERS_ATTACHED = "containers-attached", "containers would lose their network; the message names them"
     ALREADY_RUNNING = "already-running", "what was to be launched runs already"
     RESTARTING = "restarting", "what was to be launched is there, and Docker restarts it again and again"
     START_FAILED = "start-failed", "router or plugin died, or was not ready in time, when it was launched"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -43,6 +43,8 @@ class FakeContainer:
     hostname: str = ""
     domainname: str = ""
     hosts_path: str = ""
+    member_of: str = ""
+    """The id of the network that it goes to when it is started."""
 
 
 @dataclass
@@ -63,6 +65,8 @@ class FakeEngine:
     networks: dict[str, FakeNetwork] = field(default_factory=dict)
     volumes: set[str] = field(default_factory=set)
     calls: list[str] = field(default_factory=list)
+    pings: Iterator[bool] = field(default_factory=lambda: iter(()))
+    """Whether it answers each time that it is asked; afterwards it does."""
     on_start: Callable[[FakeContainer], None] | None = None
     """What happens to a container that is started, beyond running."""
 
@@ -103,6 +107,9 @@ class _Client:
 class _Api:
     engine: FakeEngine
 
+    def ping(self) -> bool:
+        return next(self.engine.pings, True)
+
     def inspect_container(self, key: str) -> dict[str, Any]:
         found = self._container(key)
         return {
@@ -131,7 +138,12 @@ class _Api:
     ) -> list[dict[str, Any]]:
         key, _, value = (filters or {}).get("label", "").partition("=")
         return [
-            {"Id": each.id}
+            {
+                "Id": each.id,
+                "Names": [f"/{each.name}"],
+                "State": each.status,
+                "NetworkSettings": {"Networks": {each.name: {"NetworkID": each.member_of}}},
+            }
             for each in self.engine.containers.values()
             if (all or each.status == "running") and (not key or each.labels.get(key) == value)
         ]

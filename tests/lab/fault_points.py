@@ -89,7 +89,7 @@ def kill_at(host: LabHost, call: str, moment: str) -> Outcome:
         was_reached=was_reached,
         status=done.status,
         seconds=seconds,
-        said=done.stderr.strip().splitlines()[-1][:150] if done.status and done.stderr.strip() else "",
+        said=next((line[:150] for line in done.stderr.splitlines() if "daemon" in line), ""),
     )
 
 

@@ -11,6 +11,8 @@ import sys
 from collections.abc import Mapping
 from typing import Final
 
+import pytest
+
 from tests.lab.asking import report, start
 from tests.lab.checks import pings, until
 from tests.lab.fault_points import ALL_POINTS, FAULT_FILE, LIMIT_S, kill_at_each
@@ -30,6 +32,7 @@ _POINTS: Final = (
 _LOOK_S: Final = 2
 
 
+@pytest.mark.timeout(900)
 def test_a_plugin_that_dies_within_a_call_leaves_nothing(host: LabHost) -> None:
     arguments = f"-e WEAVE_PLUGIN_FAULTS={FAULT_FILE} -e WEAVE_PLUGIN_LOOK_S={_LOOK_S}"
     host.run(f"WEAVEPLUGIN_DOCKER_ARGS='{arguments}' weave launch", timeout=120)

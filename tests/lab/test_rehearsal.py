@@ -129,9 +129,12 @@ def test_dry_run_lists_what_is_then_gone(two_hosts: Two) -> None:
         two.run(f"weave {command}", timeout=120)
         assert listed == _gone(before, _look(two), *kinds) != set()
     two.run("weave launch --wait $HOST1", timeout=120)
+    refused = two.sh("weave reset --dry-run")
+    assert refused.status == 1 and "  network weave: web\n" in refused.stderr
+    assert "cut off container web from network weave" in two.run("weave reset --dry-run --force")
+    two.run("docker rm -f web")
     said = two.run("weave reset --dry-run")
     assert re.search(r"^hand over \d+ addresses to another host$", said, re.M)
-    assert "cut off container web from network weave" in said
     listed = _listed(two, "reset", *kinds)
     before = _look(two)
     two.run("weave reset", timeout=120)

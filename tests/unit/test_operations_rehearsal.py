@@ -14,7 +14,7 @@ from tests.fakes.mesh_reports import mesh_report, name_of
 from tests.fakes.reporter import FakeReporter
 from tests.fakes.router_http import FakeRouterApi, serving
 from weave_cli.commands import tree
-from weave_cli.errors import RouterProblem
+from weave_cli.errors import DockerProblem, RouterProblem
 from weave_cli.operations import rehearsal as room
 from weave_cli.operations.rehearsal import (
     rehearse_forget,
@@ -98,12 +98,11 @@ def test_stop_says_what_it_would_say(engine: FakeEngine, settings: Settings) -> 
 def test_reset_takes_everything(engine: FakeEngine, settings: Settings, api: FakeRouterApi) -> None:
     engine.add_ours("weave")
     engine.add_ours("weaveplugin")
-    engine.add_network("weave", "weavemesh", {"1": "web"})
+    network = engine.add_network("weave", "weavemesh")
     engine.add_network("mine", "bridge")
     everything = [
         "hand over 700 addresses to another host",
         "remove container weaveplugin",
-        "cut off container web from network weave",
         "remove network weave",
         "remove socket /run/docker/plugins/weave.sock",
         "remove container weave",
@@ -115,7 +114,16 @@ def test_reset_takes_everything(engine: FakeEngine, settings: Settings, api: Fak
         "remove device vethwl12345",
     ]
     assert _words(rehearse_reset(engine.client, settings, FakeReporter(), force=False)) == everything
-    assert _words(rehearse_reset(engine.client, settings, FakeReporter(), force=True)) == everything[1:]
+    network.attached["1"] = "web"
+    engine.add_container("db", status="exited", member_of=network.id)
+    with pytest.raises(DockerProblem, match="network weave: web, db "):
+        _words(rehearse_reset(engine.client, settings, FakeReporter(), force=False))
+    assert _words(rehearse_reset(engine.client, settings, FakeReporter(), force=True)) == [
+        "remove container weaveplugin",
+        "cut off container web from network weave",
+        "cut off stopped container db from network weave",
+        *everything[2:],
+    ]
     assert {request for request, _ in api.asked} == {"GET /report"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,9 +12,13 @@ import pytest
 from tests.fakes.docker_client import FakeEngine
 from tests.fakes.reporter import FakeReporter
 from tests.fakes.router_http import FakeRouterApi, serving
+from weave_cli.containers import lifecycle
+from weave_cli.containers.client import Docker
 from weave_cli.containers.lifecycle import NameTaken
-from weave_cli.errors import RouterProblem
+from weave_cli.error_codes import Code
+from weave_cli.errors import DockerProblem, RouterProblem
 from weave_cli.operations import stop as room
+from weave_cli.operations.patience import Patience
 from weave_cli.settings import Settings, read_settings
 
 pytestmark = pytest.mark.unit
@@ -140,7 +145,7 @@ def test_reset_leaves_first_and_takes_networks_apart_with_a_stand_in(
 ) -> None:
     engine.add_ours("weave")
     engine.add_ours("weaveplugin")
-    engine.add_network("weave", "weavemesh", {"abc": "web"})
+    engine.add_network("weave", "weavemesh")
     engine.add_network("bridge", "bridge")
     engine.volumes.add("weavedb")
     reporter = FakeReporter()
@@ -150,7 +155,6 @@ def test_reset_leaves_first_and_takes_networks_apart_with_a_stand_in(
         "stop weaveplugin",
         "remove weaveplugin",
         "stand in",
-        "disconnect abc",
         "remove network weave",
         "stand down",
         "stop weave",
@@ -159,7 +163,7 @@ def test_reset_leaves_first_and_takes_networks_apart_with_a_stand_in(
         "withdraw absence",
         "tear down",
     ]
-    assert reporter.notices == ["Cut off from network weave: web."]
+    assert reporter.notices == []
     assert [network.name for network in engine.networks.values()] == ["bridge"]
     assert engine.volumes == set()
 
@@ -222,3 +226,68 @@ def test_plugin_is_left_alone_when_the_environment_says_so(engine: FakeEngine, s
     room.reset(engine.client, replace(settings, wants_plugin=False), FakeReporter(), force=True)
     assert list(engine.containers) == ["weaveplugin"]
     assert len(engine.networks) == 1
+
+
+def test_stop_keeps_the_network_that_a_stopped_container_would_look_for(engine: FakeEngine) -> None:
+    engine.add_ours("weaveplugin")
+    network = engine.add_network("weave", "weavemesh")
+    engine.add_container("db", status="exited", member_of=network.id)
+    engine.add_container("cache", status="running", member_of=network.id)
+    reporter = FakeReporter()
+    room.stop_plugin(engine.client, reporter)
+    assert reporter.notices == ["Network weave stays: stopped containers would not start without it: db."]
+    assert len(engine.networks) == 1 and "withdraw absence" not in engine.calls
+
+
+def test_reset_refuses_while_containers_are_attached_and_names_them_by_network(
+    engine: FakeEngine, settings: Settings, api: FakeRouterApi
+) -> None:
+    engine.add_ours("weave")
+    engine.add_ours("weaveplugin")
+    engine.add_network("weave", "weavemesh", {"abc": "web"})
+    red = engine.add_network("red", "weave")
+    engine.add_container("db", status="exited", member_of=red.id)
+    with pytest.raises(DockerProblem) as refused:
+        room.reset(engine.client, settings, FakeReporter(), force=False)
+    assert refused.value.code == Code.CONTAINERS_ATTACHED
+    assert refused.value.message.splitlines()[1:] == ["  network weave: web", "  network red: db (stopped)"]
+    assert (api.asked, engine.calls) == ([], [])
+    reporter = FakeReporter()
+    room.reset(engine.client, settings, reporter, force=True)
+    assert reporter.notices == [
+        "Cut off from network weave: web.",
+        "Cut off from network red: db (stopped).",
+    ]
+    assert engine.networks == {} and "disconnect abc" in engine.calls
+
+
+def test_reset_goes_on_after_docker_was_away(
+    engine: FakeEngine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.add_ours("weave")
+    engine.add_ours("weaveplugin")
+    engine.pings = iter([False, False, False])
+    failures = iter([DockerProblem("cannot stop container: connection refused")])
+    stop_container = lifecycle.stop_container
+
+    def stop(client: Docker, name: str) -> None:
+        for failure in failures:
+            raise failure
+        stop_container(client, name)
+
+    monkeypatch.setattr(lifecycle, "stop_container", stop)
+    reporter = FakeReporter()
+    room.reset(engine.client, settings, reporter, force=True)
+    assert reporter.notices == ["Docker does not answer, as when it restarts: going on when it does."]
+    assert engine.containers == {} and engine.calls[-1] == "tear down"
+
+
+def test_reset_gives_up_on_a_docker_that_stays_away(engine: FakeEngine) -> None:
+    engine.pings = itertools.repeat(False)
+    patience = Patience(engine.client, FakeReporter(), limit_s=0.3)
+
+    def fail() -> None:
+        raise DockerProblem("cannot remove volume: connection refused")
+
+    with pytest.raises(DockerProblem, match="connection refused"):
+        patience.do(fail)

@@ -17,12 +17,20 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def changing_host() -> Iterator[tuple[Docker, Settings, Progress]]:
-    """Root on Linux, alone, with Docker at hand: for commands that change this host."""
+def changing_host(*, waits_for_docker: bool = False) -> Iterator[tuple[Docker, Settings, Progress]]:
+    """Root on Linux, alone, with Docker at hand: for commands that change this host.
+
+    waits_for_docker: it may just be restarting.
+    """
     from weave_cli.operations.lock import exclusively
 
     with as_root() as (settings, progress), exclusively(progress):
-        yield _open_docker(settings), settings, progress
+        if waits_for_docker:
+            from weave_cli.operations.patience import open_patiently
+
+            yield open_patiently(settings, progress), settings, progress
+        else:
+            yield _open_docker(settings), settings, progress
 
 
 @contextmanager

@@ -16,7 +16,8 @@ def stop(*, dry_run: bool) -> None:
     """Stop the plugin, the router and the proxy; containers keep their network.
 
     Bridge, interfaces and addresses stay, so the containers of this host go on talking to each other. The
-    Docker network 'weave' is removed unless containers are attached to it. What is not running is no error.
+    Docker network 'weave' is removed unless containers are attached to it, stopped ones too. What is not
+    running is no error.
     """
     if dry_run:
         with beside_others() as (docker, settings, progress):
@@ -73,14 +74,18 @@ def stop_plugin(*, dry_run: bool) -> None:
 
 
 @command("reset")
-@click.option("--force", is_flag=True, help="Do not hand this host's addresses over to other hosts.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Cut containers off that are still attached; do not hand this host's addresses over to other hosts.",
+)
 @dry_run_option
 def reset(*, force: bool, dry_run: bool) -> None:
     """Leave the mesh and remove everything that weave made.
 
     Hands this host's addresses over to other hosts, then removes router, plugin, proxy, their state, the
-    networks of the plugin, bridge, interfaces and firewall rules. Containers that are still attached lose
-    that network; they are named.
+    networks of the plugin, bridge, interfaces and firewall rules. Refuses, and names them, while containers
+    are on a network of the plugin, stopped ones too: they would lose it for good.
     """
     if dry_run:
         with beside_others() as (docker, settings, progress):
@@ -88,7 +93,7 @@ def reset(*, force: bool, dry_run: bool) -> None:
 
             answer_rehearsal(rehearse_reset(docker, settings, progress, force=force))
         return
-    with changing_host() as (docker, settings, progress):
+    with changing_host(waits_for_docker=True) as (docker, settings, progress):
         from weave_cli.operations.stop import reset as act
 
         warning = act(docker, settings, progress, force=force)

@@ -62,6 +62,14 @@ def open_docker(settings: Settings) -> Docker:
     return client
 
 
+def answers(client: Docker) -> bool:
+    """Is the engine there?"""
+    try:
+        return bool(client.api.ping())
+    except (DockerException, requests.RequestException):
+        return False
+
+
 def _tls_config(files: TlsFiles | None) -> TLSConfig | Literal[False]:
     if files is None:
         return False

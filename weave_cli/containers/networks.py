@@ -24,6 +24,13 @@ class OurNetwork:
     driver: str
     attached: tuple[Attached, ...]
     """The containers that have an endpoint on it, on this host."""
+    stopped: tuple[str, ...] = ()
+    """Names of those that do not run, and would not start without it: Docker looks for its very id."""
+
+    def describe_members(self) -> str:
+        """All of them, as in `web, db (stopped)`; empty: nobody would miss it."""
+        names = [attached.name for attached in self.attached]
+        return ", ".join([*names, *(f"{name} (stopped)" for name in self.stopped)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +75,25 @@ def find_our_network(client: Docker, name_or_id: str) -> OurNetwork | None:
         return None
     endpoints: dict[str, dict[str, Any]] = facts.get("Containers") or {}
     attached = tuple(Attached(id=key, name=endpoint["Name"]) for key, endpoint in sorted(endpoints.items()))
-    return OurNetwork(id=facts["Id"], name=facts["Name"], driver=facts["Driver"], attached=attached)
+    return OurNetwork(
+        id=facts["Id"],
+        name=facts["Name"],
+        driver=facts["Driver"],
+        attached=attached,
+        stopped=_list_stopped(client, facts["Id"]),
+    )
+
+
+def _list_stopped(client: Docker, network_id: str) -> tuple[str, ...]:
+    with translated("list containers"):
+        rows: list[dict[str, Any]] = client.api.containers(all=True)
+    found = []
+    for row in rows:
+        entries: dict[str, dict[str, Any]] = (row.get("NetworkSettings") or {}).get("Networks") or {}
+        is_member = any(entry.get("NetworkID") == network_id for entry in entries.values())
+        if is_member and row.get("State") in ("created", "exited", "dead"):
+            found.append(row["Names"][0].removeprefix("/"))
+    return tuple(sorted(found))
 
 
 def remove_network(client: Docker, network: OurNetwork) -> None:

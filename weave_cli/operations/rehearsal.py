@@ -82,7 +82,7 @@ def rehearse_stop_plugin(client: Docker, reporter: Reporter) -> Iterator[Deed]:
         reporter.notice("Plugin is not running.")
     if found is not None:
         network = stop.find_automatic_network(client, found)
-        if network is not None and network.attached:
+        if network is not None and network.describe_members():
             reporter.notice(stop.say_that_it_stays(network))
         elif network is not None:
             yield _removal("network", network.name)
@@ -108,6 +108,7 @@ def rehearse_reset(client: Docker, settings: Settings, reporter: Reporter, *, fo
     router = stop.find_ours(client, settings.router_container)
     plugin = stop.find_ours(client, PLUGIN_CONTAINER) if settings.wants_plugin else None
     if not force:
+        stop.check_nobody_attached(client, settings)
         yield from _leaving(client, router, settings, reporter)
     if settings.wants_plugin:
         if plugin is not None:
@@ -190,6 +191,8 @@ def _sockets() -> Iterator[Deed]:
 def _dissolution(network: OurNetwork) -> Iterator[Deed]:
     for attached in network.attached:
         yield Deed(act="cut off", kind="container", name=attached.name, of=f"from network {network.name}")
+    for name in network.stopped:
+        yield Deed(act="cut off", kind="stopped container", name=name, of=f"from network {network.name}")
     yield _removal("network", network.name)
 
 

@@ -21,6 +21,7 @@ from weave_cli.errors import DockerProblem, RouterProblem
 from weave_cli.host.network import tear_down
 from weave_cli.interrupts import FINISHED, unbroken
 from weave_cli.names import MESH_NETWORK, PLUGIN_CONTAINER, PROXY_CONTAINER, ROUTER_CONTAINER, WAIT_VOLUME
+from weave_cli.operations.patience import Patience
 from weave_cli.operations.plugin_absence import withdraw_absence
 from weave_cli.operations.plugin_sockets import remove_dead_sockets, stand_in
 from weave_cli.operations.proxy_beacon import find_proxy
@@ -113,28 +114,53 @@ def _warn_of_environment(settings: Settings) -> str:
 def reset(client: Docker, settings: Settings, reporter: Reporter, *, force: bool) -> str:
     """Leave the mesh and take everything of ours away; attached containers lose the network for good.
 
-    Answers what stop_proxy does. force: do not hand the addresses of this host over to other hosts first.
+    Answers what stop_proxy does. force: also when containers are on our networks; and do not hand the
+    addresses of this host over to other hosts first. Docker may restart meanwhile: what it was about to do is
+    done when it answers again.
     """
-    router = find_ours(client, settings.router_container)
-    # Both before anything is done: leaving cannot be undone.
-    plugin = find_ours(client, PLUGIN_CONTAINER) if settings.wants_plugin else None
-    proxy = find_ours(client, PROXY_CONTAINER)
+    patience = Patience(client, reporter)
+    router = patience.do(lambda: find_ours(client, settings.router_container))
+    # All before anything is done: leaving cannot be undone.
+    plugin = None
+    if settings.wants_plugin:
+        plugin = patience.do(lambda: find_ours(client, PLUGIN_CONTAINER))
+    proxy = patience.do(lambda: find_ours(client, PROXY_CONTAINER))
+    if not force:
+        patience.do(lambda: check_nobody_attached(client, settings))
     with unbroken(FINISHED):
         if not force:
             _leave(client, router, settings, reporter)
         if settings.wants_plugin:
             if plugin is not None:
-                _end(client, plugin, reporter)
-            _dissolve_networks(client, reporter)
+                patience.do(lambda: _end(client, plugin, reporter))
+            try:
+                patience.do(lambda: _dissolve_networks(client, reporter))
+            except DockerProblem as problem:
+                reporter.notice(f"WARNING: {problem.message}")
         if router is not None:
-            _end(client, router, reporter)
-        warning = "" if proxy is None else stop_proxy(client, settings, reporter)
+            patience.do(lambda: _end(client, router, reporter))
+        warning = "" if proxy is None else patience.do(lambda: stop_proxy(client, settings, reporter))
         reporter.progress("removing volumes, interfaces and firewall rules")
-        lifecycle.remove_volume(client, settings.state_volume)
-        lifecycle.remove_unused_volume(client, WAIT_VOLUME)
+        patience.do(lambda: lifecycle.remove_volume(client, settings.state_volume))
+        patience.do(lambda: lifecycle.remove_unused_volume(client, WAIT_VOLUME))
         withdraw_absence()
         tear_down()
     return warning
+
+
+def check_nobody_attached(client: Docker, settings: Settings) -> None:
+    """Raises DockerProblem that names, by network, the containers that a reset would cut off."""
+    if not settings.wants_plugin:
+        return
+    members = [(network.name, network.describe_members()) for network in networks.list_our_networks(client)]
+    lines = [f"  network {name}: {found}" for name, found in members if found]
+    if lines:
+        raise DockerProblem(
+            "\n".join(["containers are attached, and would lose their network for good:", *lines]),
+            hint="Remove them first, or cut them off: weave reset --force"
+            " (it does not hand this host's addresses over to other hosts)",
+            code=Code.CONTAINERS_ATTACHED,
+        )
 
 
 def find_ours(client: Docker, name: str) -> OurContainer | None:
@@ -160,7 +186,7 @@ def _end_plugin(client: Docker, found: OurContainer, reporter: Reporter) -> None
     _end(client, found, reporter)
     # A plugin that died has let it be; one that had just started may have made it only now.
     network = find_automatic_network(client, found)
-    if network is not None and not (found.is_running and network.attached):
+    if network is not None and not (found.is_running and network.describe_members()):
         with stand_in():
             _remove_automatic_network(client, found, reporter)
 
@@ -183,7 +209,7 @@ def _remove_automatic_network(client: Docker, plugin: OurContainer, reporter: Re
     network = find_automatic_network(client, plugin)
     if network is None:
         return
-    if network.attached:
+    if network.describe_members():
         reporter.notice(say_that_it_stays(network))
         return
     reporter.progress(f"removing network {network.name}")
@@ -196,22 +222,22 @@ def _remove_automatic_network(client: Docker, plugin: OurContainer, reporter: Re
 
 
 def _dissolve_networks(client: Docker, reporter: Reporter) -> None:
-    """Cut every container off our networks and remove these, with a stand-in for the plugin that is gone."""
+    """Cut every container off our networks and remove these, with a stand-in for the plugin that is gone.
+
+    It answers until Docker has said all that it has to say to a plugin: each call of ours returns after that.
+    """
     found = networks.list_our_networks(client)
     if not found:
         remove_dead_sockets()
         return
     with stand_in():
         for network in found:
-            if network.attached:
-                reporter.notice(f"Cut off from network {network.name}: {_names(network)}.")
+            if network.describe_members():
+                reporter.notice(f"Cut off from network {network.name}: {network.describe_members()}.")
             reporter.progress(f"removing network {network.name}")
-            try:
-                for attached in network.attached:
-                    networks.disconnect(client, network, attached)
-                networks.remove_network(client, network)
-            except DockerProblem as problem:
-                reporter.notice(f"WARNING: {problem.message}")
+            for attached in network.attached:
+                networks.disconnect(client, network, attached)
+            networks.remove_network(client, network)
 
 
 def _leave(client: Docker, router: OurContainer | None, settings: Settings, reporter: Reporter) -> None:
@@ -245,12 +271,11 @@ def check_leaving(
 
 
 def say_that_it_stays(network: OurNetwork) -> str:
-    """The warning that goes with a network that somebody is on."""
+    """The warning that goes with a network that somebody is on, or goes to when he is started."""
+    if not network.attached:
+        stopped = ", ".join(network.stopped)
+        return f"Network {network.name} stays: stopped containers would not start without it: {stopped}."
     return (
-        f"WARNING: network {network.name} stays, because containers are attached: {_names(network)}.\n"
-        "Docker may be slow with them until weave is launched again."
+        f"WARNING: network {network.name} stays, because containers are attached:"
+        f" {network.describe_members()}.\nDocker may be slow with them until weave is launched again."
     )
-
-
-def _names(network: OurNetwork) -> str:
-    return ", ".join(attached.name for attached in network.attached)

@@ -138,6 +138,7 @@ async def _serve(options: Options, settings: Settings) -> None:
             tasks.append(_supervise("shared networks", plugin.follow_shared_networks()))
         await stop.wait()
         log.info("stopping")
+        await plugin.see_off()
         for server in servers:
             server.unlink()  # before anything that takes time
 

@@ -14,6 +14,7 @@ from weave_cli.errors import DockerProblem, RouterProblem, UsageProblem
 from weave_cli.names import GLOBAL_DRIVER, LEAKS_CALL, MESH_DRIVER
 from weave_cli.plugin.boot import BootGrace
 from weave_cli.plugin.default_network import DefaultNetwork
+from weave_cli.plugin.farewell import is_docker_there, see_off
 from weave_cli.plugin.faults import Reached, pass_by
 from weave_cli.plugin.ipam import AddressDriver
 from weave_cli.plugin.journal import Journal
@@ -61,6 +62,7 @@ class Plugin:
 
         Raises StoreProblem when the journal cannot be opened.
         """
+        self._settings = settings
         self._on_reached = on_reached
         self._wants_multicast_route = wants_multicast_route
         self._journal = Journal(journal_path)
@@ -92,6 +94,10 @@ class Plugin:
     async def load(self) -> None:
         """What takes its time and must be there before anything but the first socket."""
         await self._docker.load()
+
+    async def see_off(self) -> None:
+        """Serve until Docker, if it ends, has done with its containers."""
+        await see_off(self._journal, lambda: is_docker_there(self._settings))
 
     async def close(self) -> None:
         for clearing in self._clearings:
