@@ -15,12 +15,14 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 from urllib.parse import quote
 
 from weave_cli.api.sync import RouterUnreachable
 from weave_cli.containers.door import DockerDoor
 from weave_cli.containers.engine_http import call
+from weave_cli.containers.facts import read_running
 from weave_cli.daemon_thread import in_thread
 from weave_cli.error_codes import Code
 from weave_cli.errors import DockerProblem, RouterProblem, WeaveError
@@ -157,6 +159,18 @@ class Attacher:
         for row in rows:
             if row["Id"] not in self._settled:
                 self._begin(row["Id"], is_new=False)
+
+    async def name_again(self) -> None:
+        """Register the names of all containers that are on the network; those that are there stay."""
+        if not self._options.wants_dns:
+            return
+        for container_id, pid in list(self._settled.items()):
+            status, facts = await self._ask(f"/containers/{container_id}/json")
+            running = read_running(facts) if status == 200 else None
+            if running is None or running.pid != pid or running.fqdn is None:
+                continue
+            for address in await in_thread(partial(_list_addresses, pid), "namespace"):
+                await self._router.add_name(container_id, address, running.fqdn)
 
     async def close(self) -> None:
         for job in (*self._jobs.values(), *self._farewells.values()):
@@ -332,6 +346,15 @@ def _is_attached(pid: int) -> bool:
         return was_let_go(pid)
     except ProcessLookupError:
         return False
+
+
+def _list_addresses(pid: int) -> tuple[int, ...]:
+    from weave_cli.host.guest import read_guest
+
+    try:
+        return tuple(cidr.address for cidr in read_guest(pid) or ())
+    except ProcessLookupError:
+        return ()
 
 
 def _let_go(pid: int) -> None:

@@ -17,6 +17,7 @@ from weave_cli.proxy.rewriting.attaching import Attacher
 from weave_cli.proxy.rewriting.creation import Naming
 from weave_cli.proxy.rewriting.exchanges import Create, Engine, Exec, Inspect, List, Start
 from weave_cli.proxy.rewriting.hostname import HostnameRule
+from weave_cli.proxy.rewriting.renaming import NameKeeper
 from weave_cli.proxy.waiting.place import place_waiting_program
 from weave_cli.settings import Settings
 
@@ -49,6 +50,7 @@ class ContainerRewriter:
         self._engine = Engine(settings)
         self._attacher = Attacher(docker, router, settings, options)
         self._dead_owners = DeadOwners(docker, router)
+        self._names = NameKeeper(router, self._attacher)
         self._looking: set[asyncio.Task[None]] = set()
 
     def wants(self, method: str, target: Target) -> Exchange | None:
@@ -72,6 +74,7 @@ class ContainerRewriter:
         await in_thread(_load_operations, "load")
         async with asyncio.TaskGroup() as group:
             group.create_task(self._dead_owners.run())
+            group.create_task(self._names.run())
             group.create_task(self._docker.follow_events(self._on_subscribed, self.on_event))
 
     async def close(self) -> None:
