@@ -67,12 +67,16 @@ PASSWORD_FILE: Final = "/weave/password"
 # Docker network and drivers (specification plugin, section 1)
 MESH_DRIVER: Final = "weavemesh"
 GLOBAL_DRIVER: Final = "weave"
+#: The managed plugin, and so the driver of a swarm's networks: Docker calls both by name and tag.
+SWARM_DRIVER: Final = "weave:swarm"
 MESH_NETWORK: Final = "weave"
 #: What `weave status` calls on the plugin's sockets, beside Docker's calls.
 LEAKS_CALL: Final = "Weave.Leaks"
 PLUGIN_SOCKET_DIRECTORY: Final = "/run/docker/plugins"
 #: Is nowhere; Docker names it when it looks for the plugin and there is none (see operations.plugin_absence).
 ABSENCE_FILE: Final = "/the-weave-plugin-is-not-running"
+#: Of a managed plugin; Docker shows it on the host in a directory that is called after the plugin's id.
+SWARM_SOCKET: Final = "weave-swarm.sock"
 MULTICAST_OPTION: Final = "works.weave.multicast"
 ISOLATED_OPTION: Final = "works.weave.isolated"
 REALM_OPTION: Final = "works.weave.network"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -58,15 +59,29 @@ class FakeNetwork:
 
 
 @dataclass
+class FakePlugin:
+    """A managed plugin as the engine keeps it: its config.json, and the paths of its root file system."""
+
+    id: str
+    config: dict[str, Any]
+    files: tuple[str, ...] = ()
+    is_enabled: bool = False
+
+
+@dataclass
 class FakeEngine:
     """The engine's state, and what was asked of it in order (`calls`)."""
 
     containers: dict[str, FakeContainer] = field(default_factory=dict)
     networks: dict[str, FakeNetwork] = field(default_factory=dict)
     volumes: set[str] = field(default_factory=set)
+    plugins: dict[str, FakePlugin] = field(default_factory=dict)
+    is_in_swarm: bool = False
     calls: list[str] = field(default_factory=list)
     pings: Iterator[bool] = field(default_factory=lambda: iter(()))
     """Whether it answers each time that it is asked; afterwards it does."""
+    root_files: dict[str, bytes] = field(default_factory=dict)
+    """The files of every container's image."""
     on_start: Callable[[FakeContainer], None] | None = None
     """What happens to a container that is started, beyond running."""
 
@@ -155,15 +170,16 @@ class _Api:
         return words
 
     def create_container(self, image: str, **words: Any) -> dict[str, Any]:
-        if words["name"] in self.engine.containers:
-            raise refusal(f'Conflict. The container name "/{words["name"]}" is already in use', 409)
+        name = words.get("name", "nameless")
+        if name in self.engine.containers:
+            raise refusal(f'Conflict. The container name "/{name}" is already in use', 409)
         made = self.engine.add_container(
-            words["name"],
+            name,
             image=image,
             command=words["command"],
-            labels=words["labels"],
-            host_config=words["host_config"],
-            environment=words["environment"],
+            labels=words.get("labels", {}),
+            host_config=words.get("host_config", {}),
+            environment=words.get("environment", {}),
         )
         self.engine.calls.append(f"create {made.name}")
         return {"Id": made.id}
@@ -199,13 +215,14 @@ class _Api:
         found.status, found.pid = "exited", 0
         self.engine.calls.append(f"kill {found.name}")
 
-    def remove_container(self, key: str, *, force: bool, v: bool) -> None:
+    def remove_container(self, key: str, *, force: bool, v: bool = False) -> None:
         found = self._container(key)
         del self.engine.containers[found.name]
         self.engine.calls.append(f"remove {found.name}")
 
-    def create_volume(self, name: str, *, labels: Mapping[str, str]) -> None:
+    def create_volume(self, name: str, *, labels: Mapping[str, str]) -> dict[str, Any]:
         self.engine.volumes.add(name)
+        return {"Name": name, "Mountpoint": f"/volumes/{name}/_data"}
 
     def inspect_volume(self, name: str) -> dict[str, Any]:
         if name not in self.engine.volumes:
@@ -245,6 +262,69 @@ class _Api:
         del found.attached[keys[0]]
         self.engine.calls.append(f"disconnect {container}")
 
+    def info(self) -> dict[str, Any]:
+        return {"Swarm": {"LocalNodeState": "active" if self.engine.is_in_swarm else "inactive"}}
+
+    def inspect_plugin(self, name: str) -> dict[str, Any]:
+        found = self._plugin(name)
+        return {
+            "Id": found.id,
+            "Name": name,
+            "Enabled": found.is_enabled,
+            "Config": {"Entrypoint": found.config["entrypoint"]},
+            "Settings": {
+                "Env": [f"{one['name']}={one['value']}" for one in found.config["env"]],
+                "Mounts": [{"Source": one["source"]} for one in found.config["mounts"]],
+            },
+        }
+
+    def enable_plugin(self, name: str, *, timeout: int) -> None:
+        self._plugin(name).is_enabled = True
+        self.engine.calls.append(f"enable {name}")
+
+    def disable_plugin(self, name: str, *, force: bool) -> None:
+        found = self._plugin(name)
+        if not found.is_enabled:
+            raise refusal(f"plugin {name} is already disabled")
+        found.is_enabled = False
+        self.engine.calls.append(f"disable {name}")
+
+    def remove_plugin(self, name: str, *, force: bool) -> None:
+        self._plugin(name)
+        del self.engine.plugins[name]
+        self.engine.calls.append(f"remove plugin {name}")
+
+    def export(self, key: str, *, chunk_size: int) -> Iterator[bytes]:
+        """The root file system of a container, in pieces that end anywhere."""
+        octets = pack_files(self.engine.root_files)
+        return (octets[start : start + 700] for start in range(0, len(octets), 700))
+
+    def _url(self, path: str) -> str:
+        return path
+
+    def _post(
+        self, url: str, *, params: Mapping[str, str], data: Iterator[bytes], headers: Mapping[str, str]
+    ) -> None:
+        assert url == "/plugins/create"
+        if params["name"] in self.engine.plugins:
+            raise refusal(f"plugin {params['name']} already exists", 409)
+        with tarfile.open(fileobj=io.BytesIO(b"".join(data))) as archive:
+            config = archive.extractfile("config.json")
+            assert config is not None
+            self.engine.plugins[params["name"]] = FakePlugin(
+                id=f"plugin-{len(self.engine.calls)}",
+                config=json.loads(config.read()),
+                files=tuple(archive.getnames()),
+            )
+        self.engine.calls.append(f"create plugin {params['name']}")
+
+    def _raise_for_status(self, answer: None) -> None: ...
+
+    def _plugin(self, name: str) -> FakePlugin:
+        if name not in self.engine.plugins:
+            raise NotFound(f"plugin {name} not found")
+        return self.engine.plugins[name]
+
     def _container(self, key: str) -> FakeContainer:
         for each in self.engine.containers.values():
             if each.name == key or each.id.startswith(key):
@@ -258,12 +338,25 @@ class _Api:
         raise NotFound(f"network {key} not found")
 
 
+def pack_files(files: Mapping[str, bytes]) -> bytes:
+    """Files by path, as a tar."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for path, octets in files.items():
+            entry = tarfile.TarInfo(path)
+            entry.size = len(octets)
+            archive.addfile(entry, io.BytesIO(octets))
+    return packed.getvalue()
+
+
 def answer_quickly(engine: FakeEngine, path: str) -> tuple[int, Any]:
     """What the engine answers to those who ask it without the SDK (containers/engine_http.call)."""
     api = _Api(engine)
     if path == "/containers/json":
         return 200, api.containers()
     try:
+        if path.startswith("/plugins/"):
+            return 200, api.inspect_plugin(path.split("/")[2])
         return 200, api.inspect_container(path.split("/")[2])
     except NotFound as problem:
         return 404, {"message": str(problem)}

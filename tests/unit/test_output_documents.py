@@ -98,8 +98,16 @@ def _answer(words: list[str], written: Written, *, status: int = 0) -> dict[str,
     [
         (["run", "-d", "image", "-o", "x"], "Container", {"container": "f00d"}),
         (["start", "box"], "Container", {"container": "box"}),
-        (["launch"], "Launched", {"router": {"container": "1"}, "plugin": None, "proxy": None}),
-        (["launch-plugin"], "Launched", {"router": None, "plugin": {"container": "2"}, "proxy": None}),
+        (
+            ["launch"],
+            "Launched",
+            {"router": {"container": "1"}, "plugin": None, "proxy": None, "swarmPlugin": None},
+        ),
+        (
+            ["launch-plugin"],
+            "Launched",
+            {"router": None, "plugin": {"container": "2"}, "proxy": None, "swarmPlugin": None},
+        ),
         (["setup"], "Done", {"command": "setup"}),
     ],
 )

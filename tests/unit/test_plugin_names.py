@@ -6,6 +6,7 @@ import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
@@ -117,6 +118,8 @@ def test_names_are_those_inside_the_domain(
     )
     names = wanted_names(container, {"net", "net2"}, "weave.local.")
     assert {name.fqdn for name in names} == expected
+    tasks = wanted_names(replace(container, service="web"), {"net", "net2"}, "weave.local.")
+    assert {name.fqdn for name in tasks} == expected | {"web.weave.local."}
     assert {format_address(name.address) for name in names} == {"10.32.0.1"}
 
 

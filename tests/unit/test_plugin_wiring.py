@@ -66,6 +66,14 @@ async def make_global(plugin: Plugin, path: str) -> DriverServer:
     return await plugin.make_global_server(path)
 
 
+async def make_swarm(plugin: Plugin, path: str) -> DriverServer:
+    return plugin.make_swarm_server(path)
+
+
+def test_driver_of_a_swarm_is_global_and_leaves_addresses_to_docker(tmp_path: Path) -> None:
+    assert offers(FakeDoor(FakeEngine()), tmp_path, make_swarm) == (["NetworkDriver"], "global")
+
+
 def test_mesh_driver_is_local_and_offers_addresses(tmp_path: Path) -> None:
     assert offers(FakeDoor(FakeEngine()), tmp_path, make_mesh) == (BOTH, "local")
 
@@ -74,8 +82,7 @@ def test_mesh_driver_is_local_and_offers_addresses(tmp_path: Path) -> None:
     ("info", "offered"),
     [
         ({"ClusterStore": "etcd://10.0.0.1:2379"}, (BOTH, "global")),
-        ({"Swarm": {"LocalNodeState": "active"}}, (BOTH, "global")),
-        ({"Swarm": {"LocalNodeState": "inactive"}}, (BOTH, "local")),
+        ({"Swarm": {"LocalNodeState": "active"}}, (BOTH, "local")),
         ({}, (BOTH, "local")),
     ],
 )
@@ -89,7 +96,7 @@ def test_global_driver_is_global_only_where_docker_can_share(
 
 def test_docker_that_is_not_up_yet_has_not_changed_its_mind(tmp_path: Path) -> None:
     engine = FakeEngine()
-    engine.info_words = {"Swarm": {"LocalNodeState": "active"}}
+    engine.info_words = {"ClusterStore": "etcd://10.0.0.1:2379"}
     door = FakeDoor(engine)
     door.is_away = True
     assert offers(door, tmp_path, make_global) == (BOTH, "local")

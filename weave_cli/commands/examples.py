@@ -17,7 +17,10 @@ EXAMPLES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
         ("weave launch --password-file /root/weave-password host1 host2", "joins the others, encrypted"),
     ),
     "launch-router": (("weave launch-router --no-dns host1", "a router without weaveDNS"),),
-    "launch-plugin": (("weave launch-plugin --mesh-network-name=mesh", "the network is called mesh"),),
+    "launch-plugin": (
+        ("weave launch-plugin --mesh-network-name=mesh", "the network is called mesh"),
+        ("weave launch-plugin --managed", "on every host of a swarm, for networks of driver weave:swarm"),
+    ),
     "launch-proxy": (
         ("weave launch-proxy --rewrite-inspect", "docker inspect then shows addresses on the network"),
         ("weave launch-proxy -H tcp://0.0.0.0:12375 --tlsverify", "for other machines, with certificates"),

@@ -69,19 +69,46 @@ def launch_router(**words: Any) -> None:
 
 
 @command("launch-plugin")
+@click.option("--managed", is_flag=True, help="Make Docker's plugin for networks of a swarm instead.")
 @plugin_options
 @log_level_option
 @no_restart_option
-def launch_plugin(**words: Any) -> None:
+def launch_plugin(*, managed: bool, **words: Any) -> None:
     """Start the plugin only, and print its container's id.
 
     One that runs already is left alone, and its id is printed.
+
+    With --managed: make, or renew, the managed plugin 'weave:swarm' out of this very installation, enable it,
+    and print its id. Every host of a swarm needs it. A manager then makes networks of all hosts, for services
+    and containers: 'docker network create --driver weave:swarm --attachable NAME'. It runs beside the other
+    plugin, and Docker starts it.
     """
+    if managed:
+        _launch_managed(words)
+        return
     with changing_host() as (docker, settings, progress):
         from weave_cli.operations.launch import launch_plugin as act
 
         container_id = act(docker, settings, _plugin_options(words), progress)
     _answer(None, container_id, text=f"{container_id}\n")
+
+
+def _launch_managed(words: dict[str, Any]) -> None:
+    for option, is_given in (
+        ("--mesh-network-name", words["mesh_network_name"] is not None),
+        ("--no-restart", words["no_restart"]),
+    ):
+        if is_given:
+            raise click.UsageError(
+                f"{option} is not for --managed: it makes no network, and Docker looks after it.",
+                click.get_current_context(),
+            )
+    with changing_host() as (docker, settings, progress):
+        from weave_cli.operations.swarm_plugin import launch_managed as act
+
+        plugin_id = act(docker, settings, _plugin_options(words), progress)
+    data = {"router": None, "plugin": None, "proxy": None, "swarmPlugin": {"plugin": plugin_id}}
+    get_output().answer("Launched", data, text=f"{plugin_id}\n")
 
 
 def _wait(words: dict[str, Any], settings: Settings) -> None:
@@ -106,7 +133,10 @@ def _wait(words: dict[str, Any], settings: Settings) -> None:
 def _answer(router: str | None, plugin: str | None, proxy: str | None = None, *, text: str = "") -> None:
     """The containers that run now, as far as they were asked for."""
     parts = {"router": router, "plugin": plugin, "proxy": proxy}
-    data = {part: None if found is None else {"container": found} for part, found in parts.items()}
+    data: dict[str, Any] = {
+        part: None if found is None else {"container": found} for part, found in parts.items()
+    }
+    data["swarmPlugin"] = None
     get_output().answer("Launched", data, text=text)
 
 

@@ -23,9 +23,9 @@ def network(
 ) -> None:
     """Make, list or remove networks that are the same on all hosts.
 
-    For engines without swarm and cluster store. The hosts that are connected make the network in their
-    Docker, those that join later do too. Each such network is isolated from all others. It is removed when
-    no container on any host is on it.
+    For engines without cluster store. The hosts that are connected make the network in their Docker, those
+    that join later do too. Each such network is isolated from all others. It is removed when no container on
+    any host is on it.
     """
     context = click.get_current_context()
     if act != "create" and (subnet or internal or opt):

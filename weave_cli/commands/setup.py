@@ -38,10 +38,16 @@ def version() -> None:
     output.show(f"weave script {__version__}")
     from weave_cli.operations.survey import list_versions
 
-    versions: dict[str, str | None] = {"script": __version__, "router": None, "plugin": None, "proxy": None}
+    versions: dict[str, str | None] = {
+        "script": __version__,
+        "router": None,
+        "plugin": None,
+        "proxy": None,
+        "swarmPlugin": None,
+    }
     with Progress(output.tell) as progress:
         for component, number in list_versions(settings, progress):
-            versions[component] = number
+            versions["swarmPlugin" if component == "swarm-plugin" else component] = number
             output.show(f"weave {component} {number}")
     output.answer("Versions", versions)
 

@@ -13,6 +13,7 @@ from weave_cli.commands.params import duration_option
 from weave_cli.commands.place import Needs
 from weave_cli.commands.suggestions import one_of, words
 from weave_cli.commands.usage import PictureCommand, command
+from weave_cli.names import SWARM_DRIVER
 from weave_cli.output.text import show, show_raw, tell, tell_problem
 from weave_cli.settings import read_settings, wants_colour
 
@@ -28,6 +29,8 @@ def list_sections(found: Status) -> Iterator[str]:
         leaks = str(found.leaks or "")
         told = f"\n          Leaks: {leaks}" if leaks else ""
         yield f"\n        Service: plugin\n     DriverName: weave{told}"
+    if found.has_swarm_plugin:
+        yield f"\n        Service: swarm plugin\n     DriverName: {SWARM_DRIVER}"
 
 
 @command("status", kind=PictureCommand, needs=Needs.SOCKETS)

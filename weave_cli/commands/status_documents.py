@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from weave_cli.error_codes import Code, ExitStatus
 from weave_cli.errors import RouterProblem
-from weave_cli.operations.plugin_sockets import read_leaks
+from weave_cli.operations.plugin_sockets import is_swarm_plugin_listening, read_leaks
 from weave_cli.operations.proxy_beacon import find_proxy
 from weave_cli.operations.survey import has_plugin, read_report, unknown_page
 from weave_cli.output import status_data
@@ -32,18 +32,21 @@ def answer_status(topics: Sequence[str], settings: Settings, output: Output) -> 
 
 
 def _answer_overview(settings: Settings, output: Output) -> ExitStatus:
-    """Tells of plugin and proxy also while the router is down."""
-    is_served, proxy = has_plugin(settings), find_proxy() or ()
-    leaks = read_leaks() if is_served else None
+    """Tells of plugins and proxy also while the router is down."""
+    is_served = has_plugin(settings)
+    facts: dict[str, Any] = {
+        "has_plugin": is_served,
+        "has_swarm_plugin": is_swarm_plugin_listening(),
+        "leaks": read_leaks() if is_served else None,
+        "proxy": find_proxy() or (),
+    }
     try:
         report = read_report(settings)
     except RouterProblem as problem:
-        data = status_data.overview(None, has_plugin=is_served, leaks=leaks, proxy=proxy)
-        output.answer("Status", data)
+        output.answer("Status", status_data.overview(None, **facts))
         output.fail(problem)
         return ExitStatus.FAILURE
-    data = status_data.overview(report, has_plugin=is_served, leaks=leaks, proxy=proxy)
-    output.answer("Status", data)
+    output.answer("Status", status_data.overview(report, **facts))
     return _judge(report, output)
 
 

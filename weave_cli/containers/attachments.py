@@ -15,6 +15,7 @@ from weave_cli.containers.client import Docker, translated
 from weave_cli.containers.networks import find_facts, list_rows
 
 _RUNNING: Final = frozenset({"running", "paused", "restarting"})
+_SERVICE_LABEL: Final = "com.docker.swarm.service.name"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,8 @@ class AttachedContainer:
     pid: int
     """Of its first process; 0 when it has none."""
     attachments: tuple[Attachment, ...]
+    service: str = ""
+    """Of a swarm, that it is a task of; empty: of none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +100,7 @@ def find_attached(client: Docker, container_id: str) -> AttachedContainer | None
         is_running=bool(state["Running"]) and not state.get("Restarting"),
         pid=int(state.get("Pid") or 0),
         attachments=_attachments(facts),
+        service=(config.get("Labels") or {}).get(_SERVICE_LABEL) or "",
     )
 
 

@@ -19,15 +19,14 @@ _CONFLICT: Final = 409
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineFacts:
-    """What decides whether a network can be shared by several hosts."""
+    """What decides whether a network can be shared by several hosts, and through which plugin.
+
+    A cluster store shares those of plugins in containers, a swarm those of managed plugins only.
+    """
 
     version: str
     has_cluster_store: bool
     is_in_swarm: bool
-
-    @property
-    def can_share_networks(self) -> bool:
-        return self.has_cluster_store or self.is_in_swarm
 
 
 def read_engine_facts(client: Docker) -> EngineFacts:

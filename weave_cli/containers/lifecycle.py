@@ -121,6 +121,13 @@ def remove_container(client: Docker, name_or_id: str) -> None:
                 raise
 
 
+def ensure_volume(client: Docker, name: str) -> str:
+    """Make the volume unless it is there; the host's path of what is in it."""
+    with translated(f"create volume {name}"):
+        made: dict[str, Any] = client.api.create_volume(name, labels={LABEL: __version__})
+    return str(made["Mountpoint"])
+
+
 def remove_volume(client: Docker, name: str = STATE_VOLUME) -> None:
     """Forget what the router and the plugin wrote down; no error when there is nothing."""
     with translated(f"remove volume {name}"), suppress(NotFound):

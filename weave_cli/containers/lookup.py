@@ -82,6 +82,13 @@ def find_image_id(client: Docker, name: str) -> str | None:
             return None
 
 
+def read_image_environment(client: Docker, name: str) -> tuple[str, ...]:
+    """The variables that containers of an image get, as `NAME=value`; raises DockerProblem without image."""
+    with translated(f"inspect image {name}"):
+        facts: dict[str, Any] = client.images.get(name).attrs
+    return tuple((facts.get("Config") or {}).get("Env") or ())
+
+
 def find_facts(client: Docker, name_or_id: str) -> dict[str, Any] | None:
     """All that Docker tells of a container; None when there is none of that name or id."""
     with translated(f"inspect container {name_or_id}"):

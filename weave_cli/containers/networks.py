@@ -5,14 +5,14 @@ Knows no plugin process. All acts here make Docker call the plugin, so somebody 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from docker.errors import APIError, NotFound
 
 from weave_cli.containers.client import Docker, translated
-from weave_cli.names import GLOBAL_DRIVER, MESH_DRIVER
+from weave_cli.names import GLOBAL_DRIVER, MESH_DRIVER, SWARM_DRIVER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,19 +59,32 @@ def find_facts(client: Docker, name_or_id: str) -> dict[str, Any] | None:
 
 
 def list_our_networks(client: Docker) -> Sequence[OurNetwork]:
-    """All networks whose driver is ours; reading them does not call the plugin."""
-    found = (
-        find_our_network(client, row["Id"])
-        for row in list_rows(client)
-        if row["Driver"] in (MESH_DRIVER, GLOBAL_DRIVER)
-    )
+    """All networks whose driver is ours; reading them does not call the plugin.
+
+    Without those of the swarm: they are not this host's to remove.
+    """
+    return _list_networks(client, (MESH_DRIVER, GLOBAL_DRIVER))
+
+
+def list_swarm_networks(client: Docker) -> Sequence[OurNetwork]:
+    """Those of the managed plugin, with this host's containers: on a worker only those that have any."""
+    return _list_networks(client, (SWARM_DRIVER,))
+
+
+def _list_networks(client: Docker, drivers: Collection[str]) -> Sequence[OurNetwork]:
+    rows = (row for row in list_rows(client) if row["Driver"] in drivers)
+    found = (_find_network(client, row["Id"], drivers) for row in rows)
     return tuple(network for network in found if network is not None)
 
 
 def find_our_network(client: Docker, name_or_id: str) -> OurNetwork | None:
     """The network, if it exists and its driver is ours."""
+    return _find_network(client, name_or_id, (MESH_DRIVER, GLOBAL_DRIVER))
+
+
+def _find_network(client: Docker, name_or_id: str, drivers: Collection[str]) -> OurNetwork | None:
     facts = find_facts(client, name_or_id)
-    if facts is None or facts["Driver"] not in (MESH_DRIVER, GLOBAL_DRIVER):
+    if facts is None or facts["Driver"] not in drivers:
         return None
     endpoints: dict[str, dict[str, Any]] = facts.get("Containers") or {}
     attached = tuple(Attached(id=key, name=endpoint["Name"]) for key, endpoint in sorted(endpoints.items()))

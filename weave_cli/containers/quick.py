@@ -17,6 +17,7 @@ from weave_cli.containers.facts import (
     read_running,
     require_running,
 )
+from weave_cli.containers.managed_spec import ManagedPlugin, read_managed
 from weave_cli.errors import DockerProblem
 from weave_cli.settings import Settings
 
@@ -55,6 +56,12 @@ def has_image(settings: Settings, name: str) -> bool:
     """Does Docker have an image of that name?"""
     status, answer = call(settings, "GET", f"/images/{quote(name, safe=':')}/json")
     return status != 404 and _checked(status, answer) is not None
+
+
+def find_managed(settings: Settings, name: str) -> ManagedPlugin | None:
+    """The managed plugin called `name`, or None."""
+    status, answer = call(settings, "GET", f"/plugins/{quote(name, safe=':')}/json")
+    return None if status == 404 else read_managed(_checked(status, answer))
 
 
 def _find_facts(settings: Settings, name_or_id: str) -> dict[str, Any] | None:

@@ -43,6 +43,7 @@ from weave_cli.operations.reporter import Reporter
 from weave_cli.operations.setup import setup
 from weave_cli.operations.starting import check_not_running, start
 from weave_cli.operations.stop import end_plugin
+from weave_cli.operations.swarm_plugin import resume_managed
 from weave_cli.operations.waiting import wait_until
 from weave_cli.settings import Settings
 
@@ -82,6 +83,8 @@ def launch(
         if settings.wants_plugin and plugin_id is None:
             # Its name is free, and the image is there: the router has just been made of it.
             plugin_id = _serve_plugin(client, settings, plugin, reporter)
+    if settings.wants_plugin:
+        resume_managed(client, reporter)
     return Launched(router=router_id, plugin=plugin_id, proxy=proxy_id)
 
 

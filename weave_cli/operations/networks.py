@@ -33,9 +33,9 @@ def create_network(
     reporter: Reporter,
 ) -> SharedNetwork:
     """Let all hosts have it; returns when this host's Docker has. Raises what is in the way."""
-    if read_engine_facts(client).can_share_networks:
+    if read_engine_facts(client).has_cluster_store:
         raise UsageProblem(
-            "this Docker engine shares networks between hosts by itself",
+            "this Docker engine has a cluster store, and shares networks between hosts by itself",
             hint="Use 'docker network create --driver weave'.",
         )
     for option in options:

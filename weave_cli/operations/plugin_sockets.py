@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from weave_cli.leaks import Leaks
-from weave_cli.names import GLOBAL_DRIVER, LEAKS_CALL, MESH_DRIVER, PLUGIN_SOCKET_DIRECTORY
+from weave_cli.names import GLOBAL_DRIVER, LEAKS_CALL, MESH_DRIVER, PLUGIN_SOCKET_DIRECTORY, SWARM_SOCKET
 
 DIRECTORY: Final = Path(PLUGIN_SOCKET_DIRECTORY)
 
@@ -87,24 +87,36 @@ def stand_in(*, directory: Path = DIRECTORY) -> Iterator[None]:
     For taking networks and endpoints apart once plugin and router are gone: Docker then finds somebody who
     lets it delete, instead of waiting. Where a plugin listens, it is left to answer itself.
     """
-    # Imported here: its http.server takes longer than a command that only asks may last.
-    from weave_cli.operations.plugin_stand_in import StandIn
-
     directory.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         for driver in (MESH_DRIVER, GLOBAL_DRIVER):
             path = directory / f"{driver}.sock"
-            if _accepts(path):
-                continue
-            path.unlink(missing_ok=True)
-            stack.callback(path.unlink, missing_ok=True)
-            server = StandIn(path)
-            stack.callback(server.server_close)
-            thread = threading.Thread(target=server.serve_forever, args=(0.05,), name=f"stand-in {driver}")
-            thread.start()
-            stack.callback(thread.join)
-            stack.callback(server.shutdown)
+            if not _accepts(path):
+                stack.enter_context(stand_in_at(path))
         yield
+
+
+@contextmanager
+def stand_in_at(path: Path) -> Iterator[None]:
+    """The same on one socket, where nobody listens."""
+    # Imported here: its http.server takes longer than a command that only asks may last.
+    from weave_cli.operations.plugin_stand_in import StandIn
+
+    with ExitStack() as stack:
+        path.unlink(missing_ok=True)
+        stack.callback(path.unlink, missing_ok=True)
+        server = StandIn(path)
+        stack.callback(server.server_close)
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), name=f"stand-in {path.name}")
+        thread.start()
+        stack.callback(thread.join)
+        stack.callback(server.shutdown)
+        yield
+
+
+def is_swarm_plugin_listening(*, directory: Path = DIRECTORY) -> bool:
+    """Does the managed plugin answer? Docker shows its socket in a directory that is called after its id."""
+    return any(_answers(path) for path in directory.glob(f"*/{SWARM_SOCKET}"))
 
 
 def _accepts(path: Path) -> bool:

@@ -13,6 +13,7 @@ from weave_cli.api.sync import RouterClient
 from weave_cli.containers import lifecycle, lookup, networks
 from weave_cli.containers.client import Docker
 from weave_cli.containers.facts import OurContainer
+from weave_cli.containers.managed_plugin import find_managed
 from weave_cli.containers.networks import OurNetwork
 from weave_cli.errors import RouterProblem
 from weave_cli.host.exposure import read_exposures
@@ -38,6 +39,7 @@ from weave_cli.operations.plugin_absence import list_specifications
 from weave_cli.operations.plugin_sockets import list_sockets
 from weave_cli.operations.reporter import Reporter
 from weave_cli.operations.survey import read_report
+from weave_cli.operations.swarm_plugin import find_stoppable, say_that_plugin_stays
 from weave_cli.report_states import list_owners, living_names
 from weave_cli.reports import Report
 from weave_cli.settings import Settings
@@ -78,8 +80,13 @@ def rehearse_stop_proxy(client: Docker, reporter: Reporter) -> Iterator[Deed]:
 def rehearse_stop_plugin(client: Docker, reporter: Reporter) -> Iterator[Deed]:
     """The automatic network, unless somebody is on it; the plugin; its sockets."""
     found = stop.find_ours(client, PLUGIN_CONTAINER)
-    if found is None or not found.is_running:
+    managed, in_use = find_stoppable(client)
+    if managed is None and (found is None or not found.is_running):
         reporter.notice("Plugin is not running.")
+    if in_use:
+        reporter.notice(say_that_plugin_stays(in_use))
+    elif managed is not None:
+        yield Deed(act="disable", kind="plugin", name=managed.name)
     if found is not None:
         network = stop.find_automatic_network(client, found)
         if network is not None and network.describe_members():
@@ -115,6 +122,7 @@ def rehearse_reset(client: Docker, settings: Settings, reporter: Reporter, *, fo
             yield _removal("container", plugin.name)
         for network in networks.list_our_networks(client):
             yield from _dissolution(network)
+        yield from _managed_dissolution(client)
         yield from _sockets()
     if router is not None:
         yield _removal("container", router.name)
@@ -189,11 +197,24 @@ def _sockets() -> Iterator[Deed]:
 
 
 def _dissolution(network: OurNetwork) -> Iterator[Deed]:
-    for attached in network.attached:
-        yield Deed(act="cut off", kind="container", name=attached.name, of=f"from network {network.name}")
+    yield from _cuts(network)
     for name in network.stopped:
         yield Deed(act="cut off", kind="stopped container", name=name, of=f"from network {network.name}")
     yield _removal("network", network.name)
+
+
+def _cuts(network: OurNetwork) -> Iterator[Deed]:
+    for attached in network.attached:
+        yield Deed(act="cut off", kind="container", name=attached.name, of=f"from network {network.name}")
+
+
+def _managed_dissolution(client: Docker) -> Iterator[Deed]:
+    managed = find_managed(client)
+    if managed is None or managed.version is None:
+        return
+    for network in networks.list_swarm_networks(client):
+        yield from _cuts(network)
+    yield _removal("plugin", managed.name)
 
 
 def _leaving(

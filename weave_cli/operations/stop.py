@@ -8,6 +8,7 @@ section 8).
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Final
 
 from weave_cli.api.sync import RouterClient
@@ -26,6 +27,7 @@ from weave_cli.operations.plugin_absence import withdraw_absence
 from weave_cli.operations.plugin_sockets import remove_dead_sockets, stand_in
 from weave_cli.operations.proxy_beacon import find_proxy
 from weave_cli.operations.reporter import Reporter
+from weave_cli.operations.swarm_plugin import dissolve_managed, stop_managed
 from weave_cli.proxy_places import advertise
 from weave_cli.settings import Settings
 
@@ -55,7 +57,8 @@ def stop_plugin(client: Docker, reporter: Reporter) -> None:
     """
     found = find_ours(client, PLUGIN_CONTAINER)
     with unbroken(FINISHED):
-        if found is None or not found.is_running:
+        is_managed = stop_managed(client, reporter)
+        if not is_managed and (found is None or not found.is_running):
             reporter.notice("Plugin is not running.")
         if found is not None:
             _end_plugin(client, found, reporter)
@@ -133,10 +136,11 @@ def reset(client: Docker, settings: Settings, reporter: Reporter, *, force: bool
         if settings.wants_plugin:
             if plugin is not None:
                 patience.do(lambda: _end(client, plugin, reporter))
-            try:
-                patience.do(lambda: _dissolve_networks(client, reporter))
-            except DockerProblem as problem:
-                reporter.notice(f"WARNING: {problem.message}")
+            for dissolve in (_dissolve_networks, dissolve_managed):
+                try:
+                    patience.do(partial(dissolve, client, reporter))
+                except DockerProblem as problem:
+                    reporter.notice(f"WARNING: {problem.message}")
         if router is not None:
             patience.do(lambda: _end(client, router, reporter))
         warning = "" if proxy is None else patience.do(lambda: stop_proxy(client, settings, reporter))
@@ -152,8 +156,9 @@ def check_nobody_attached(client: Docker, settings: Settings) -> None:
     """Raises DockerProblem that names, by network, the containers that a reset would cut off."""
     if not settings.wants_plugin:
         return
-    members = [(network.name, network.describe_members()) for network in networks.list_our_networks(client)]
-    lines = [f"  network {name}: {found}" for name, found in members if found]
+    found = (*networks.list_our_networks(client), *networks.list_swarm_networks(client))
+    members = [(network.name, network.describe_members()) for network in found]
+    lines = [f"  network {name}: {words}" for name, words in members if words]
     if lines:
         raise DockerProblem(
             "\n".join(["containers are attached, and would lose their network for good:", *lines]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from weave_cli import __version__
 from weave_cli.addresses import Cidr
@@ -12,9 +12,17 @@ from weave_cli.api.sync import RouterClient, RouterUnreachable
 from weave_cli.error_codes import Code
 from weave_cli.errors import RouterProblem, UsageProblem, WeaveError
 from weave_cli.leaks import Leaks
-from weave_cli.names import BRIDGE, EXPOSE_OWNER, GUEST_LINK, PLUGIN_CONTAINER, PROXY_CONTAINER, image_name
+from weave_cli.names import (
+    BRIDGE,
+    EXPOSE_OWNER,
+    GUEST_LINK,
+    PLUGIN_CONTAINER,
+    PROXY_CONTAINER,
+    SWARM_DRIVER,
+    image_name,
+)
 from weave_cli.operations.asking import ask_router, explain_unreachable
-from weave_cli.operations.plugin_sockets import is_plugin_listening, read_leaks
+from weave_cli.operations.plugin_sockets import is_plugin_listening, is_swarm_plugin_listening, read_leaks
 from weave_cli.operations.proxy_beacon import find_proxy
 from weave_cli.operations.reporter import Reporter
 from weave_cli.reports import Report
@@ -29,6 +37,7 @@ class Status:
     has_plugin: bool = False
     proxy: tuple[str, ...] = ()
     """Where the proxy listens, if there is one."""
+    has_swarm_plugin: bool = False
     is_ready: bool = True
     """False: the router serves, but not all of it is up yet."""
     leaks: Leaks | None = None
@@ -47,16 +56,20 @@ class Attachment:
 
 
 def read_status(settings: Settings) -> Status:
-    """The router's page, and whether plugin and proxy serve; tells of these also while the router is down."""
-    is_served, proxy = has_plugin(settings), find_proxy() or ()
-    leaks = read_leaks() if is_served else None
+    """The router's page, and whether plugins and proxy serve: told also while the router is down."""
+    is_served = has_plugin(settings)
+    found = Status(
+        text="",
+        has_plugin=is_served,
+        has_swarm_plugin=is_swarm_plugin_listening(),
+        leaks=read_leaks() if is_served else None,
+        proxy=find_proxy() or (),
+    )
     try:
         reply = RouterClient(settings.http_address).get_status()
     except RouterUnreachable as problem:
-        why = explain_unreachable(problem, settings)
-        return Status(text="", has_plugin=is_served, leaks=leaks, proxy=proxy, problem=why)
-    ready = reply.is_success
-    return Status(text=reply.text, has_plugin=is_served, leaks=leaks, proxy=proxy, is_ready=ready)
+        return replace(found, problem=explain_unreachable(problem, settings))
+    return replace(found, text=reply.text, is_ready=reply.is_success)
 
 
 def read_report(settings: Settings) -> Report:
@@ -138,6 +151,9 @@ def list_versions(settings: Settings, reporter: Reporter) -> Iterator[tuple[str,
             yield component, __version__
         else:
             reporter.notice(f"There is no image for the {component} yet: 'weave setup' makes it.")
+    managed = quick.find_managed(settings, SWARM_DRIVER)
+    if managed is not None and managed.version is not None:
+        yield "swarm-plugin", managed.version
 
 
 def _list_interfaces(pid: int | None, owner: str) -> Iterator[Attachment]:

@@ -10,12 +10,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from weave_cli.leaks import Leaks
+from weave_cli.names import SWARM_DRIVER
 from weave_cli.report_states import CONNECTION_STATES, find_ring_state, list_owners, living_names
 from weave_cli.reports import Dns, Ipam, Peer, PeerConnection, Report
 
 
 def overview(
-    report: Report | None, *, has_plugin: bool, leaks: Leaks | None, proxy: Sequence[str]
+    report: Report | None,
+    *,
+    has_plugin: bool,
+    has_swarm_plugin: bool,
+    leaks: Leaks | None,
+    proxy: Sequence[str],
 ) -> dict[str, Any]:
     """`weave status`; parts that are switched off, or do not run, are null."""
     return {
@@ -26,6 +32,7 @@ def overview(
         "dns": None if report is None or "DNS" not in report else _dns_overview(report["DNS"]),
         "plugin": _plugin(leaks) if has_plugin else None,
         "proxy": {"addresses": list(proxy)} if proxy else None,
+        "swarmPlugin": {"driver": SWARM_DRIVER} if has_swarm_plugin else None,
     }
 
 

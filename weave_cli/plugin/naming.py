@@ -22,7 +22,7 @@ class Name:
 
 
 def wanted_names(container: AttachedContainer, networks: Collection[str], domain: str) -> frozenset[Name]:
-    """Its host name, its own name and its network aliases, as far as they are in the domain.
+    """Its host name, its own name, its service's and its network aliases, as far as they are in the domain.
 
     networks: the ids of those that count; domain: with final dot. Nothing for one that does not run.
     """
@@ -36,6 +36,7 @@ def wanted_names(container: AttachedContainer, networks: Collection[str], domain
         words = (
             f"{container.hostname}.{container.domainname}" if container.domainname else container.hostname,
             f"{container.name}{suffix}",
+            f"{container.service}{suffix}",
             *attachment.aliases,
         )
         address = parse_address(attachment.address)

@@ -178,3 +178,8 @@ async def _agree(_body: Mapping[str, Any]) -> Reply:
 async def activate(_body: Mapping[str, Any]) -> Reply:
     """The call with which Docker asks what a socket offers."""
     return {"Implements": ["NetworkDriver", "IpamDriver"]}
+
+
+async def activate_networks(_body: Mapping[str, Any]) -> Reply:
+    """The same of a driver whose networks have their addresses from Docker."""
+    return {"Implements": ["NetworkDriver"]}

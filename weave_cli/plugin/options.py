@@ -5,7 +5,8 @@
     works.weave.network              networks with the same word here are one, though their ids differ
     com.docker.network.driver.mtu    of containers' interfaces, in octets
 
-Networks of driver `weave` are isolated unless they say otherwise, those of `weavemesh` never are.
+Networks of driver `weave`, and of `weave:swarm`, are isolated unless they say otherwise; those of `weavemesh`
+never are.
 """
 
 from __future__ import annotations
@@ -15,8 +16,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from weave_cli.errors import UsageProblem
-from weave_cli.names import GLOBAL_DRIVER, ISOLATED_OPTION, MTU_OPTION, MULTICAST_OPTION, REALM_OPTION
+from weave_cli.names import (
+    GLOBAL_DRIVER,
+    ISOLATED_OPTION,
+    MTU_OPTION,
+    MULTICAST_OPTION,
+    REALM_OPTION,
+    SWARM_DRIVER,
+)
 from weave_cli.realms import realm_of
+
+_ISOLATING: Final = frozenset({GLOBAL_DRIVER, SWARM_DRIVER})
 
 _TRUE: Final = frozenset({"", "1", "t", "T", "TRUE", "true", "True"})
 _FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
@@ -47,7 +57,7 @@ def read_facts(driver: str, network_id: str, options: Mapping[str, object]) -> N
     Raises UsageProblem naming the option and its value.
     """
     words = {key: value for key, value in options.items() if isinstance(value, str)}
-    has_isolation = driver == GLOBAL_DRIVER
+    has_isolation = driver in _ISOLATING
     is_isolated = _parse_flag(words, ISOLATED_OPTION, default=has_isolation)
     word = words.get(REALM_OPTION, "")
     if not has_isolation and (is_isolated or word):
@@ -66,7 +76,7 @@ def read_facts(driver: str, network_id: str, options: Mapping[str, object]) -> N
 
 def guess_facts(driver: str, network_id: str) -> NetworkFacts:
     """Of a network that somebody made elsewhere, until its options are known."""
-    realm = network_id if driver == GLOBAL_DRIVER else ""
+    realm = network_id if driver in _ISOLATING else ""
     return NetworkFacts(driver=driver, realm=realm, is_guess=True)
 
 

@@ -24,11 +24,13 @@ from weave_cli.names import (
     MESH_NETWORK,
     PLUGIN_SOCKET_DIRECTORY,
     STATE_DIRECTORY,
+    SWARM_DRIVER,
+    SWARM_SOCKET,
 )
 from weave_cli.plugin.faults import read_faults
 from weave_cli.plugin.reconcile import BETWEEN_LOOKS_S
 from weave_cli.plugin.server import DriverServer
-from weave_cli.plugin.wiring import Plugin
+from weave_cli.plugin.wiring import DRIVERS, Plugin
 from weave_cli.settings import Settings, plugin_fault_file, plugin_look_s, read_settings
 
 log = logging.getLogger(__name__)
@@ -45,6 +47,7 @@ class Options:
     wants_multicast_route: bool
     global_socket: str
     mesh_socket: str
+    swarm_socket: str
     http_address: str
     journal: str
 
@@ -74,6 +77,11 @@ def read_options(arguments: Sequence[str], settings: Settings) -> Options:
         help="socket of the driver with weave's own addresses; empty: none",
     )
     parser.add_argument(
+        "--managed",
+        action="store_true",
+        help=f"be a managed plugin of Docker: serve networks of a swarm on {SWARM_SOCKET}, nothing else",
+    )
+    parser.add_argument(
         "--http-addr", default=settings.http_address, metavar="IP:PORT", help="the router's HTTP API"
     )
     parser.add_argument(
@@ -85,8 +93,9 @@ def read_options(arguments: Sequence[str], settings: Settings) -> Options:
         log_level=words.log_level,
         mesh_network_name=words.mesh_network_name,
         wants_multicast_route=not words.no_multicast_route,
-        global_socket=words.socket,
-        mesh_socket=words.meshsocket,
+        global_socket="" if words.managed else words.socket,
+        mesh_socket="" if words.managed else words.meshsocket,
+        swarm_socket=f"{PLUGIN_SOCKET_DIRECTORY}/{SWARM_SOCKET}" if words.managed else "",
         http_address=words.http_addr,
         journal=words.journal,
     )
@@ -119,9 +128,13 @@ async def _serve(options: Options, settings: Settings) -> None:
             wants_multicast_route=options.wants_multicast_route,
             on_reached=read_faults(plugin_fault_file()),
             between_looks_s=plugin_look_s() or BETWEEN_LOOKS_S,
+            drivers=(SWARM_DRIVER,) if options.swarm_socket else DRIVERS,
         )
         stack.push_async_callback(plugin.close)
         servers: list[DriverServer] = []
+        if options.swarm_socket:
+            servers.append(plugin.make_swarm_server(options.swarm_socket))
+            await _open(servers[-1], stack)
         if options.mesh_socket:
             servers.append(plugin.make_mesh_server(options.mesh_socket))
             await _open(servers[-1], stack)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from weave_cli.api.aio import AsyncRouterClient
 from weave_cli.containers.door import DockerDoor
 from weave_cli.dead_owners import DeadOwners
 from weave_cli.errors import DockerProblem, RouterProblem, UsageProblem
-from weave_cli.names import GLOBAL_DRIVER, LEAKS_CALL, MESH_DRIVER
+from weave_cli.names import GLOBAL_DRIVER, LEAKS_CALL, MESH_DRIVER, SWARM_DRIVER
 from weave_cli.plugin.boot import BootGrace
 from weave_cli.plugin.default_network import DefaultNetwork
 from weave_cli.plugin.farewell import is_docker_there, see_off
@@ -20,7 +20,7 @@ from weave_cli.plugin.ipam import AddressDriver
 from weave_cli.plugin.journal import Journal
 from weave_cli.plugin.leaks import LeakBook
 from weave_cli.plugin.links import BridgeLinks
-from weave_cli.plugin.network import NetworkDriver, activate
+from weave_cli.plugin.network import NetworkDriver, activate, activate_networks
 from weave_cli.plugin.protocol import has_words
 from weave_cli.plugin.pulse import RouterPulse
 from weave_cli.plugin.reconcile import BETWEEN_LOOKS_S, Reconciler
@@ -55,10 +55,11 @@ class Plugin:
         http_address: str,
         journal_path: str,
         wants_multicast_route: bool,
+        drivers: Collection[str] = DRIVERS,
         on_reached: Reached = pass_by,
         between_looks_s: float = BETWEEN_LOOKS_S,
     ) -> None:
-        """on_reached: see faults; between_looks_s: see reconcile.
+        """drivers: whose networks are ours to look after; on_reached, between_looks_s: see faults, reconcile.
 
         Raises StoreProblem when the journal cannot be opened.
         """
@@ -75,10 +76,10 @@ class Plugin:
         self._pulse = RouterPulse(self._router)
         self._subscribed = asyncio.Event()
         self._clearings: set[asyncio.Task[None]] = set()
-        self._watcher = NameWatcher(self._docker, self._router, self._pulse, self._journal, DRIVERS)
+        self._watcher = NameWatcher(self._docker, self._router, self._pulse, self._journal, drivers)
         self._deaths = DeadOwners(self._docker, self._router)
         self._shared = SharedNetworks(self._docker, self._router)
-        self._revival = Revival(self._docker, self._pulse, drivers=DRIVERS)
+        self._revival = Revival(self._docker, self._pulse, drivers=drivers)
         self._leaks = LeakBook()
         self._reconciler = Reconciler(
             self._docker,
@@ -87,7 +88,7 @@ class Plugin:
             self._releases,
             self._links,
             self._leaks,
-            drivers=DRIVERS,
+            drivers=drivers,
             between_looks_s=between_looks_s,
         )
 
@@ -138,13 +139,19 @@ class Plugin:
     async def make_global_server(self, path: str) -> DriverServer:
         """Driver `weave`: networks that Docker shares between hosts, with Docker's own addresses.
 
-        Where the engine cannot share (no swarm, no cluster store) the driver is a local one: Docker's
-        allocator would give the same addresses out on each host. Our allocator is there in either case.
+        Where the engine has no cluster store the driver is a local one, in a swarm too: a swarm takes global
+        drivers of managed plugins only, and elsewhere Docker's allocator would give the same addresses out on
+        each host. Our allocator is there in either case.
         """
         is_global = await self._shares_networks()
         if not is_global:
-            log.info("no swarm and no cluster store: driver %s serves networks of this host", GLOBAL_DRIVER)
+            log.info("no cluster store: driver %s serves networks of this host", GLOBAL_DRIVER)
         return self._make_server(path, GLOBAL_DRIVER, is_global=is_global)
+
+    def make_swarm_server(self, path: str) -> DriverServer:
+        """Driver `weave:swarm`, of the managed plugin: networks that a swarm shares, with its addresses."""
+        driver = self._make_driver(SWARM_DRIVER, is_global=True)
+        return self._serve(path, {"Plugin.Activate": activate_networks, **driver.calls()})
 
     def follow_shared_networks(self) -> Callable[[], Awaitable[None]]:
         """What keeps the networks of all hosts in this host's Docker; once driver `weave` listens."""
@@ -156,7 +163,12 @@ class Plugin:
         )
 
     def _make_server(self, path: str, name: str, *, is_global: bool) -> DriverServer:
-        driver = NetworkDriver(
+        driver = self._make_driver(name, is_global=is_global)
+        calls = {"Plugin.Activate": activate, **driver.calls(), **self._addresses.calls()}
+        return self._serve(path, calls)
+
+    def _make_driver(self, name: str, *, is_global: bool) -> NetworkDriver:
+        return NetworkDriver(
             name,
             self._links,
             self._journal,
@@ -165,7 +177,8 @@ class Plugin:
             on_stranger=self._reconciler.wake,
             on_deleted=self._clear_realm,
         )
-        calls = {"Plugin.Activate": activate, **driver.calls(), **self._addresses.calls()}
+
+    def _serve(self, path: str, calls: Mapping[str, Call]) -> DriverServer:
         heeded = {name: _needing_words(call) if has_words(name) else call for name, call in calls.items()}
         return DriverServer(path, {**heeded, LEAKS_CALL: self._leaks.tell}, on_reached=self._on_reached)
 
@@ -205,7 +218,7 @@ class Plugin:
             await self._subscribed.wait()
             self._subscribed.clear()
             try:
-                shares = (await self._docker.call(read_engine_facts)).can_share_networks
+                shares = (await self._docker.call(read_engine_facts)).has_cluster_store
             except DockerProblem as problem:
                 log.info("%s", problem)
                 continue
@@ -229,8 +242,8 @@ class Plugin:
         except (DockerProblem, TimeoutError) as problem:
             log.warning("cannot tell whether Docker shares networks: %s", problem or "no answer")
             return self._journal.find_fact(_SHARING_FACT) == "yes"
-        self._journal.save_fact(_SHARING_FACT, "yes" if facts.can_share_networks else "no")
-        return facts.can_share_networks
+        self._journal.save_fact(_SHARING_FACT, "yes" if facts.has_cluster_store else "no")
+        return facts.has_cluster_store
 
 
 def _needing_words(call: Call) -> Call:
