@@ -1,0 +1,107 @@
+"""A swarm with the managed plugin: networks of all its hosts, through the life of plugin and manager."""
+
+from __future__ import annotations
+
+import re
+
+from tests.lab.asking import address, at_once, launch_joined, meets
+from tests.lab.checks import ping, pings, resolves, until
+from tests.lab.hosts import LabHost
+from tests.lab.matrix import every_engine
+
+SERVICE = (
+    "docker service create --quiet --detach --name web --network shop --replicas 2 --replicas-max-per-node 1"
+    " --endpoint-mode dnsrr --init --stop-grace-period 1s --no-resolve-image busybox sleep 1d"
+)
+
+
+@every_engine
+def test_networks_of_a_swarm(two_hosts: tuple[LabHost, LabHost]) -> None:
+    one, two = two_hosts
+    launch_joined(two_hosts)
+    refused = one.sh("weave launch-plugin --managed")
+    assert refused.status == 1 and "docker swarm init" in refused.stderr
+    one.run("docker swarm init --advertise-addr $HOST1")
+    token = one.run("docker swarm join-token -q worker")
+    two.run(f"docker swarm join --token {token} --advertise-addr $HOST2 $HOST1:2377")
+    at_once(*(lambda host=host: host.run("weave launch-plugin --managed", timeout=180) for host in two_hosts))
+    assert "DriverName: weave:swarm" in two.run("weave status")
+    assert "weave swarm-plugin" in two.run("weave version")
+
+    one.run("docker network create -d weave:swarm --attachable -o works.weave.multicast=true shop")
+    one.run("docker network create -d weave:swarm --attachable apart")
+    one.run(SERVICE)
+    start(one, "c1", "--net=shop --restart=always -h c1.weave.local $(weave dns-args)")
+    start(two, "c2", "--net=shop $(weave dns-args)")
+    start(two, "stranger", "--net=apart")
+    places = until(lambda: tasks(two_hosts), 60, "a task of the service on each host")
+    pings(two, "c2", address(one, "c1"))
+    pings(two, "c2", "c1")
+    for place in places:
+        pings(two, "c2", place)
+        assert not ping(two, "stranger", place, timeout=1)
+    assert "224.0.0.0/4 dev ethwe0" in two.run("docker exec c2 ip route")
+    until(lambda: resolves(two, "c2", "web") in places, 30, "Docker knows the service")
+    until(lambda: two.run("weave dns-lookup c1"), 30, "weaveDNS knows c1")
+    until(lambda: one.run("weave dns-lookup c2"), 30, "weaveDNS knows c2")
+    until(lambda: set(two.run("weave dns-lookup web").split()) == places, 30, "weaveDNS knows both tasks")
+    start(one, "local", "--net=weave")  # the plugin in the container serves on beside it
+    remain_in_use(two)
+
+    # Renewed in its place, under containers: the network works before, meanwhile and afterwards.
+    two.run("docker exec -d c2 sh -c 'ping -c1000 -i0.2 -W1 c1 >/tmp/pings'")
+    before = two.run("docker plugin inspect -f '{{.Id}}' weave:swarm")
+    assert two.run("weave launch-plugin --managed") == before
+    renewed = two.run("weave launch-plugin --managed --log-level=debug", timeout=180)
+    assert renewed != before
+    two.run("docker exec c2 pkill -INT ping")
+    lost = until(
+        lambda: re.findall(r"(\d+)% packet loss", two.run("docker exec c2 cat /tmp/pings")),
+        10,
+        "the pings end",
+    )
+    assert int(lost[0]) < 10
+    start(two, "late", "--net=shop")
+    pings(two, "late", "c1")
+
+    # The only manager is lost and comes back.
+    one.power_off()
+    pings(two, "late", address(two, "c2"))
+    one.boot()
+    meets(two, 1, timeout=60)
+    until(lambda: one.sh("docker exec c1 true").status == 0, 60, "c1 is back")
+    pings(two, "c2", address(one, "c1"), timeout=60)
+    until(lambda: tasks(two_hosts), 60, "the service is whole again")
+    until(lambda: two.sh("docker run --rm --net=shop busybox true").status == 0, 60, "the manager serves")
+
+    said = two.sh("weave reset --force")
+    assert said.status == 0 and "Cut off from network shop: " in said.stderr
+    assert "weave:swarm" not in two.run("docker plugin ls")
+    assert "weavebr-" not in two.run("ip -br link")
+    two.run("docker swarm leave --force")
+    one.run("docker service rm web; docker rm -f c1 local; weave stop-plugin --dry-run")
+    one.run("docker swarm leave --force")
+
+
+def start(host: LabHost, name: str, words: str) -> None:
+    """Workers learn of a network when the first container of theirs asks for it, and may have to wait."""
+    host.run(f"docker run -d --init --name {name} {words} busybox sleep 1d")
+
+
+def tasks(hosts: tuple[LabHost, LabHost]) -> set[str]:
+    """The addresses of the service's tasks, once each host has one that runs."""
+    found = [
+        host.run("docker ps -q -f label=com.docker.swarm.service.name=web -f status=running").split()
+        for host in hosts
+    ]
+    if any(len(one) != 1 for one in found):
+        return set()
+    return {address(host, one[0]) for host, one in zip(hosts, found, strict=True)} - {""}
+
+
+def remain_in_use(host: LabHost) -> None:
+    """What would make Docker wait for a plugin that is gone is not done."""
+    said = host.sh("weave stop-plugin")
+    assert said.status == 0 and "weave:swarm stays enabled" in said.stderr
+    assert "true" in host.run("docker plugin inspect -f '{{.Enabled}}' weave:swarm")
+    host.run("weave launch-plugin")
