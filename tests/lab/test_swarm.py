@@ -54,13 +54,8 @@ def test_networks_of_a_swarm(two_hosts: tuple[LabHost, LabHost]) -> None:
     assert two.run("weave launch-plugin --managed") == before
     renewed = two.run("weave launch-plugin --managed --log-level=debug", timeout=180)
     assert renewed != before
-    two.run("docker exec c2 pkill -INT ping")
-    lost = until(
-        lambda: re.findall(r"(\d+)% packet loss", two.run("docker exec c2 cat /tmp/pings")),
-        10,
-        "the pings end",
-    )
-    assert int(lost[0]) < 10
+    answered = [int(number) for number in re.findall(r"seq=(\d+) ", two.run("docker exec c2 cat /tmp/pings"))]
+    assert len(answered) > 0.9 * answered[-1] > 0
     start(two, "late", "--net=shop")
     pings(two, "late", "c1")
 
