@@ -196,6 +196,18 @@ def _is_forwarded(name: str) -> bool:
     return name in _FORWARDED or (name.startswith("WEAVE") and name != HOST_ROOT)
 
 
+def notification_socket() -> str | None:
+    """NOTIFY_SOCKET: where systemd wants to hear how a service of its is; None: it did not start us."""
+    return os.environ.get("NOTIFY_SOCKET") or None
+
+
+def count_handed_sockets() -> int:
+    """LISTEN_FDS: how many listening sockets systemd has handed to this process, from descriptor 3 on."""
+    words = os.environ
+    count = words.get("LISTEN_FDS", "")
+    return int(count) if words.get("LISTEN_PID") == str(os.getpid()) and count.isdecimal() else 0
+
+
 def wants_trace() -> bool:
     """WEAVE_DEBUG: show the trace of an unexpected error. Answers even if other variables are wrong."""
     return bool(os.environ.get("WEAVE_DEBUG"))

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -39,6 +39,8 @@ class LabHost:
         self._env = env
         self._daemon: subprocess.Popen[bytes] | None = None
         self._touched = False
+        self.at_boot: Callable[[LabHost], None] | None = None
+        """What happens at a boot before the engine starts."""
 
     @property
     def is_on(self) -> bool:
@@ -121,6 +123,8 @@ class LabHost:
     def boot(self) -> None:
         """Switch the host on and start its engine."""
         self._box.switch_on()
+        if self.at_boot is not None:
+            self.at_boot(self)
         self.start_engine()
 
     def install(self) -> None:
@@ -132,6 +136,7 @@ class LabHost:
     def replace(self) -> None:
         """A new host with an empty disk in the place of this one."""
         self.power_off()
+        self.at_boot = None
         self._box.erase()
         self.install()
 

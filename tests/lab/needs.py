@@ -26,6 +26,7 @@ PACKAGES: Final = (
     "procps",
     "python3-venv",
     "runc",
+    "systemd",  # whose reader of units is tried with ours; it need not run
     "util-linux",
     "zsh",
 )

@@ -24,7 +24,7 @@ _ROOT = Path(__file__).parents[2]
 _EXPECTED = """
     setup launch launch-router launch-plugin launch-proxy stop stop-router stop-plugin stop-proxy connect
     forget rmpeer prime run start restart attach detach expose hide network dns-args dns-add dns-remove
-    dns-lookup status report ps doctor connectivity reset
+    dns-lookup status report ps doctor connectivity reset install-service
     env config version help
 """.split()
 

@@ -16,6 +16,7 @@ from weave_cli.containers.specs import PluginOptions, ProxyOptions, RouterOption
 from weave_cli.errors import RouterProblem
 from weave_cli.operations import asking, plumbing, survey
 from weave_cli.operations import launch as operation
+from weave_cli.operations import launched as operation_launched
 from weave_cli.operations.survey import Attachment
 from weave_cli.settings import read_settings
 
@@ -135,7 +136,7 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> Launched:
         proxy: ProxyOptions | None,
     ) -> Any:
         given.router, given.plugin, given.proxy = router, plugin, proxy
-        return operation.Launched(router="1", plugin="2")
+        return operation_launched.Launched(router="1", plugin="2")
 
     monkeypatch.setattr(launch, "changing_host", changing_host)
     monkeypatch.setattr(operation, "launch", act)

@@ -17,6 +17,7 @@ from weave_cli.containers.client import Docker
 from weave_cli.containers.lifecycle import NameTaken
 from weave_cli.error_codes import Code
 from weave_cli.errors import DockerProblem, RouterProblem
+from weave_cli.operations import services
 from weave_cli.operations import stop as room
 from weave_cli.operations.patience import Patience
 from weave_cli.settings import Settings, read_settings
@@ -37,6 +38,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
 
     monkeypatch.setattr(room, "stand_in", stand_in)
     monkeypatch.setattr(room, "remove_dead_sockets", lambda: made.calls.append("remove sockets"))
+    monkeypatch.setattr(services, "uninstall", lambda: made.calls.append("uninstall services"))
     monkeypatch.setattr(room, "withdraw_absence", lambda: made.calls.append("withdraw absence"))
     monkeypatch.setattr(room, "tear_down", lambda: made.calls.append("tear down"))
     monkeypatch.setattr(room, "_FAREWELL_S", 0)
@@ -160,6 +162,7 @@ def test_reset_leaves_first_and_takes_networks_apart_with_a_stand_in(
         "stop weave",
         "remove weave",
         "remove volume weavedb",
+        "uninstall services",
         "withdraw absence",
         "tear down",
     ]
@@ -172,7 +175,13 @@ def test_reset_of_nothing_is_silent(engine: FakeEngine, settings: Settings, api:
     reporter = FakeReporter()
     room.reset(engine.client, settings, reporter, force=False)
     assert reporter.notices == []
-    assert engine.calls == ["remove sockets", "remove volume weavedb", "withdraw absence", "tear down"]
+    assert engine.calls == [
+        "remove sockets",
+        "remove volume weavedb",
+        "uninstall services",
+        "withdraw absence",
+        "tear down",
+    ]
     assert api.asked == []
 
 

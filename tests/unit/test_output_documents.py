@@ -21,6 +21,7 @@ from weave_cli.operations import launch as launch_operation
 from weave_cli.operations import naming, plumbing, survey
 from weave_cli.operations import run as run_operation
 from weave_cli.operations import setup as setup_operation
+from weave_cli.operations.launched import Launched
 from weave_cli.operations.survey import Attachment
 from weave_cli.settings import read_settings
 
@@ -79,9 +80,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_operation, "run", lambda *_, **__: "f00d")
     monkeypatch.setattr(run_operation, "start", lambda *_: None)
     monkeypatch.setattr(setup_operation, "setup", lambda *_: None)
-    monkeypatch.setattr(
-        launch_operation, "launch", lambda *_, **__: launch_operation.Launched(router="1", plugin=None)
-    )
+    monkeypatch.setattr(launch_operation, "launch", lambda *_, **__: Launched(router="1", plugin=None))
     monkeypatch.setattr(launch_operation, "launch_plugin", lambda *_: "2")
 
 

@@ -85,6 +85,11 @@ EXAMPLES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
         ("weave reset --dry-run", "lists what that would remove"),
         ("weave reset", "leaves the mesh, hands over its addresses, removes everything"),
     ),
+    "install-service": (
+        ("weave install-service", "after a launch: what it started runs as services from now on"),
+        ("weave install-service --dry-run", "the units that it would write"),
+        ("weave install-service --uninstall", "back to containers"),
+    ),
     "env": (("eval $(weave env)", "points docker at the proxy"),),
     "config": (("docker $(weave config) ps", "docker through the proxy, once"),),
     "version": (("weave version", "of this command, and of what runs"),),

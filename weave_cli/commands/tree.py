@@ -71,6 +71,11 @@ COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
         "Try whether packets get through between containers, and say where they get lost.",
     ),
     "reset": ("stop", "reset", "Leave the mesh and remove everything that weave made."),
+    "install-service": (
+        "services",
+        "install_service",
+        "Let systemd run router and plugin, so that they are up before Docker.",
+    ),
     "env": ("proxy", "env", "Print the shell command that points docker at the proxy."),
     "config": ("proxy", "config", "Print the option that points docker at the proxy."),
     "version": ("setup", "version", "Print the versions of script, router, plugin and proxy."),

@@ -49,9 +49,8 @@ class Restarting(DockerProblem):
 
 def create_container(client: Docker, spec: ContainerSpec) -> str:
     """Create, not start, with its secret files in it; answers the full id."""
+    create_volumes(client, spec)
     with translated(f"create container {spec.name}"):
-        for volume in spec.volumes:
-            client.api.create_volume(volume, labels={LABEL: __version__})
         host_config = client.api.create_host_config(
             network_mode="host",
             pid_mode="host" if spec.sees_host else None,
@@ -79,6 +78,13 @@ def create_container(client: Docker, spec: ContainerSpec) -> str:
             directory = file.path.rpartition("/")[0]
             client.api.put_archive(container_id, directory or "/", _packed(file))
         return container_id
+
+
+def create_volumes(client: Docker, spec: ContainerSpec) -> None:
+    """Those that the container has; what is there stays."""
+    with translated(f"create volume {', '.join(spec.volumes)}"):
+        for volume in spec.volumes:
+            client.api.create_volume(volume, labels={LABEL: __version__})
 
 
 def start_container(client: Docker, container_id: str, *, name: str) -> None:

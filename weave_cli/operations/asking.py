@@ -8,6 +8,8 @@ from typing import TypeVar
 from weave_cli.api.sync import RouterClient, RouterUnreachable
 from weave_cli.error_codes import Code
 from weave_cli.errors import DockerProblem, RouterProblem, WeaveError
+from weave_cli.operations.service_units import ROUTER_UNIT
+from weave_cli.operations.services import are_installed, find_service
 from weave_cli.settings import Settings
 
 Answer = TypeVar("Answer")
@@ -31,7 +33,9 @@ def is_router_down(settings: Settings) -> bool:
     """Is there no router that runs? One that runs, and does not answer, is a different matter."""
     from weave_cli.containers import quick
 
-    found = quick.find_our_container(settings, settings.router_container)
+    found = find_service(settings.router_container)
+    if found is None:
+        found = quick.find_our_container(settings, settings.router_container)
     return found is None or not found.is_running
 
 
@@ -39,6 +43,11 @@ def explain_unreachable(problem: RouterUnreachable, settings: Settings) -> Weave
     """Why the router does not answer: absent, stopped, restarting (specification cli, section 3)."""
     from weave_cli.containers import quick
 
+    if are_installed():
+        return RouterStopped(
+            f"{ROUTER_UNIT} is not running, or not ready yet.",
+            hint=f"See 'systemctl status {ROUTER_UNIT}'; if it was stopped, start it with 'weave launch'.",
+        )
     try:
         found = quick.find_our_container(settings, settings.router_container)
     except DockerProblem:

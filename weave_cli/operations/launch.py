@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 
 from weave_cli.api.sync import RouterClient
 from weave_cli.containers import lifecycle, lookup, networks
@@ -19,17 +18,15 @@ from weave_cli.containers.specs import (
     RouterOptions,
     find_mesh_network_name,
     make_plugin_spec,
-    make_router_spec,
 )
-from weave_cli.error_codes import Code
-from weave_cli.errors import UsageProblem
 from weave_cli.host.bridge import read_bridge
 from weave_cli.host.network import tear_down
 from weave_cli.interrupts import undoing
-from weave_cli.names import GLOBAL_DRIVER, MESH_DRIVER, MESH_NETWORK, PLUGIN_CONTAINER, image_name
-from weave_cli.operations import preflight
+from weave_cli.names import MESH_NETWORK, PLUGIN_CONTAINER, image_name
+from weave_cli.operations import launch_services, services
 from weave_cli.operations.feeding import feed_router
-from weave_cli.operations.host_facts import read_host_facts
+from weave_cli.operations.launch_checks import check_network, check_router
+from weave_cli.operations.launched import Launched
 from weave_cli.operations.passwords import choose_password
 from weave_cli.operations.plugin_absence import declare_absence
 from weave_cli.operations.plugin_sockets import is_plugin_listening, remove_dead_sockets
@@ -48,15 +45,6 @@ from weave_cli.operations.waiting import wait_until
 from weave_cli.settings import Settings
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Launched:
-    """Ids of the containers that run now; no plugin and no proxy when none is wanted."""
-
-    router: str
-    plugin: str | None
-    proxy: str | None = None
-
-
 def launch(
     client: Docker,
     settings: Settings,
@@ -67,11 +55,13 @@ def launch(
     proxy: ProxyOptions | None = None,
 ) -> Launched:
     """Router, plugin, and proxy if one is wanted. Plugin and proxy that run already are left alone."""
+    if services.are_installed():
+        return launch_services.launch(client, settings, router, plugin, reporter, proxy=proxy)
     password = choose_password(router, settings)
     check_not_running(client, settings.router_container, "router")
     plugin_id = _find_running_plugin(client, plugin, settings, reporter) if settings.wants_plugin else None
     if settings.wants_plugin and plugin_id is None:
-        _check_network(client, plugin, settings)
+        check_network(client, plugin, settings)
     running = None if proxy is None else find_running_proxy(client)
     places = [] if proxy is None or running is not None else check_places(proxy, settings)
     proxy_id = None if running is None else running.id
@@ -89,7 +79,9 @@ def launch(
 
 
 def launch_router(client: Docker, settings: Settings, options: RouterOptions, reporter: Reporter) -> str:
-    """The router alone, ready to serve; answers its container's id."""
+    """The router alone, ready to serve; answers its container's id, or the name of its service."""
+    if services.are_installed():
+        return launch_services.launch_router(client, settings, options, reporter)
     return _serve_router(client, settings, options, choose_password(options, settings), reporter)
 
 
@@ -97,28 +89,8 @@ def _serve_router(
     client: Docker, settings: Settings, options: RouterOptions, password: bytes | None, reporter: Reporter
 ) -> str:
     check_not_running(client, settings.router_container, "router")
-    preflight.check_subnet(options.ipalloc_range, options.ipalloc_default_subnet)
-    preflight.check_tun()
-    preflight.check_first_ring(options.ipalloc_range, options.ipalloc_init)
-    preflight.check_range(options.ipalloc_range, reporter)
-    for variable in settings.ignored:
-        reporter.notice(f"WARNING: {variable} is set, but has no effect.")
-    if options.trusted_subnets and password is None:
-        reporter.notice("WARNING: --trusted-subnets has no effect without a password.")
-    host = read_host_facts(settings)
-    if options.wants_dns and host.docker_bridge_address is None:
-        raise UsageProblem(
-            f"the bridge {settings.docker_bridge} has no address for weaveDNS to listen on",
-            hint="Name Docker's bridge in DOCKER_BRIDGE, or launch with --no-dns.",
-            code=Code.BRIDGE_MISSING,
-        )
-    preflight.check_ports(
-        settings.port if options.port is None else options.port,
-        settings.http_address,
-        host.docker_bridge_address if options.wants_dns else None,
-    )
+    spec = check_router(settings, options, password, reporter)
     setup(client, reporter)
-    spec = make_router_spec(options, settings, host, image=image_name(), password=password)
     api = RouterClient(settings.http_address)
     with _router_undone_on_failure(client, settings):
         container_id = start(client, spec, reporter)
@@ -133,6 +105,8 @@ def launch_plugin(client: Docker, settings: Settings, options: PluginOptions, re
     Without a router it cannot make the network yet, and does so once there is one. A router without address
     allocator has no network for it.
     """
+    if services.are_installed():
+        return launch_services.launch_plugin(client, settings, options, reporter)
     found = lookup.find_our_container(client, PLUGIN_CONTAINER)
     if found is not None and found.is_ours and found.is_running:
         return found.id
@@ -142,7 +116,7 @@ def launch_plugin(client: Docker, settings: Settings, options: PluginOptions, re
 
 
 def _serve_plugin(client: Docker, settings: Settings, options: PluginOptions, reporter: Reporter) -> str:
-    _check_network(client, options, settings)
+    check_network(client, options, settings)
     remove_dead_sockets()
     declare_absence()
     spec = make_plugin_spec(options, settings, image=image_name())
@@ -175,18 +149,6 @@ def _find_running_plugin(
             "To change them: 'weave stop-plugin', then 'weave launch-plugin'."
         )
     return found.id
-
-
-def _check_network(client: Docker, options: PluginOptions, settings: Settings) -> None:
-    """Refuse when the automatic network's name is taken: the plugin would wait for it for ever."""
-    command = make_plugin_spec(options, settings, image=image_name()).command
-    name = find_mesh_network_name(command, default=MESH_NETWORK)
-    facts = networks.find_facts(client, name) if name else None
-    if facts is not None and facts["Name"] == name and facts["Driver"] not in (MESH_DRIVER, GLOBAL_DRIVER):
-        raise lifecycle.NameTaken(
-            f"cannot launch the plugin: there is a network named {name} already (driver {facts['Driver']})",
-            hint=f"Remove it: docker network rm {name}. Or choose another name with --mesh-network-name.",
-        )
 
 
 @contextmanager

@@ -31,7 +31,7 @@ from weave_cli.names import (
     ROUTER_CONTAINER,
     TAP_DEVICE,
 )
-from weave_cli.operations import stop
+from weave_cli.operations import services, stop
 from weave_cli.operations.asking import ask_router
 from weave_cli.operations.attach import explained, look_up_wishes
 from weave_cli.operations.bridge import firewall_facts
@@ -93,7 +93,7 @@ def rehearse_stop_plugin(client: Docker, reporter: Reporter) -> Iterator[Deed]:
             reporter.notice(stop.say_that_it_stays(network))
         elif network is not None:
             yield _removal("network", network.name)
-        yield _removal("container", found.name)
+        yield _end(found)
     yield from _sockets()
 
 
@@ -105,7 +105,7 @@ def rehearse_stop_router(
     if found is None or not found.is_running:
         reporter.notice("Weave is not running.")
     if found is not None:
-        yield _removal("container", found.name)
+        yield _end(found)
         if found.is_running:
             yield from (_removal("device", device) for device in list_our_devices() if device == TAP_DEVICE)
 
@@ -119,19 +119,19 @@ def rehearse_reset(client: Docker, settings: Settings, reporter: Reporter, *, fo
         yield from _leaving(client, router, settings, reporter)
     if settings.wants_plugin:
         if plugin is not None:
-            yield _removal("container", plugin.name)
+            yield _end(plugin)
         for network in networks.list_our_networks(client):
             yield from _dissolution(network)
         yield from _managed_dissolution(client)
         yield from _sockets()
     if router is not None:
-        yield _removal("container", router.name)
+        yield _end(router)
     proxy = stop.find_ours(client, PROXY_CONTAINER)
     if proxy is not None:
-        yield _removal("container", proxy.name)
+        yield _end(proxy)
     if lifecycle.has_volume(client, settings.state_volume):
         yield _removal("volume", settings.state_volume)
-    yield from (_removal("file", str(path)) for path in list_specifications())
+    yield from (_removal("file", str(path)) for path in (*services.list_files(), *list_specifications()))
     yield from (_removal("chain", name) for name in list_our_chains())
     yield from (_removal("device", name) for name in list_our_devices())
 
@@ -190,6 +190,12 @@ def rehearse_hide(settings: Settings, wishes: Sequence[Wish]) -> Iterator[Deed]:
 
 def _removal(kind: str, name: str, of: str = "") -> Deed:
     return Deed(act="remove", kind=kind, name=name, of=of)
+
+
+def _end(found: OurContainer) -> Deed:
+    if services.is_service(found):
+        return Deed(act="stop", kind="service", name=found.name)
+    return _removal("container", found.name)
 
 
 def _sockets() -> Iterator[Deed]:

@@ -22,6 +22,7 @@ from weave_cli.errors import DockerProblem, RouterProblem
 from weave_cli.host.network import tear_down
 from weave_cli.interrupts import FINISHED, unbroken
 from weave_cli.names import MESH_NETWORK, PLUGIN_CONTAINER, PROXY_CONTAINER, ROUTER_CONTAINER, WAIT_VOLUME
+from weave_cli.operations import services
 from weave_cli.operations.patience import Patience
 from weave_cli.operations.plugin_absence import withdraw_absence
 from weave_cli.operations.plugin_sockets import remove_dead_sockets, stand_in
@@ -147,6 +148,7 @@ def reset(client: Docker, settings: Settings, reporter: Reporter, *, force: bool
         reporter.progress("removing volumes, interfaces and firewall rules")
         patience.do(lambda: lifecycle.remove_volume(client, settings.state_volume))
         patience.do(lambda: lifecycle.remove_unused_volume(client, WAIT_VOLUME))
+        services.uninstall()
         withdraw_absence()
         tear_down()
     return warning
@@ -169,7 +171,13 @@ def check_nobody_attached(client: Docker, settings: Settings) -> None:
 
 
 def find_ours(client: Docker, name: str) -> OurContainer | None:
-    """The container of that name; raises when somebody else made it, since we would destroy it."""
+    """The container of that name, or the service that does its work.
+
+    Raises when somebody else made the container, since we would destroy it.
+    """
+    service = services.find_service(name)
+    if service is not None:
+        return service
     found = lookup.find_our_container(client, name)
     if found is not None and not found.is_ours:
         raise lifecycle.NameTaken(
@@ -181,6 +189,9 @@ def find_ours(client: Docker, name: str) -> OurContainer | None:
 
 def _end(client: Docker, found: OurContainer, reporter: Reporter) -> None:
     reporter.progress(f"stopping {found.name}")
+    if services.is_service(found):
+        services.stop(found.id)
+        return
     lifecycle.stop_container(client, found.id)
     lifecycle.remove_container(client, found.id)
 
@@ -263,7 +274,7 @@ def check_leaving(
 ) -> None:
     """Raises RouterProblem when there is a router that could hand the addresses over, and does not run."""
     if router is None:
-        if lifecycle.has_volume(client, settings.state_volume):
+        if lifecycle.has_volume(client, settings.state_volume) or services.list_files():
             reporter.notice(
                 "The router is not running, so this host's addresses were not handed over to other hosts."
             )

@@ -25,6 +25,7 @@ from weave_cli.operations.asking import ask_router, explain_unreachable
 from weave_cli.operations.plugin_sockets import is_plugin_listening, is_swarm_plugin_listening, read_leaks
 from weave_cli.operations.proxy_beacon import find_proxy
 from weave_cli.operations.reporter import Reporter
+from weave_cli.operations.services import find_service
 from weave_cli.reports import Report
 from weave_cli.settings import Settings
 
@@ -144,7 +145,7 @@ def list_versions(settings: Settings, reporter: Reporter) -> Iterator[tuple[str,
 
     names = {"router": settings.router_container, "plugin": PLUGIN_CONTAINER, "proxy": PROXY_CONTAINER}
     for component, name in names.items():
-        found = quick.find_our_container(settings, name)
+        found = find_service(name) or quick.find_our_container(settings, name)
         if found is not None and found.version is not None and found.is_running:
             yield component, found.version
         elif quick.has_image(settings, image_name()):

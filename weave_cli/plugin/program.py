@@ -32,6 +32,7 @@ from weave_cli.plugin.reconcile import BETWEEN_LOOKS_S
 from weave_cli.plugin.server import DriverServer
 from weave_cli.plugin.wiring import DRIVERS, Plugin
 from weave_cli.settings import Settings, plugin_fault_file, plugin_look_s, read_settings
+from weave_cli.systemd_hands import take_handed_sockets, tell_ready
 
 log = logging.getLogger(__name__)
 
@@ -129,6 +130,7 @@ async def _serve(options: Options, settings: Settings) -> None:
             on_reached=read_faults(plugin_fault_file()),
             between_looks_s=plugin_look_s() or BETWEEN_LOOKS_S,
             drivers=(SWARM_DRIVER,) if options.swarm_socket else DRIVERS,
+            handed_sockets=take_handed_sockets(),
         )
         stack.push_async_callback(plugin.close)
         servers: list[DriverServer] = []
@@ -145,6 +147,7 @@ async def _serve(options: Options, settings: Settings) -> None:
             network = plugin.make_default_network(options.mesh_network_name)
             tasks.append(_supervise("default network", network.run))
             loop.add_signal_handler(signal.SIGHUP, network.ensure_again)
+        tell_ready()  # Docker may be waiting for it, and the next step waits for Docker
         if options.global_socket:
             servers.append(await plugin.make_global_server(options.global_socket))
             await _open(servers[-1], stack)

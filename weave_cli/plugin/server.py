@@ -2,7 +2,8 @@
 
 Knows no driver: it is given a table of calls. Docker looks for `<driver>.sock` and loses 15 s on every socket
 without listener (specification plugin, section 8), so a socket appears in its place listening, replaces a
-dead one in one step, and goes with us on every way out.
+dead one in one step, and goes with us on every way out. A socket that systemd has handed to us is systemd's:
+it listens before us and after us, and nobody takes its file away.
 """
 
 from __future__ import annotations
@@ -45,10 +46,15 @@ class DriverServer:
         *,
         deadline_s: float = DEADLINE_S,
         on_reached: Reached = pass_by,
+        handed: socket.socket | None = None,
     ) -> None:
-        """calls: by method, as in `NetworkDriver.Join`; on_reached: see faults."""
+        """calls: by method, as in `NetworkDriver.Join`; on_reached: see faults.
+
+        handed: a socket that listens at `path` already.
+        """
         self._on_reached = on_reached
         self.path = path
+        self._handed = handed
         self._calls = calls
         self._deadline_s = deadline_s
         self._runner: web.ServerRunner | None = None
@@ -57,7 +63,7 @@ class DriverServer:
     async def start(self) -> None:
         """Listen; raises HostProblem when somebody listens there already, or the path is not writable."""
         try:
-            listener, self._inode = _listen(self.path)
+            listener, self._inode = _listen(self.path) if self._handed is None else (self._handed, None)
         except OSError as problem:
             raise HostProblem(f"cannot listen on {self.path}: {problem.strerror}") from problem
         server = web.Server(self._handle, access_log=None, keepalive_timeout=_KEEP_OPEN_S)
@@ -129,7 +135,7 @@ def _failure(name: str, text: str) -> web.Response:
     return web.Response(status=500, body=body, content_type="application/json")
 
 
-def _listen(path: str) -> tuple[socket.socket, int]:
+def _listen(path: str) -> tuple[socket.socket, int | None]:
     """A listening socket and its inode; it takes the place of a dead one without a moment in between."""
     if _is_alive(path):
         raise HostProblem(f"somebody listens on {path} already", hint="Is another weave plugin running?")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -58,13 +59,15 @@ class Plugin:
         drivers: Collection[str] = DRIVERS,
         on_reached: Reached = pass_by,
         between_looks_s: float = BETWEEN_LOOKS_S,
+        handed_sockets: Mapping[str, socket.socket] | None = None,
     ) -> None:
         """drivers: whose networks are ours to look after; on_reached, between_looks_s: see faults, reconcile.
 
-        Raises StoreProblem when the journal cannot be opened.
+        handed_sockets: listen already, by path. Raises StoreProblem when the journal cannot be opened.
         """
         self._settings = settings
         self._on_reached = on_reached
+        self._handed_sockets = handed_sockets or {}
         self._wants_multicast_route = wants_multicast_route
         self._journal = Journal(journal_path)
         self._docker = DockerDoor(settings)
@@ -180,7 +183,12 @@ class Plugin:
 
     def _serve(self, path: str, calls: Mapping[str, Call]) -> DriverServer:
         heeded = {name: _needing_words(call) if has_words(name) else call for name, call in calls.items()}
-        return DriverServer(path, {**heeded, LEAKS_CALL: self._leaks.tell}, on_reached=self._on_reached)
+        return DriverServer(
+            path,
+            {**heeded, LEAKS_CALL: self._leaks.tell},
+            on_reached=self._on_reached,
+            handed=self._handed_sockets.get(path),
+        )
 
     def _clear_realm(self, key: str) -> None:
         """In a while, when the devices of its containers are gone; else the router does it later."""

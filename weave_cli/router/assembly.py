@@ -51,6 +51,7 @@ from weave_cli.router.runtime.target_keeper import TargetKeeper
 from weave_cli.router.runtime.tasks import unless
 from weave_cli.router.runtime.transport import Introduction, Transport
 from weave_cli.router.wire.intro import Features
+from weave_cli.systemd_hands import tell_ready
 
 log = logging.getLogger(__name__)
 
@@ -164,6 +165,7 @@ class Weaver:
             await asyncio.to_thread(self._dns_server.start)
         await self._transport.listen()
         self._has_data_path = True
+        tell_ready()  # names of peers may take a resolver that takes its time, or Docker
         if resumes:
             await unless(stopping, self._targets.resume())
         with contextlib.suppress(OSError):
@@ -375,6 +377,7 @@ class Weaver:
             registry=self._registry,
             domain=self._registry.domain,
             resolv_conf=Path(self._options.resolv_conf),
+            address_may_come=self._options.dns_address_may_come,
         )
         return server, NameDesk(self._registry, address, port, _clock, self._pump.run)
 

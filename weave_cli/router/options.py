@@ -43,6 +43,8 @@ class Options:
     lowest_protocol_version: int
     dns_domain: str
     dns_listen: tuple[str, int] | None
+    dns_address_may_come: bool
+    """Whether the host may get the address of weaveDNS later: Docker's bridge is there once Docker runs."""
     resolv_conf: str
     http_address: str
     status_address: str | None
@@ -82,6 +84,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
     add("--no-dns", action="store_true", help="no weaveDNS")
     add("--dns-domain", default=DEFAULT_DOMAIN, help="domain of weaveDNS")
     add("--dns-listen-address", default="0.0.0.0:53", help="address and port of weaveDNS")
+    add("--dns-address-may-come", action="store_true", help="the host may get that address later")
     add("--resolv-conf", default="/etc/resolv.conf", help="file that names the upstream resolvers")
     add("--http-addr", default=HTTP_ADDRESS, help="address and port of the HTTP API")
     add("--status-addr", default="", help="address and port that only tells of the router")
@@ -128,6 +131,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
         lowest_protocol_version=found.min_protocol_version,
         dns_domain=found.dns_domain if found.dns_domain.endswith(".") else f"{found.dns_domain}.",
         dns_listen=None if found.no_dns else _parse_endpoint(found.dns_listen_address),
+        dns_address_may_come=found.dns_address_may_come,
         resolv_conf=found.resolv_conf,
         http_address="{}:{}".format(*_parse_endpoint(found.http_addr)),
         status_address=("{}:{}".format(*_parse_endpoint(found.status_addr)) if found.status_addr else None),

@@ -10,7 +10,10 @@ from weave_cli.doctor.findings import Finding, failure, note, ok, warning
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DaemonFacts:
-    """A container of ours, by the name that it should have. status: Docker's word; None: there is none."""
+    """A container or a service of ours, by the name that it should have.
+
+    status: Docker's word; None: there is none.
+    """
 
     component: str
     container: str
@@ -21,6 +24,21 @@ class DaemonFacts:
     """It answers, and all of it is up."""
     is_wanted: bool = True
     """False when nobody launched it, or the environment says that it is not used."""
+    is_service: bool = False
+
+    @property
+    def thing(self) -> str:
+        return f"{'service' if self.is_service else 'container'} {self.container}"
+
+    @property
+    def log(self) -> str:
+        """The command that shows what it says."""
+        return f"journalctl -u {self.container}" if self.is_service else f"docker logs {self.container}"
+
+    @property
+    def restart(self) -> str:
+        """The command that starts it again."""
+        return f"{'systemctl' if self.is_service else 'docker'} restart {self.container}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,27 +65,28 @@ def check_daemon(facts: DaemonFacts) -> Iterator[Finding]:
     elif facts.status != "running":
         yield failure(
             code,
-            f"container {facts.container} is {facts.status}",
+            f"{facts.thing} is {facts.status}",
             why="no new address, name or connection until it runs",
             mend=f"docker unpause {facts.container}"
             if facts.status == "paused"
-            else f"docker logs {facts.container}; {_launch(facts)}",
+            else f"{facts.log}; {facts.restart if facts.is_service else _launch(facts)}",
         )
     elif not facts.serves:
         yield failure(
             code,
-            f"container {facts.container} runs, but {name} does not serve",
+            f"{facts.thing} runs, but {name} does not serve",
             why="commands and docker run wait for it",
-            mend=f"docker logs {facts.container}; docker restart {facts.container}",
+            mend=f"{facts.log}; {facts.restart}",
         )
     else:
         yield ok(code, f"{name} serves")
     if facts.is_ours and facts.restart_count > 0:
         yield warning(
             f"{code}-restarts",
-            f"Docker has restarted container {facts.container} {facts.restart_count} times",
+            f"{'systemd' if facts.is_service else 'Docker'} has restarted {facts.thing}"
+            f" {facts.restart_count} times",
             why="it died; its log says of what",
-            mend=f"docker logs {facts.container}",
+            mend=facts.log,
         )
 
 

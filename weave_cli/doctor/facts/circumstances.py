@@ -13,6 +13,7 @@ from weave_cli.doctor.checks.peers import PeerFacts
 from weave_cli.doctor.facts.peers import read_peers
 from weave_cli.errors import DockerProblem, RouterProblem
 from weave_cli.names import PLUGIN_CONTAINER
+from weave_cli.operations.services import find_service
 from weave_cli.reports import LocalConnection, Report
 from weave_cli.settings import Settings
 
@@ -54,8 +55,8 @@ def read_circumstances(settings: Settings) -> Circumstances:
     client, problem, router, plugin = None, None, None, None
     try:
         client = open_docker(settings)
-        router = lookup.find_our_container(client, settings.router_container)
-        plugin = lookup.find_our_container(client, PLUGIN_CONTAINER)
+        router = _find_daemon(client, settings.router_container)
+        plugin = _find_daemon(client, PLUGIN_CONTAINER)
     except DockerProblem as caught:
         client, problem = None, caught
     report = _read_report(settings)
@@ -68,6 +69,10 @@ def read_circumstances(settings: Settings) -> Circumstances:
         report=report,
         peers=() if report is None else tuple(read_peers(settings)),
     )
+
+
+def _find_daemon(client: Docker, name: str) -> OurContainer | None:
+    return find_service(name) or lookup.find_our_container(client, name)
 
 
 def _read_report(settings: Settings) -> Report | None:

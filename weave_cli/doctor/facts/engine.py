@@ -17,6 +17,7 @@ from weave_cli.images.builder import find_image
 from weave_cli.names import GLOBAL_DRIVER, MESH_DRIVER, PLUGIN_CONTAINER, image_name
 from weave_cli.operations.host_facts import find_interface_address
 from weave_cli.operations.plugin_sockets import DIRECTORY, find_socket_state, is_plugin_listening
+from weave_cli.operations.services import is_service
 from weave_cli.reports import Ipam
 
 
@@ -52,6 +53,7 @@ def read_image(client: Docker, around: Circumstances) -> ImageFacts:
         if container is not None
         and container.is_ours
         and container.is_running
+        and not is_service(container)
         and container.image_id != current
     ]
     return ImageFacts(name=name, state=state, outdated=tuple(outdated))
@@ -69,7 +71,8 @@ def _read_daemon(
 ) -> DaemonFacts:
     return DaemonFacts(
         component=component,
-        container=name,
+        container=name if found is None else found.name,
+        is_service=found is not None and is_service(found),
         status=None if found is None else found.status,
         is_ours=found is None or found.is_ours,
         restart_count=0 if found is None else found.restart_count,

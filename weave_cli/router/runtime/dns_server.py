@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import socket
 import threading
 from pathlib import Path
 from typing import Any, Final
@@ -42,7 +43,10 @@ class DnsServer:
         resolv_conf: str | Path = "/etc/resolv.conf",
         fallback_timeout_s: float = READ_TIMEOUT_S,
         upstream_port: int = _DNS_PORT,
+        address_may_come: bool = False,
     ) -> None:
+        """address_may_come: it need not be an address of this host yet."""
+        self._address_may_come = address_may_come
         self.listen_address = listen_address
         self.port = port
         self._registry = registry
@@ -58,7 +62,8 @@ class DnsServer:
         upstream = Upstream(
             self._resolv_conf.servers, port=self._upstream_port, read_timeout_s=self._fallback_timeout_s
         )
-        self._serving = _Serving(self.listen_address, self.port, self._registry, self._answerer, upstream)
+        sockets = open_sockets(self.listen_address, self.port, may_come=self._address_may_come)
+        self._serving = _Serving(sockets, self.listen_address, self._registry, self._answerer, upstream)
         self.port = self._serving.port
         self._serving.start()
         log.info("weaveDNS listens on %s:%d", self.listen_address, self.port)
@@ -84,9 +89,15 @@ class _Serving:
     """The sockets and threads of a server that has been started."""
 
     def __init__(
-        self, address: str, port: int, names: ChangingNames, answerer: Answerer, upstream: Upstream
+        self,
+        sockets: tuple[socket.socket, socket.socket],
+        address: str,
+        names: ChangingNames,
+        answerer: Answerer,
+        upstream: Upstream,
     ) -> None:
-        self._udp, self._tcp = open_sockets(address, port)
+        """sockets: for UDP and TCP, on that address."""
+        self._udp, self._tcp = sockets
         self.port: int = self._udp.getsockname()[1]
         self._datagrams = AnyAddressSocket(self._udp) if address == ANY_ADDRESS else self._udp
         self._loop = DatagramLoop(self._datagrams, names, answerer, self._ask_upstream)

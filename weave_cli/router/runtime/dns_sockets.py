@@ -19,7 +19,9 @@ ANY_ADDRESS: Final = "0.0.0.0"
 _RECEIVE_BUFFER: Final = 1 << 20
 _BACKLOG: Final = 128
 
-_IP_PKTINFO: Final = 8  # linux/in.h; Python has no name for it
+# linux/in.h; Python has no names for them
+_IP_PKTINFO: Final = 8
+_IP_FREEBIND: Final = 15
 _PKTINFO: Final = struct.Struct("=I4s4s")  # interface, our address, address in the header
 
 
@@ -53,9 +55,10 @@ class AnyAddressSocket:
         return self._udp.sendmsg([data], messages, 0, address)
 
 
-def open_sockets(address: str, port: int) -> tuple[socket.socket, socket.socket]:
+def open_sockets(address: str, port: int, *, may_come: bool = False) -> tuple[socket.socket, socket.socket]:
     """A UDP and a TCP socket on the same port, any free one for port 0.
 
+    may_come: the host need not have the address yet; queries come once it has.
     Raises HostProblem that names the address, and the program that is in the way.
     """
     udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -65,6 +68,8 @@ def open_sockets(address: str, port: int) -> tuple[socket.socket, socket.socket]
         # Connections of a former life that linger must not keep us out. TCP first: of a free port that the
         # kernel chooses, the other half is more likely free too.
         tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        for opened in (tcp, udp):
+            opened.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, int(may_come))
         tcp.bind((address, port))
         tcp.listen(_BACKLOG)
         protocol, port = "udp", tcp.getsockname()[1]

@@ -1,0 +1,99 @@
+"""Boots: no container is left down, whether Docker or systemd starts router and plugin.
+
+Units are run by a stand-in for systemd (see systemd.py), which reads the files that are installed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab.checks import until
+from tests.lab.hosts import LabHost
+from tests.lab.services import bring_systemd, weave
+
+_LIMIT_S = 60.0
+_UNITS = "/etc/systemd/system/weave-router.service /etc/systemd/system/weave-plugin.s*"
+
+
+@pytest.fixture
+def booting(host: LabHost) -> Iterator[LabHost]:
+    """A host with containers `always` and `kept` (unless-stopped) on two networks, and `stopped` by hand."""
+    bring_systemd(host)
+    host.run("weave launch --nickname boots", timeout=120)
+    host.run("docker network create --driver weave --ipam-driver weave shop")
+    host.run("docker run -d --init --restart=always --net=weave --name always busybox sleep 1d")
+    host.run("docker run -d --init --restart=unless-stopped --net=shop --name kept busybox sleep 1d")
+    host.run("docker run -d --init --restart=unless-stopped --net=weave --name stopped busybox sleep 1d")
+    host.run("docker stop stopped")
+    yield host
+    host.replace()  # its systemd goes with it
+
+
+def running(host: LabHost) -> set[str]:
+    return set(host.run("docker ps --format '{{.Names}}'").split())
+
+
+def comes_up(host: LabHost) -> None:
+    """All that should run does; what was stopped does not, also not a moment later."""
+    until(lambda: {"always", "kept"} <= running(host), _LIMIT_S, "the containers are up")
+    until(lambda: host.sh("weave status").status == 0, _LIMIT_S, "the router is ready")
+    assert "stopped" not in running(host)
+    own = host.run("docker inspect -f '{{.NetworkSettings.Networks.weave.IPAddress}}' always")
+    assert host.sh("docker exec always ip -o address").stdout.count(f" {own}/") == 1
+
+
+@pytest.mark.parametrize("engine", ["20.10", "28.5"], indirect=True)
+def test_no_container_is_left_down(booting: LabHost) -> None:
+    host = booting
+    # Containers of ours: Docker is up before they are.
+    host.power_off()
+    host.boot()
+    comes_up(host)
+    said = host.run("docker logs weaveplugin 2>&1")
+    assert "container always" in said and "container kept" in said and "container stopped" not in said
+    # Services: they are up before Docker is.
+    before = host.run("weave report -f '{{.Router.Name}}'")
+    weave(host, "install-service")
+    assert running(host) == {"always", "kept"}
+    assert host.run("weave report -f '{{.Router.Name}} {{.Router.NickName}}'") == f"{before} boots"
+    host.restart_engine()
+    comes_up(host)
+    host.power_off()
+    host.boot()
+    comes_up(host)
+    host.run("docker run --rm --net=weave $(weave dns-args) busybox nslookup always.weave.local")
+
+
+def test_commands_act_on_services(booting: LabHost) -> None:
+    host = booting
+    listed = json.loads(weave(host, "install-service --dry-run -o json"))["data"]["deeds"]
+    assert [deed["act"] for deed in listed] == ["write"] * 4
+    weave(host, "install-service")
+    weave(host, "install-service")  # once more is as good
+    assert host.sh(f"systemd-analyze verify --man=no {_UNITS}").stderr == ""
+    assert "journalctl" not in weave(host, "doctor || test $? = 11")
+    # One that is killed comes back, and Docker has waited at the socket meanwhile.
+    host.run("kill -KILL $(pgrep -f 'weave_cli[.]plugin')")
+    host.run("docker run --rm --net=weave busybox true")
+    # What is stopped stays so over a boot; what is launched has the options of that launch.
+    weave(host, "stop")
+    assert host.sh("ls /run/docker/plugins/*.sock").stdout == ""
+    assert "weave-router.service" in host.sh("weave status").stderr
+    host.power_off()
+    host.boot()
+    assert host.sh("weave status").status != 0
+    weave(host, "launch --nickname other")
+    assert host.run("weave report -f '{{.Router.NickName}}'") == "other"
+    comes_up(host)
+    # And back.
+    weave(host, "install-service --uninstall")
+    assert {"weave", "weaveplugin"} < running(host)
+    assert host.run("weave report -f '{{.Router.NickName}}'") == "other"
+    assert host.sh(f"ls {_UNITS} /var/lib/weave-service").stdout == ""
+    weave(host, "install-service")
+    weave(host, "reset --force")
+    left = f"ls {_UNITS} /etc/systemd/system/docker.service.d /var/lib/weave-service /etc/docker/plugins/*"
+    assert host.sh(left).stdout == ""
