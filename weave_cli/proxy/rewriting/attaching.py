@@ -25,7 +25,7 @@ from weave_cli.containers.engine_http import call
 from weave_cli.containers.facts import read_running
 from weave_cli.daemon_thread import in_thread
 from weave_cli.error_codes import Code
-from weave_cli.errors import DockerProblem, RouterProblem, WeaveError
+from weave_cli.errors import DockerProblem, HostProblem, RouterProblem, WeaveError
 from weave_cli.proxy.options import RewritingOptions
 from weave_cli.proxy.rewriting.membership import LeftAlone, Member
 from weave_cli.proxy.rewriting.wording import describe
@@ -45,7 +45,7 @@ _PAUSE_GROWTH: Final = 1.5
 _LONGEST_PAUSE_S: Final = 20.0
 
 #: Docker tells of an end soon after it.
-_NEWS_LIMIT_S: Final = 3.0
+_NEWS_LIMIT_S: Final = 10.0
 _MOST_ENDS: Final = 1000
 
 _DIED: Final = frozenset({Code.CONTAINER_DIED, Code.CONTAINER_NOT_RUNNING, Code.CONTAINER_UNKNOWN})
@@ -161,7 +161,9 @@ class Attacher:
                 self._begin(row["Id"], is_new=False)
 
     async def name_again(self) -> None:
-        """Register the names of all containers that are on the network; those that are there stay."""
+        """The router is back: register the names of all that are on the network; who waits looks at once."""
+        for hurry in self._hurry.values():
+            hurry.set()
         if not self._options.wants_dns:
             return
         for container_id, pid in list(self._settled.items()):
@@ -194,7 +196,7 @@ class Attacher:
             job = asyncio.create_task(self._work(container_id, is_new=is_new))
             self._jobs[container_id] = job
             job.add_done_callback(lambda done: self._finish(container_id, done))
-        elif self.is_awaited(container_id):
+        else:
             self._hurry[container_id].set()
         return job
 
@@ -219,7 +221,8 @@ class Attacher:
                     self._settled[container_id] = found.pid
                 self._successes[container_id] = self._successes.get(container_id, 0) + 1
                 return
-            except WeaveError as problem:
+            except Exception as failure:
+                problem = _understood(failure, container_id)
                 if problem.code in _DIED:
                     await self._explain_end(container_id, problem)
                 reason = describe(problem)
@@ -332,6 +335,14 @@ class Attacher:
 
 class _RouterAway(RouterProblem):
     """Nobody answers for the router."""
+
+
+def _understood(failure: Exception, container_id: str) -> WeaveError:
+    """A defect of ours must not leave a container waiting with nobody who knows."""
+    if isinstance(failure, WeaveError):
+        return failure
+    log.error("attaching %s failed", container_id[:12], exc_info=failure)
+    return HostProblem(f"attaching failed: {failure!r}", hint="See 'docker logs weaveproxy'.")
 
 
 def _may_pass(problem: WeaveError) -> bool:
