@@ -68,9 +68,11 @@ def test_a_dead_container_gives_its_addresses_back_after_the_grace() -> None:
 def test_a_removed_container_does_so_at_once() -> None:
     async def scenario(watched: Watched) -> None:
         removed = watched.container("removed", is_running=False)
+        watched.router.names = {(removed.id, 1, 1, "removed.weave.local"), ("other", 1, 2, "o.weave.local")}
         watched.event("die", removed)
         watched.event("destroy", removed)
         await watched.has_given_back(removed)
+        await until(lambda: {name[0] for name in watched.router.names} == {"other"})
 
     watching(scenario, grace_s=1000)
 
