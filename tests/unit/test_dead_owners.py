@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from tests.fakes.attached_engine import FakeAttached, FakeDoor, FakeEngine
-from tests.fakes.router_api import FakeRouterApi, running_router
+from tests.fakes.router_api import OWN_ORIGIN, FakeRouterApi, running_router
 from tests.fakes.until import until
 from weave_cli.addresses import parse_cidr
 from weave_cli.api.aio import AsyncRouterClient
@@ -68,7 +68,10 @@ def test_a_dead_container_gives_its_addresses_back_after_the_grace() -> None:
 def test_a_removed_container_does_so_at_once() -> None:
     async def scenario(watched: Watched) -> None:
         removed = watched.container("removed", is_running=False)
-        watched.router.names = {(removed.id, 1, 1, "removed.weave.local"), ("other", 1, 2, "o.weave.local")}
+        watched.router.names = {
+            (removed.id, OWN_ORIGIN, 1, "removed.weave.local"),
+            ("other", OWN_ORIGIN, 2, "other.weave.local"),
+        }
         watched.event("die", removed)
         watched.event("destroy", removed)
         await watched.has_given_back(removed)
