@@ -29,9 +29,9 @@ _ID = "d" * 64
 class Waiting:
     """A process in a namespace, which Docker tells of as a container that waits."""
 
-    def __init__(self, underlay: Underlay, docker: FakeDockerApi) -> None:
+    def __init__(self, underlay: Underlay, docker: FakeDockerApi, *, name: str = "c") -> None:
         self.docker = docker
-        self.namespace = underlay.namespace("c")
+        self.namespace = underlay.namespace(name)
         self.process = subprocess.Popen(["ip", "netns", "exec", self.namespace, "sleep", "1000"])
         while Path(f"/proc/{self.process.pid}/comm").read_text().strip() != "sleep":
             time.sleep(0.005)
@@ -146,14 +146,36 @@ def test_what_can_never_be_attached_ends_so_that_its_policy_goes_on(waiting: Wai
 
 def test_640_a_container_found_running_is_never_ended(waiting: Waiting) -> None:
     waiting.facts["Config"]["Env"] = ["WEAVE_CIDR=nonsense"]
-    waiting.docker.answers["/containers/json"] = [{"Id": _ID}]
+    waiting.docker.answers["/containers/json"] = [
+        {"Id": _ID, "Command": "/w/w sleep"},
+        {"Id": "e" * 64, "Command": "sleep"},
+    ]
 
     async def use(attacher: Attacher, _router: FakeRouterApi, _: AsyncRouterClient) -> None:
         await attacher.look_at_all()
+        await until(lambda: f"GET /containers/{_ID}/json" in waiting.docker.asked)
         await asyncio.sleep(0.3)
         assert not waiting.has_ended()
+        assert f"GET /containers/{'e' * 64}/json" not in waiting.docker.asked
 
     _with_attacher(waiting, use)
+
+
+def test_640_a_life_that_nobody_told_of_is_found(waiting: Waiting, underlay: Underlay) -> None:
+    waiting.docker.answers["/containers/json"] = [{"Id": _ID, "Command": "/w/w sleep"}]
+    assert let_go(waiting.process.pid)
+
+    async def use(attacher: Attacher, _router: FakeRouterApi, _: AsyncRouterClient) -> None:
+        await attacher.settle(_ID)
+        again = Waiting(underlay, waiting.docker, name="again")
+        try:
+            await attacher.look_at_all()
+            await until(lambda: was_let_go(again.process.pid))
+        finally:
+            again.process.kill()
+            again.process.wait()
+
+    _with_attacher(waiting, use, options=RewritingOptions(wants_default_ipalloc=False))
 
 
 def test_195_what_is_not_to_be_attached_any_more_need_not_wait(waiting: Waiting) -> None:

@@ -27,6 +27,7 @@ from weave_cli.daemon_thread import in_thread
 from weave_cli.error_codes import Code
 from weave_cli.errors import DockerProblem, HostProblem, RouterProblem, WeaveError
 from weave_cli.proxy.options import RewritingOptions
+from weave_cli.proxy.rewriting.mark import has_mark_in_row
 from weave_cli.proxy.rewriting.membership import LeftAlone, Member
 from weave_cli.proxy.rewriting.wording import describe
 from weave_cli.proxy.rewriting.workload import Workload, explain_exit, read_extra_hosts, read_workload
@@ -47,6 +48,9 @@ _LONGEST_PAUSE_S: Final = 20.0
 #: Docker tells of an end soon after it.
 _NEWS_LIMIT_S: Final = 10.0
 _MOST_ENDS: Final = 1000
+
+#: Attaching is done alone on a host for the most part; after a boot, hundreds may want to.
+_MOST_AT_ONCE: Final = 8
 
 _DIED: Final = frozenset({Code.CONTAINER_DIED, Code.CONTAINER_NOT_RUNNING, Code.CONTAINER_UNKNOWN})
 
@@ -96,6 +100,7 @@ class Attacher:
         self._options = options
         self._address_limit_s = address_limit_s
         self._jobs: dict[str, asyncio.Task[None]] = {}
+        self._slots = asyncio.Semaphore(_MOST_AT_ONCE)
         self._hurry: dict[str, asyncio.Event] = {}
         self._awaited: dict[str, list[_Start]] = {}
         #: Container and first process of those whose life's work is done: attached, or left alone.
@@ -152,12 +157,12 @@ class Attacher:
         self._successes.pop(container_id, None)
 
     async def look_at_all(self) -> None:
-        """Those that run: attached by an earlier proxy, or still waiting for one."""
+        """Those that run: attached already, waiting for a proxy, or started again while nobody told us."""
         status, rows = await self._ask("/containers/json")
         if status != 200:
             raise DockerProblem(f"cannot list containers: {rows}")
         for row in rows:
-            if row["Id"] not in self._settled:
+            if has_mark_in_row(row):
                 self._begin(row["Id"], is_new=False)
 
     async def name_again(self) -> None:
@@ -255,7 +260,8 @@ class Attacher:
             return
         try:
             await self._obtain_addresses(found.id, member)
-            await self._docker.call(_attach_now, self._settings, self._options, found, member)
+            async with self._slots:
+                await self._docker.call(_attach_now, self._settings, self._options, found, member)
         except BaseException:
             with suppress(RouterProblem):
                 await self._router.release_all(found.id)

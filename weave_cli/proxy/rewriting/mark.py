@@ -34,6 +34,11 @@ def has_mark(facts: Document) -> bool:
     return bool(entrypoint and is_waiting_word(entrypoint[0]))
 
 
+def has_mark_in_row(row: Document) -> bool:
+    """The same of a line of `docker ps`."""
+    return is_waiting_word(get_text(row, "Command").partition(" ")[0])
+
+
 def choose_directory(host_config: Document, volumes: Collection[str]) -> str:
     """The first that the user mounts nothing at or below; the last one if there is none."""
     used = {*_list_targets(host_config), *volumes}
