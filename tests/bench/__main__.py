@@ -20,6 +20,7 @@ from tests.bench import (
     bench_launch,
     bench_names,
     bench_overlay,
+    bench_proxy,
     bench_realms,
     bench_router,
     bench_run,
@@ -41,6 +42,7 @@ _ON_HOSTS: Final[dict[str, Callable[[Hosts], list[Row]]]] = {
     "docker run": bench_run.take,
     "commands": bench_command.take,
     "launch": bench_launch.take,
+    "proxy": bench_proxy.take,
 }
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import re
 import select
 import signal
+import struct
 import subprocess
+import termios
 import time
 from collections.abc import Mapping, Sequence
 from typing import Final, Self
@@ -43,6 +46,11 @@ class Terminal:
     def press(self, keys: str) -> None:
         """Press keys; Tab and Ctrl-U are characters too."""
         os.write(self._master, keys.encode())
+
+    def resize(self, *, rows: int, columns: int) -> None:
+        """As somebody who drags a corner of the window."""
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("4H", rows, columns, 0, 0))
+        os.killpg(self._process.pid, signal.SIGWINCH)
 
     def wait_for(self, pattern: str, *, within_s: float = 60) -> str:
         """What was printed since the last wait, up to and with this regular expression."""
