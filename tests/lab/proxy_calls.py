@@ -19,9 +19,9 @@ docker run --rm $NONE busybox echo hi
 echo data | docker run --rm -i $NONE busybox cat
 head -c 3000000 /dev/zero | docker run --rm -i $NONE busybox wc -c
 docker run --rm $NONE busybox sh -c 'head -c 3000000 /dev/zero' | sha256sum
-docker run --rm $NONE busybox sh -c 'echo out; echo err >&2; exit 3'
+docker run --rm $NONE busybox sh -c 'echo out; echo err >&2; exit 3' 2>&1 | sort
 docker run --rm -t $NONE busybox sh -c 'echo on a terminal; test -t 1'
-docker run --rm $NONE busybox nosuch
+docker run --rm $NONE busybox nosuch 2>&1 | grep -v 'context canceled'
 docker run --rm --pull=never $NONE nosuch:image
 docker run -d --init --name d2 $NONE busybox sh -c 'for i in 1 2 3; do echo line $i; done; exec sleep 1d'
 until [ $(docker logs d2 | wc -l) = 3 ]; do :; done
@@ -30,7 +30,7 @@ docker logs --tail 1 d2
 timeout 2 docker logs -f d2
 docker exec d2 echo in
 echo typed | docker exec -i d2 cat
-docker exec d2 sh -c 'echo o; echo e >&2; exit 7'
+docker exec d2 sh -c 'echo o; echo e >&2; exit 7' 2>&1 | sort
 docker exec -d d2 touch /tmp/x
 until docker exec d2 test -e /tmp/x; do :; done
 docker exec -u 65534 -w /tmp -e A=b d2 sh -c 'id -u; pwd; echo $A'
@@ -39,7 +39,7 @@ docker exec d1 true
 docker top d2 -eo pid,comm | sed 's/^[0-9 ]*//'
 docker stats --no-stream --format '{{.Name}}' d2
 docker port d2
-docker diff d2
+docker diff d2 | sort
 docker cp d2:/tmp/x - | tar t
 tar c -C DATA small | docker cp - d2:/tmp
 docker exec d2 cat /tmp/small

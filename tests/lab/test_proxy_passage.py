@@ -41,6 +41,7 @@ _FILES: Final = (("cacert", "ca"), ("cert", "server-cert"), ("key", "server-key"
 def told_by(host: LabHost, where: str) -> list[str]:
     """What each call printed, on either stream, and its status."""
     lines = [
+        "set -o pipefail",
         f"export DOCKER_HOST={where} DOCKER_BUILDKIT=0 NONE='-e WEAVE_CIDR=none' BEGUN=$(date +%s.%N)",
         f"mkdir -p {_DATA}; echo small >{_DATA}/small; head -c 5000000 /dev/zero >{_DATA}/large",
         rf"printf 'FROM busybox\nCOPY large /l\nRUN wc -c /l\n' >{_DATA}/Dockerfile",

@@ -336,3 +336,10 @@ def test_the_worst_verdict_counts() -> None:
     fine, known = Category(name="a", findings=(ok("a", "a"),)), Category(name="b", findings=(note("b", "b"),))
     assert find_worst([]) is Verdict.OK
     assert find_worst([fine, known]) is Verdict.NOTE
+
+
+def test_proxy_that_nobody_launched_is_nothing_wrong_and_a_dead_one_is() -> None:
+    facts = DaemonFacts(component="proxy", container="weaveproxy", status=None, is_wanted=False)
+    assert list(check_daemon(facts)) == []
+    (found,) = check_daemon(replace(facts, status="exited"))
+    assert found.mend == "docker logs weaveproxy; weave launch-proxy"

@@ -1,4 +1,4 @@
-"""Router and plugin: do their containers run, stay up, and do they serve."""
+"""Router, plugin and proxy: do their containers run, stay up, and do they serve."""
 
 from __future__ import annotations
 
@@ -111,4 +111,4 @@ def check_allocator(facts: AllocatorFacts) -> Iterator[Finding]:
 
 
 def _launch(facts: DaemonFacts) -> str:
-    return "weave launch" if facts.component == "router" else "weave launch-plugin"
+    return "weave launch" if facts.component == "router" else f"weave launch-{facts.component}"

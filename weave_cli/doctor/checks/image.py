@@ -1,4 +1,4 @@
-"""The image that router and plugin run in: there, and made from this very installation."""
+"""The image that router, plugin and proxy run in: there, and made from this very installation."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from weave_cli.doctor.findings import Finding, note, ok, warning
+from weave_cli.names import PLUGIN_CONTAINER, PROXY_CONTAINER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +34,7 @@ def check_image(facts: ImageFacts) -> Iterator[Finding]:
             mend="weave setup",
         )
     for container in facts.outdated:
-        component = "plugin" if container.endswith("plugin") else "router"
+        component = {PLUGIN_CONTAINER: "plugin", PROXY_CONTAINER: "proxy"}.get(container, "router")
         yield warning(
             "image.in-use",
             f"container {container} runs an older image than {facts.name}",

@@ -12,7 +12,7 @@ from weave_cli.containers.facts import OurContainer
 from weave_cli.doctor.checks.peers import PeerFacts
 from weave_cli.doctor.facts.peers import read_peers
 from weave_cli.errors import DockerProblem, RouterProblem
-from weave_cli.names import PLUGIN_CONTAINER
+from weave_cli.names import PLUGIN_CONTAINER, PROXY_CONTAINER
 from weave_cli.operations.services import find_service
 from weave_cli.reports import LocalConnection, Report
 from weave_cli.settings import Settings
@@ -27,6 +27,7 @@ class Circumstances:
     docker_problem: DockerProblem | None
     router: OurContainer | None
     plugin: OurContainer | None
+    proxy: OurContainer | None
     report: Report | None
     """None: no router answers."""
     peers: tuple[PeerFacts, ...]
@@ -52,11 +53,12 @@ class Circumstances:
 
 def read_circumstances(settings: Settings) -> Circumstances:
     """Asks Docker and the router; neither need be there."""
-    client, problem, router, plugin = None, None, None, None
+    client, problem, router, plugin, proxy = None, None, None, None, None
     try:
         client = open_docker(settings)
         router = _find_daemon(client, settings.router_container)
         plugin = _find_daemon(client, PLUGIN_CONTAINER)
+        proxy = _find_daemon(client, PROXY_CONTAINER)
     except DockerProblem as caught:
         client, problem = None, caught
     report = _read_report(settings)
@@ -66,6 +68,7 @@ def read_circumstances(settings: Settings) -> Circumstances:
         docker_problem=problem,
         router=router,
         plugin=plugin,
+        proxy=proxy,
         report=report,
         peers=() if report is None else tuple(read_peers(settings)),
     )

@@ -14,9 +14,10 @@ from weave_cli.doctor.checks.image import ImageFacts
 from weave_cli.doctor.checks.plugin import PluginFacts, SocketFacts
 from weave_cli.doctor.facts.circumstances import Circumstances
 from weave_cli.images.builder import find_image
-from weave_cli.names import GLOBAL_DRIVER, MESH_DRIVER, PLUGIN_CONTAINER, image_name
+from weave_cli.names import GLOBAL_DRIVER, MESH_DRIVER, PLUGIN_CONTAINER, PROXY_CONTAINER, image_name
 from weave_cli.operations.host_facts import find_interface_address
 from weave_cli.operations.plugin_sockets import DIRECTORY, find_socket_state, is_plugin_listening
+from weave_cli.operations.proxy_beacon import find_proxy
 from weave_cli.operations.services import is_service
 from weave_cli.reports import Ipam
 
@@ -49,7 +50,7 @@ def read_image(client: Docker, around: Circumstances) -> ImageFacts:
     current = lookup.find_image_id(client, name)
     outdated = [
         container.name
-        for container in (around.router, around.plugin)
+        for container in (around.router, around.plugin, around.proxy)
         if container is not None
         and container.is_ours
         and container.is_running
@@ -64,6 +65,8 @@ def read_daemons(around: Circumstances) -> Iterator[DaemonFacts]:
     yield _read_daemon("router", around.settings.router_container, around.router, is_ready, True)
     wants_plugin = around.settings.wants_plugin
     yield _read_daemon("plugin", PLUGIN_CONTAINER, around.plugin, is_plugin_listening(), wants_plugin)
+    # Who does not use it need not have it.
+    yield _read_daemon("proxy", PROXY_CONTAINER, around.proxy, find_proxy() is not None, False)
 
 
 def _read_daemon(
