@@ -93,7 +93,7 @@ docker logs nosuch
 docker start nosuch
 docker rm d1 d3
 docker container prune -f | grep -c Total
-docker events --since $BEGUN --until $(date +%s.%N) --filter container=d1 --format '{{.Action}}'
+docker events --since $BEGUN --until $(date +%s.%N) --filter type=container --filter label=a=b | wc -l
 docker ps -aq --filter name=d1
 """.strip().splitlines()
 
