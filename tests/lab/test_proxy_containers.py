@@ -86,7 +86,7 @@ def _says_what_is_wrong(host: LabHost) -> None:
     refused(host, "run --name bad -e WEAVE_CIDR=net:10.99.0.0/24 busybox sleep 1000", status=125, says=says)
     assert running(host) == set()
     host.run("docker rm bad")
-    until(lambda: report(host)["IPAM"]["ActiveIPs"] == 0, 20, "all addresses are given back")
+    until(lambda: report(host)["IPAM"]["ActiveIPs"] == 0, 60, "all addresses are given back")
 
 
 def _is_left_alone(host: LabHost) -> None:
@@ -125,7 +125,7 @@ def _is_attached_again(host: LabHost, web: str) -> None:
     """640"""
     through(host, "restart -t 0 web")
     assert address(host, "web") == web, "attached when the answer came"
-    until(lambda: host.run("weave dns-lookup web") == web, 20, "its name is back")
+    until(lambda: host.run("weave dns-lookup web") == web, 60, "its name is back")
     host.run("kill -KILL $(docker inspect -f '{{.State.Pid}}' web)")
     # Docker may still show the life before; a ping there, or in a life that ends, is one that fails.
     until(
@@ -133,8 +133,8 @@ def _is_attached_again(host: LabHost, web: str) -> None:
         30,
         "Docker starts it again",
     )
-    until(lambda: through(host, "exec web ip -4 -o addr show ethwe").count(f"inet {web}/16"), 30, "attached")
-    pings(host, "other", "web")
+    until(lambda: through(host, "exec web ip -4 -o addr show ethwe").count(f"inet {web}/16"), 60, "attached")
+    pings(host, "other", "web", timeout=60)
 
 
 def _outlives_router_and_proxy(host: LabHost, web: str) -> None:
@@ -152,7 +152,7 @@ def _outlives_router_and_proxy(host: LabHost, web: str) -> None:
     host.run("docker start late")  # nobody waits for this one, so it waits for the router
     host.run("docker start weave")
     until(lambda: address(host, "late").startswith("10.32."), 60, "attached when the router is back")
-    pings(host, "late", "web")
+    pings(host, "late", "web", timeout=60)
 
 
 def test_195_630_660_680_options_of_the_proxy_are_those_of_the_start(host: LabHost) -> None:
