@@ -12,15 +12,15 @@ from weave_cli.plugin.journal import Journal
 from weave_cli.settings import read_settings
 
 
-@pytest.mark.parametrize(("is_there", "limit_s"), [(True, 60.0), (False, 0.3)])
+@pytest.mark.parametrize(("is_ending", "limit_s"), [(False, 60.0), (True, 0.3)])
 def test_nobody_is_waited_for_while_docker_goes_on_nor_for_ever(
-    tmp_path: Path, is_there: bool, limit_s: float
+    tmp_path: Path, is_ending: bool, limit_s: float
 ) -> None:
     journal = Journal(str(tmp_path / "plugin.db"))
     journal.save_endpoint("e", "n", "10.32.0.1/12")
 
     async def answer() -> bool:
-        return is_there
+        return is_ending
 
     async def run() -> None:
         async with asyncio.timeout(20):
@@ -36,9 +36,12 @@ def test_the_plugin_stays_until_the_last_endpoint_is_gone(tmp_path: Path) -> Non
     for name in ("one", "two"):
         journal.save_endpoint(name, "n", "10.32.0.1/12")
 
+    async def is_ending() -> bool:
+        return not await is_docker_there(AWAY)
+
     async def run() -> None:
         async with asyncio.timeout(20):
-            task = asyncio.create_task(see_off(journal, lambda: is_docker_there(AWAY), limit_s=60))
+            task = asyncio.create_task(see_off(journal, is_ending, limit_s=60))
             journal.mark_endpoint_gone("one")
             done, _ = await asyncio.wait((task,), timeout=0.5)
             assert not done

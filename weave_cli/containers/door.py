@@ -36,6 +36,11 @@ class DockerDoor:
         self._settings = settings
         self._client: Docker | None = None
         self._opening = threading.Lock()
+        self._lost_at: float | None = float("-inf")
+
+    def away_s(self) -> float:
+        """Seconds since Docker ended the stream of events that we follow; 0 while it goes on."""
+        return 0.0 if self._lost_at is None else asyncio.get_running_loop().time() - self._lost_at
 
     async def load(self) -> None:
         """Import the SDK, which takes 0.2 s: after we listen, and before several threads want to.
@@ -77,6 +82,10 @@ class DockerDoor:
         loop = asyncio.get_running_loop()
         streams: list[EventStream] = []
 
+        def subscribed() -> None:
+            self._lost_at = None
+            on_subscribed()
+
         def read() -> None:
             from weave_cli.containers.client import open_docker
             from weave_cli.containers.events import EventStream
@@ -84,13 +93,15 @@ class DockerDoor:
             # A client of its own: the stream occupies its connection.
             stream = EventStream(open_docker(self._settings))
             streams.append(stream)
-            loop.call_soon_threadsafe(on_subscribed)
+            loop.call_soon_threadsafe(subscribed)
             for event in stream:
                 loop.call_soon_threadsafe(on_event, event)
 
         try:
             await in_thread(read, "docker")
         finally:
+            if self._lost_at is None:
+                self._lost_at = loop.time()
             for stream in streams:
                 stream.close()
 

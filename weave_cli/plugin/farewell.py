@@ -33,14 +33,14 @@ async def is_docker_there(settings: Settings) -> bool:
 
 
 async def see_off(
-    journal: Journal, is_there: Callable[[], Awaitable[bool]], *, limit_s: float = _LIMIT_S
+    journal: Journal, is_ending: Callable[[], Awaitable[bool]], *, limit_s: float = _LIMIT_S
 ) -> None:
-    """Return when there is nobody left to see off, or no time; at once where Docker goes on."""
+    """Return when there is nobody left to see off, or no time; at once unless Docker is ending."""
     loop = asyncio.get_running_loop()
     ends_at = loop.time() + limit_s
     try:
         left = journal.list_endpoints(is_gone=False)
-        if not left or await is_there():
+        if not left or not await is_ending():
             return
         log.info("Docker ends: seeing %d containers off", len(left))
         while left and loop.time() < ends_at:

@@ -44,6 +44,8 @@ _SHARING_FACT: Final = "engine shares networks"
 _ENGINE_LIMIT_S: Final = 1.0
 #: Seconds after the end of a network: devices of containers that left it are there for one second more.
 _CLEARING_DELAY_S: Final = 3.0
+#: Docker that ends has ended its stream of events no longer ago when it stops us.
+_JUST_NOW_S: Final = 0.5
 
 
 class Plugin:
@@ -101,7 +103,11 @@ class Plugin:
 
     async def see_off(self) -> None:
         """Serve until Docker, if it ends, has done with its containers."""
-        await see_off(self._journal, lambda: is_docker_there(self._settings))
+        await see_off(self._journal, self._is_docker_ending)
+
+    async def _is_docker_ending(self) -> bool:
+        """One that was killed, and is just starting, stops what it finds running, but has nothing to say."""
+        return self._docker.away_s() < _JUST_NOW_S and not await is_docker_there(self._settings)
 
     async def close(self) -> None:
         for clearing in self._clearings:
