@@ -27,7 +27,7 @@ docker run -d --init --name d2 $NONE busybox sh -c 'for i in 1 2 3; do echo line
 until [ $(docker logs d2 | wc -l) = 3 ]; do :; done
 docker logs d2
 docker logs --tail 1 d2
-timeout 2 docker logs -f d2
+exec 3< <(docker logs -f d2); p=$!; for i in 1 2 3; do read -ru 3 line; echo $line; done; kill $p; exec 3<&-
 docker exec d2 echo in
 echo typed | docker exec -i d2 cat
 docker exec d2 sh -c 'echo o; echo e >&2; exit 7' 2>&1 | sort
