@@ -1,11 +1,11 @@
 """A network plugin that does nothing: the least that any plugin can cost. Run inside a lab host.
 
-    python -m tests.bench.idle_plugin DRIVER SUBNET PAIRS
+    python -m tests.bench.idle_plugin DRIVER SUBNET PAIRS [leaving]
 
-Each endpoint gets one of PAIRS pairs of devices that were made before, and every answer is ready when the
-question comes. On a network made with `--opt bare=yes` containers get no device at all: what is left then are
-Docker's second endpoint and its questions. Says `ready`; SIGTERM ends it, and what it made goes with it. Raw
-sockets, a thread for each connection: an HTTP library would cost more than the answers.
+`leaving`: it goes without taking its socket along, as many plugins do. Each endpoint gets one of PAIRS pairs
+of devices that were made before, and every answer is ready when the question comes. Says `ready`; SIGTERM
+ends it, and what it made goes with it. Raw sockets, a thread for each connection: an HTTP library would cost
+more than the answers.
 """
 
 from __future__ import annotations
@@ -39,7 +39,10 @@ class _IdlePlugin:
         self._bare: set[str] = set()
 
     def prepare(self) -> socket.socket:
+        with suppress(FileNotFoundError):
+            os.unlink(self._path)
         for name in self._names:
+            delete_link(f"{name}l")  # of a life that ended in a crash
             made = create_endpoint_veth(f"{name}l", f"{name}g", second_name=f"{name}x")
             self._ready.put((f"{name}x", made.mac))
         os.makedirs(PLUGIN_SOCKET_DIRECTORY, exist_ok=True)
@@ -116,10 +119,12 @@ def _read(asked: BinaryIO) -> tuple[str, Answer] | None:
     return words[1].decode().removeprefix("/"), json.loads(body) if body else {}
 
 
-def main(driver: str, subnet: str, pairs: int) -> None:
+def main(driver: str, subnet: str, pairs: int, *, leaves_socket: bool) -> None:
     plugin = _IdlePlugin(driver, subnet, pairs)
 
     def end(*_: object) -> None:
+        if leaves_socket:
+            os._exit(0)
         raise SystemExit
 
     signal.signal(signal.SIGTERM, end)
@@ -134,4 +139,4 @@ def main(driver: str, subnet: str, pairs: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), leaves_socket=sys.argv[4:] == ["leaving"])

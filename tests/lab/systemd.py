@@ -87,12 +87,20 @@ class Manager:
     def boot(self) -> None:
         """Everything that is enabled, in order: each waits for those that it is after."""
         units = [self.unit(name) for name in self.enabled()]
-        while units:
-            names = {unit.name for unit in units}
-            ready = next(unit for unit in units if not names & self._before(unit, units))
-            units.remove(ready)
+        waiting = list(units)
+        while waiting:
+            names = {unit.name for unit in waiting}
+            ready = next(unit for unit in waiting if not names & self._before(unit, waiting))
+            waiting.remove(ready)
+            for first in units:
+                if first.name in self._before(ready, units):
+                    self._await(first)
             self.start(ready.name)
-            ready.settled.wait(float(ready.one("TimeoutStartSec", "0")))
+        for unit in units:
+            self._await(unit)
+
+    def _await(self, unit: Unit) -> None:
+        unit.settled.wait(float(unit.one("TimeoutStartSec", "0")))
 
     def _before(self, unit: Unit, others: Sequence[Unit]) -> set[str]:
         return {*unit.words("After"), *(one.name for one in others if unit.name in one.words("Before"))}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 
 from weave_cli.api.sync import RouterClient, RouterUnreachable
@@ -11,7 +12,7 @@ from weave_cli.containers.client import Docker, open_docker
 from weave_cli.containers.facts import OurContainer
 from weave_cli.doctor.checks.peers import PeerFacts
 from weave_cli.doctor.facts.peers import read_peers
-from weave_cli.errors import DockerProblem, RouterProblem
+from weave_cli.errors import DockerProblem, HostProblem, RouterProblem
 from weave_cli.names import PLUGIN_CONTAINER, PROXY_CONTAINER
 from weave_cli.operations.services import find_service
 from weave_cli.reports import LocalConnection, Report
@@ -75,7 +76,11 @@ def read_circumstances(settings: Settings) -> Circumstances:
 
 
 def _find_daemon(client: Docker, name: str) -> OurContainer | None:
-    return find_service(name) or lookup.find_our_container(client, name)
+    with suppress(HostProblem):  # in a helper container, nobody can tell of services
+        service = find_service(name)
+        if service is not None:
+            return service
+    return lookup.find_our_container(client, name)
 
 
 def _read_report(settings: Settings) -> Report | None:
