@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.lab.asking import meets, start
-from tests.lab.checks import pings
+from tests.lab.checks import pings, until
 from tests.lab.hosts import LabHost
 
 
@@ -45,6 +45,11 @@ def test_without_fast_datapath_all_frames_go_by_sleeve(two_hosts: tuple[LabHost,
     address = start(one, "foo")
     start(two, "bar")
     pings(two, "bar", address)
+    # Larger than any frame, so the packets have to be cut to what the path carries.
+    one.run("docker exec -d foo sh -c 'nc -l -p 5555 </dev/null >/tmp/heard'")
+    until(lambda: ":5555" in one.run("docker exec foo netstat -ltn"), 20, "somebody listens")
+    two.run(f"docker exec bar sh -c 'head -c 10240 /dev/zero | nc {address} 5555'", timeout=60)
+    until(lambda: one.run("docker exec foo stat -c %s /tmp/heard") == "10240", 20, "10 kB have arrived")
     assert " sleeve " in one.run("weave status connections")
     assert "vxlan=switched off on this host, by WEAVE_NO_FASTDP" in one.run("weave status connections")
     assert "vxlan=the peer does not offer it" in two.run("weave status connections")
