@@ -18,3 +18,10 @@ class FakeDirectory:
 
     def nickname_of(self, name: PeerName) -> str:
         return self.nicknames.get(name, "")
+
+
+class Everybody(FakeDirectory):
+    """A mesh in which every peer is known."""
+
+    def is_known(self, name: PeerName) -> bool:
+        return True

@@ -22,6 +22,8 @@ PARSERS: Final = (
     "plugin",
     "sleeve",
     "carrier",
+    "inquiry",
+    "networks",
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.fakes.directory import FakeDirectory
+from tests.fakes.directory import Everybody
 from tests.fuzz.seeds import recorded, with_choice
 from weave_cli.errors import RemoteProtocolError
 from weave_cli.names import PeerName
@@ -12,13 +12,6 @@ from weave_cli.router.nameserver.shapes import decode_message, encode_message
 
 _US = PeerName(0x7A0000000001)
 _NOW = 1_450_000_000.0
-
-
-class _Everybody(FakeDirectory):
-    """A mesh in which every peer is known."""
-
-    def is_known(self, name: PeerName) -> bool:
-        return True
 
 
 def seeds() -> list[bytes]:
@@ -49,7 +42,7 @@ def check(data: bytes) -> None:
 
 
 def _registry() -> NameRegistry:
-    registry = NameRegistry(name=_US, domain="weave.local.", directory=_Everybody())
+    registry = NameRegistry(name=_US, domain="weave.local.", directory=Everybody())
     registry.add("web.weave.local.", "c1", 1, _NOW)
     return registry
 

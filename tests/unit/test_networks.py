@@ -14,7 +14,7 @@ from weave_cli.errors import RemoteProtocolError
 from weave_cli.names import PeerName
 from weave_cli.router.mesh.gossip import GossipData
 from weave_cli.router.networks.channel import NetworkChannel
-from weave_cli.router.networks.definitions import Definition
+from weave_cli.router.networks.definitions import LARGEST_VERSION, Definition
 from weave_cli.router.networks.news import NetworkNews, Presence, decode_news
 
 US, A, B = (PeerName(0x7A0000000001 + number) for number in range(3))
@@ -105,6 +105,18 @@ def test_news_of_an_earlier_life_of_ours_are_overtaken(node: Node) -> None:
     assert fresh.heard.said[-1].peers[US] == Presence(10**15 + 1, frozenset())
 
 
+def test_the_highest_version_there_is_leaves_us_speaking(node: Node) -> None:
+    last = Definition(version=LARGEST_VERSION, subnet="10.32.8.0/24")
+    node.channel.set_ours([7], NOW)
+    node.channel.on_gossip(news(us=(LARGEST_VERSION, {1})), NOW)
+    node.channel.on_gossip(NetworkNews({}, {"shop": last}).encode(NOW), NOW)
+    node.channel.set_ours([7, 8], NOW)
+    node.channel.define("shop", replace(last, is_removed=True), NOW)
+    assert node.channel.holders(8) == {US}
+    for said in node.heard.said:
+        assert decode_news(said.encode(NOW)) == said, "nobody hangs up because of it"
+
+
 def test_what_waits_is_merged_by_version() -> None:
     older, newer = Presence(1, frozenset({1})), Presence(2, frozenset({2}))
     for one, other in (({A: older}, {A: newer, B: older}), ({A: newer, B: older}, {A: older})):
@@ -132,6 +144,19 @@ _ROWS = st.dictionaries(
 @given(_ROWS)
 def test_news_survive_the_way(rows: dict[PeerName, Presence]) -> None:
     assert decode_news(NetworkNews(rows).encode(NOW)).peers == rows
+
+
+@given(_ROWS, _ROWS, _ROWS)
+def test_whatever_the_order_all_come_to_the_same(
+    one: dict[PeerName, Presence], two: dict[PeerName, Presence], three: dict[PeerName, Presence]
+) -> None:
+    news = [NetworkNews(rows) for rows in (one, two, three)]
+    left = news[0].merge(news[1]).merge(news[2])
+    right = news[0].merge(news[1].merge(news[2]))
+    assert left == right == left.merge(news[1])
+    assert {name: row.version for name, row in left.peers.items()} == {
+        name: row.version for name, row in news[2].merge(news[1]).merge(news[0]).peers.items()
+    }
 
 
 def test_what_a_later_version_adds_is_ignored() -> None:

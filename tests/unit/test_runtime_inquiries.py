@@ -97,6 +97,18 @@ def test_answers_that_nobody_asked_for_are_ignored() -> None:
         us.on_unicast(_THEM, b"garbage", 1000.0)
 
 
+@pytest.mark.parametrize("time", [10**400, -1, 1e300, "noon", None])
+def test_a_clock_that_none_can_be_is_not_reckoned_with(time: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    us, them = make_desks(_THEM)
+
+    async def answer(source: PeerName, question: Any) -> None:
+        reply = Answer(number=question.number, content={"time": time})
+        us.on_unicast(_THEM, encode_message(reply), 1000.0)
+
+    monkeypatch.setattr(them, "_answer", answer)
+    assert asyncio.run(us.ask_all("facts")) == {_THEM: {"time": time}}
+
+
 def test_a_flood_of_questions_is_not_answered() -> None:
     async def flood() -> int:
         us, _ = make_desks(_THEM)

@@ -7,6 +7,7 @@ is for others, and ignore what is for them (specification mesh, section 11.5): w
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -55,7 +56,7 @@ def decode_message(octets: bytes) -> Question | Answer:
     if len(octets) > _MOST_OCTETS:
         raise RemoteProtocolError(f"inquiry of {len(octets)} octets")
     try:
-        message = json.loads(octets)
+        message = json.loads(octets, parse_constant=_read_number, parse_float=_read_number)
     except (ValueError, RecursionError):
         raise RemoteProtocolError("inquiry that is no JSON") from None
     match message:
@@ -64,6 +65,14 @@ def decode_message(octets: bytes) -> Question | Answer:
         case {"answer": int(number), "content": dict(content)} if 0 <= number < _HIGHEST_NUMBER:
             return Answer(number=number, content=content)
     raise RemoteProtocolError("inquiry that is neither question nor answer")
+
+
+def _read_number(text: str) -> float:
+    """JSON knows no infinity, though Python reads and writes it."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
 
 
 def _encode(message: Mapping[str, Any]) -> bytes:

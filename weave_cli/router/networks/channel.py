@@ -12,7 +12,12 @@ from typing import Final
 
 from weave_cli.names import PeerName
 from weave_cli.router.mesh.gossip import Channel, PeerDirectory
-from weave_cli.router.networks.definitions import MOST_NETWORKS, Definition, merge_definitions
+from weave_cli.router.networks.definitions import (
+    MOST_NETWORKS,
+    Definition,
+    merge_definitions,
+    next_version,
+)
 from weave_cli.router.networks.news import NetworkNews, Presence, decode_news
 
 log = logging.getLogger(__name__)
@@ -78,7 +83,7 @@ class NetworkChannel:
         """From now on this holds, everywhere; its version is chosen here."""
         assert self._channel is not None, "attach comes first"
         before = self._networks.get(name)
-        version = max(int(now * 1000), 0 if before is None else before.version + 1)
+        version = next_version(now, -1 if before is None else before.version)
         self._networks[name] = replace(definition, version=version)
         self._on_defined()
         self._channel.broadcast(NetworkNews({}, {name: self._networks[name]}))
@@ -137,6 +142,6 @@ class NetworkChannel:
     def _say_ours(self, vnis: frozenset[int], now: float, *, above: int = 0) -> None:
         assert self._channel is not None, "attach comes first"
         before = self._rows.get(self._us)
-        version = max(int(now * 1000), above + 1, 0 if before is None else before.version + 1)
+        version = next_version(now, above if before is None else max(above, before.version))
         row = self._rows[self._us] = Presence(version, vnis)
         self._channel.broadcast(NetworkNews({self._us: row}))

@@ -42,6 +42,14 @@ class Definition:
         return (self.version, repr(self)) > (other.version, repr(other))
 
 
+def next_version(now: float, above: int) -> int:
+    """What is said now overrides what bears the version `above`, unless that is the highest that there is.
+
+    `now`: seconds since 1970; versions are milliseconds, for as long as clocks go right.
+    """
+    return min(max(int(now * 1000), above + 1), LARGEST_VERSION)
+
+
 def check_name(name: str) -> None:
     """Raises UsageProblem for a name that a network of all hosts cannot have."""
     if not _NAME.fullmatch(name):

@@ -22,6 +22,9 @@ _PATIENCE_S: Final = 3.0
 #: Questions that we work at, at a time; more are not answered.
 _MOST_AT_A_TIME: Final = 8
 
+#: Seconds since 1970; no clock is ahead of the year 9999, and no number that is not one passes a comparison.
+_END_OF_TIME: Final = 253_402_300_800
+
 Handler = Callable[[], Awaitable[Mapping[str, Any]]]
 
 
@@ -122,7 +125,7 @@ class InquiryDesk:
         content = dict(answer.content)
         theirs = content.get("time")
         content.pop("skewS", None)
-        if isinstance(theirs, int | float):
+        if isinstance(theirs, int | float) and 0 <= theirs < _END_OF_TIME:
             # It was read half-way between question and answer, as far as anybody knows.
             content["skewS"] = float(theirs) - (inquiry.asked_at + now) / 2
         inquiry.answers[source] = content
