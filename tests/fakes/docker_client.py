@@ -43,6 +43,7 @@ class FakeContainer:
     """What was put into it: mode and octets by path."""
     hostname: str = ""
     domainname: str = ""
+    created_at: float = 0.0
     hosts_path: str = ""
     member_of: str = ""
     """The id of the network that it goes to when it is started."""
@@ -157,6 +158,7 @@ class _Api:
                 "Id": each.id,
                 "Names": [f"/{each.name}"],
                 "State": each.status,
+                "Created": each.created_at,
                 "NetworkSettings": {"Networks": {each.name: {"NetworkID": each.member_of}}},
             }
             for each in self.engine.containers.values()

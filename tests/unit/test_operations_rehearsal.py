@@ -15,6 +15,7 @@ from tests.fakes.reporter import FakeReporter
 from tests.fakes.router_http import FakeRouterApi, serving
 from weave_cli.commands import tree
 from weave_cli.errors import DockerProblem, RouterProblem
+from weave_cli.names import COMPONENT_LABEL
 from weave_cli.operations import rehearsal as room
 from weave_cli.operations.rehearsal import (
     rehearse_forget,
@@ -100,12 +101,14 @@ def test_reset_takes_everything(engine: FakeEngine, settings: Settings, api: Fak
     engine.add_ours("weaveplugin")
     network = engine.add_network("weave", "weavemesh")
     engine.add_network("mine", "bridge")
+    engine.add_container("weavehelper-lost", labels={COMPONENT_LABEL: "helper"})
     everything = [
         "hand over 700 addresses to another host",
         "remove container weaveplugin",
         "remove network weave",
         "remove socket /run/docker/plugins/weave.sock",
         "remove container weave",
+        "remove container weavehelper-lost",
         "remove volume weavedb",
         "remove file /etc/docker/plugins/weave.json",
         "remove chain filter/WEAVE-INPUT",

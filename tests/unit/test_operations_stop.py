@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,6 +18,7 @@ from weave_cli.containers.client import Docker
 from weave_cli.containers.lifecycle import NameTaken
 from weave_cli.error_codes import Code
 from weave_cli.errors import DockerProblem, RouterProblem
+from weave_cli.names import COMPONENT_LABEL, LABEL
 from weave_cli.operations import services
 from weave_cli.operations import stop as room
 from weave_cli.operations.patience import Patience
@@ -169,6 +171,16 @@ def test_reset_leaves_first_and_takes_networks_apart_with_a_stand_in(
     assert reporter.notices == []
     assert [network.name for network in engine.networks.values()] == ["bridge"]
     assert engine.volumes == set()
+
+
+def test_reset_sweeps_helpers_that_nobody_started(engine: FakeEngine, settings: Settings) -> None:
+    labels = {LABEL: "0.1.0", COMPONENT_LABEL: "helper"}
+    engine.add_container("weavehelper-lost", labels=labels)
+    engine.add_container("weavehelper-being-started", labels=labels, created_at=time.time())
+    engine.add_container("weavehelper-running", labels=labels, status="running")
+    engine.add_container("web")
+    room.reset(engine.client, settings, FakeReporter(), force=False)
+    assert list(engine.containers) == ["weavehelper-being-started", "weavehelper-running", "web"]
 
 
 def test_reset_of_nothing_is_silent(engine: FakeEngine, settings: Settings, api: FakeRouterApi) -> None:

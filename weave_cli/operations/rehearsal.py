@@ -5,6 +5,7 @@ Reads what the operations read, in their order, and refuses where they would ref
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from weave_cli.api.sync import RouterClient
 from weave_cli.containers import lifecycle, lookup, networks
 from weave_cli.containers.client import Docker
 from weave_cli.containers.facts import OurContainer
+from weave_cli.containers.lost_helpers import list_lost_helpers
 from weave_cli.containers.managed_plugin import find_managed
 from weave_cli.containers.networks import OurNetwork
 from weave_cli.errors import RouterProblem
@@ -129,6 +131,7 @@ def rehearse_reset(client: Docker, settings: Settings, reporter: Reporter, *, fo
     proxy = stop.find_ours(client, PROXY_CONTAINER)
     if proxy is not None:
         yield _end(proxy)
+    yield from (_removal("container", one.name) for one in list_lost_helpers(client, time.time()))
     if lifecycle.has_volume(client, settings.state_volume):
         yield _removal("volume", settings.state_volume)
     yield from (_removal("file", str(path)) for path in (*services.list_files(), *list_specifications()))

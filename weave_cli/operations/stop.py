@@ -15,6 +15,7 @@ from weave_cli.api.sync import RouterClient
 from weave_cli.containers import lifecycle, lookup, networks
 from weave_cli.containers.client import Docker
 from weave_cli.containers.facts import OurContainer
+from weave_cli.containers.lost_helpers import remove_lost_helpers
 from weave_cli.containers.networks import OurNetwork
 from weave_cli.containers.specs import find_mesh_network_name
 from weave_cli.error_codes import Code
@@ -145,6 +146,7 @@ def reset(client: Docker, settings: Settings, reporter: Reporter, *, force: bool
         if router is not None:
             patience.do(lambda: _end(client, router, reporter))
         warning = "" if proxy is None else patience.do(lambda: stop_proxy(client, settings, reporter))
+        patience.do(lambda: remove_lost_helpers(client, time.time()))
         reporter.progress("removing volumes, interfaces and firewall rules")
         patience.do(lambda: lifecycle.remove_volume(client, settings.state_volume))
         patience.do(lambda: lifecycle.remove_unused_volume(client, WAIT_VOLUME))
