@@ -7,6 +7,7 @@ come. docs/output.md is made from here. A leaf: knows no room.
 from __future__ import annotations
 
 from enum import IntEnum, StrEnum
+from typing import Self
 
 
 class ExitStatus(IntEnum):
@@ -32,16 +33,49 @@ class ExitStatus(IntEnum):
     TERMINATED = 143, "ended by SIGTERM; the message says what became of what was begun"
 
 
-class Code(StrEnum):
-    """The kinds of errors, each with what it says."""
+class _Word(StrEnum):
+    """A word with what it says."""
 
     meaning: str
 
-    def __new__(cls, word: str, meaning: str) -> Code:
+    def __new__(cls, word: str, meaning: str) -> Self:
         member = str.__new__(cls, word)
         member._value_ = word
         member.meaning = meaning
         return member
+
+
+class NoticeCode(_Word):
+    """The kinds of what is worth knowing although the command succeeds."""
+
+    NOTE = "note", "something without a word of its own; more of these may get one"
+    CUT_OFF = "cut-off", "containers lost a network, as was asked for"
+    DEPRECATED = "deprecated", "a command or option has a successor, or is needed no more"
+    DNS_OFF = "dns-off", "the router was launched without weaveDNS: nobody sees the name"
+    DOCKER_AWAY = "docker-away", "Docker did not answer for a while, and was waited for"
+    DRY_RUN = "dry-run", "nothing was done, as was asked for"
+    IGNORED = "ignored", "an option, variable or address has no effect here"
+    IMAGE_ABSENT = "image-absent", "there is no image yet"
+    IMAGE_MADE = "image-made", "the image had to be made first, which takes its time"
+    KERNEL_OLD = "kernel-old", "the kernel is older than what weave works with"
+    LEFTOVERS_REMOVED = "leftovers-removed", "what an earlier run left was removed"
+    NAME_TOO_LONG = "name-too-long", "the container's name is no hostname, so it gets another"
+    NETWORK_STAYS = (
+        "network-stays",
+        "a network was not removed, because containers are attached, or Docker refused",
+    )
+    NOT_HANDED_OVER = "not-handed-over", "other hosts did not get the addresses of this one"
+    NOT_RUNNING = "not-running", "what was to be stopped did not run"
+    NOTHING_TO_DO = "nothing-to-do", "what was named is not what the command works on"
+    OTHER_OPTIONS = "other-options", "what was to be launched runs already, with other options, which stay"
+    PROXY_ABSENT = "proxy-absent", "there is no proxy to point to"
+    RANGE_OVERLAP = "range-overlap", "the host routes addresses elsewhere that containers have or get"
+    UNCLAIMED = "unclaimed", "an address that a container has could not be claimed for it"
+    WAITING = "waiting", "another weave command was waited for"
+
+
+class Code(_Word):
+    """The kinds of errors."""
 
     # The caller's words
     USAGE = "usage", "words on the command line are wrong"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 import weave_cli
 from tests.documents import SCHEMAS, list_kinds
 from weave_cli.commands.tree import COMMANDS, PLUMBING, weave
-from weave_cli.error_codes import Code, ExitStatus
+from weave_cli.error_codes import Code, ExitStatus, NoticeCode
 from weave_cli.output import reference
 
 pytestmark = pytest.mark.surface
@@ -61,18 +62,20 @@ def test_every_command_can_answer_programs(name: str) -> None:
     assert {"-o", "--output"} in [set(parameter.opts) for parameter in weave.params]
 
 
-@pytest.mark.parametrize("code", Code)
-def test_every_code_is_used(code: Code) -> None:
+@pytest.mark.parametrize("code", [*Code, *NoticeCode], ids=repr)
+def test_every_code_is_used(code: Code | NoticeCode) -> None:
+    used = re.compile(rf"\b{type(code).__name__}\.{code.name}\b")
     places = [
         path
         for path in _PACKAGE.rglob("*.py")
-        if path.name != "error_codes.py" and f"Code.{code.name}" in path.read_text()
+        if path.name != "error_codes.py" and used.search(path.read_text())
     ]
     assert places
 
 
 def test_codes_and_statuses_are_told_apart() -> None:
-    assert len({code.meaning for code in Code}) == len(Code)
+    for codes in (Code, NoticeCode):
+        assert len({code.meaning for code in codes}) == len(codes)
     assert len({status.meaning for status in ExitStatus}) == len(ExitStatus)
 
 

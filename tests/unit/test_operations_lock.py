@@ -12,6 +12,7 @@ from typing import Final
 import pytest
 
 from tests.fakes.reporter import FakeReporter
+from weave_cli.error_codes import NoticeCode
 from weave_cli.operations import lock
 from weave_cli.operations.lock import alone_with, exclusively
 from weave_cli.operations.lock_holder import find_holder
@@ -106,8 +107,8 @@ class _Ending(FakeReporter):
         if self._at_progress:
             self._end()
 
-    def notice(self, text: str) -> None:
-        super().notice(text)
+    def notice(self, text: str, code: NoticeCode = NoticeCode.NOTE) -> None:
+        super().notice(text, code)
         self._end()
 
     def _end(self) -> None:

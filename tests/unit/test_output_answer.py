@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from weave_cli.commands import tree
-from weave_cli.error_codes import Code
+from weave_cli.error_codes import Code, NoticeCode
 from weave_cli.errors import RouterProblem
 from weave_cli.interrupts import Interrupted
 from weave_cli.operations import survey
@@ -25,7 +25,7 @@ def _document(capsys: Output_) -> dict[str, Any]:
     written = capsys.readouterr()
     assert written.err.strip() == ""
     found: dict[str, Any] = json.loads(written.out)
-    assert list(found) == ["apiVersion", "kind", "data", "error", "notices"]
+    assert list(found) == ["apiVersion", "kind", "data", "error", "notices", "noticeCodes"]
     assert found["apiVersion"] == "weave/v1"
     return found
 
@@ -45,12 +45,14 @@ def test_document_has_all_of_it_and_comes_at_the_end(capsys: Output_) -> None:
     output = Output(is_json=True)
     output.show("line")
     output.tell("note")
+    output.tell("waited", NoticeCode.WAITING)
     output.answer("Kind", {"letter": "ü"}, text="unseen")
     output.fail(RouterProblem("it failed", hint="Do this.", code=Code.ROUTER_STOPPED))
     assert capsys.readouterr() == ("", "")
     output.finish()
     found = _document(capsys)
-    assert (found["kind"], found["data"], found["notices"]) == ("Kind", {"letter": "ü"}, ["note"])
+    assert (found["kind"], found["data"], found["notices"]) == ("Kind", {"letter": "ü"}, ["note", "waited"])
+    assert found["noticeCodes"] == ["note", "waiting"]
     assert found["error"] == {"code": "router-stopped", "message": "it failed", "hint": "Do this."}
 
 

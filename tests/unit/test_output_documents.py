@@ -263,6 +263,7 @@ def test_environment_and_words_that_are_no_more(monkeypatch: pytest.MonkeyPatch,
     assert _answer(["env", "--restore"], capsys)["data"]["variables"] == {"DOCKER_HOST": "tcp://h:1"}
     without = _answer(["env"], capsys)
     assert without["data"]["variables"] == {} and "no proxy" in without["notices"][0]
+    assert without["noticeCodes"] == ["proxy-absent"]
     assert _answer(["config"], capsys, status=1)["error"]["code"] == "proxy-absent"
     assert _answer(["setup-cni"], capsys, status=1)["error"]["code"] == "retired"
     assert "removed" in _answer(["stop-dns"], capsys)["notices"][0]

@@ -10,7 +10,7 @@ from weave_cli.commands.place import Needs
 from weave_cli.commands.usage import Parcel
 from weave_cli.containers.errand import Errand
 from weave_cli.containers.helper import STDOUT, OnOutput
-from weave_cli.error_codes import Code, ExitStatus
+from weave_cli.error_codes import Code, ExitStatus, NoticeCode
 from weave_cli.errors import DockerProblem, HostProblem
 from weave_cli.operations.elsewhere import run_elsewhere
 from weave_cli.output.progress import Progress
@@ -23,7 +23,7 @@ def forward(
     needs: Needs,
     parcel: Parcel,
     *,
-    tell: Callable[[str], None],
+    tell: Callable[[str, NoticeCode], None],
     on_output: OnOutput = pass_on,
 ) -> int:
     """The command's exit status; its words come out here as it says them."""
@@ -43,7 +43,7 @@ def forward(
 
 
 def _forward_into(
-    path: str, settings: Settings, needs: Needs, parcel: Parcel, *, tell: Callable[[str], None]
+    path: str, settings: Settings, needs: Needs, parcel: Parcel, *, tell: Callable[[str, NoticeCode], None]
 ) -> int:
     """Put what it prints into a file when it succeeds."""
     status, octets = _take_output(settings, needs, replace(parcel, output_path=None), tell=tell)
@@ -58,7 +58,7 @@ def _forward_into(
 
 
 def _take_output(
-    settings: Settings, needs: Needs, parcel: Parcel, *, tell: Callable[[str], None]
+    settings: Settings, needs: Needs, parcel: Parcel, *, tell: Callable[[str, NoticeCode], None]
 ) -> tuple[int, bytes]:
     """Exit status and what it prints; what it says on stderr goes there."""
     found: list[bytes] = []
@@ -73,7 +73,7 @@ def _take_output(
 
 
 def ask_elsewhere(
-    settings: Settings, needs_host: bool, words: Sequence[str], *, tell: Callable[[str], None]
+    settings: Settings, needs_host: bool, words: Sequence[str], *, tell: Callable[[str, NoticeCode], None]
 ) -> str:
     """What a command prints there; raises CommandFailed, and KeyboardInterrupt when it was interrupted."""
     needs = Needs.HOST if needs_host else Needs.ROUTER

@@ -11,7 +11,7 @@ from weave_cli.commands.place import Needs
 from weave_cli.commands.rehearsing import answer_rehearsal, dry_run_option
 from weave_cli.commands.suggestions import one_of
 from weave_cli.commands.usage import command
-from weave_cli.error_codes import ExitStatus
+from weave_cli.error_codes import ExitStatus, NoticeCode
 from weave_cli.errors import RouterProblem, UsageProblem
 from weave_cli.output.answer import describe_problem
 from weave_cli.settings import read_settings
@@ -44,7 +44,7 @@ def forget(*, peers: tuple[str, ...], dry_run: bool) -> None:
     if dry_run:
         from weave_cli.operations.rehearsal import rehearse_forget
 
-        answer_rehearsal(rehearse_forget(read_settings(), peers, get_output().tell))
+        answer_rehearsal(rehearse_forget(read_settings(), peers, _tell_unknown))
         return
     from weave_cli.operations.asking import ask_router
 
@@ -63,7 +63,7 @@ def rmpeer(*, peers: tuple[str, ...], dry_run: bool) -> int:
     if dry_run:
         from weave_cli.operations.rehearsal import rehearse_takeover
 
-        answer_rehearsal(rehearse_takeover(read_settings(), peers, get_output().tell))
+        answer_rehearsal(rehearse_takeover(read_settings(), peers, _tell_unknown))
         return ExitStatus.SUCCESS
     from weave_cli.api.sync import RouterClient
     from weave_cli.operations.asking import ask_router
@@ -92,3 +92,7 @@ def prime() -> None:
     from weave_cli.operations.asking import ask_router
 
     ask_router(lambda api: api.wait_for_ring(), read_settings())
+
+
+def _tell_unknown(text: str) -> None:
+    get_output().tell(text, NoticeCode.NOTHING_TO_DO)

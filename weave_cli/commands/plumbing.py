@@ -8,7 +8,7 @@ from weave_cli.commands.answers import get_output
 from weave_cli.commands.place import Needs
 from weave_cli.commands.session import as_root
 from weave_cli.commands.usage import command
-from weave_cli.error_codes import Code, ExitStatus
+from weave_cli.error_codes import Code, ExitStatus, NoticeCode
 from weave_cli.errors import UsageProblem
 from weave_cli.settings import read_settings
 
@@ -76,7 +76,8 @@ def setup_cni() -> None:
 def launch_dns() -> None:
     """Explain that the command is no more."""
     get_output().tell(
-        "The 'launch-dns' command has been removed; DNS is launched as part of 'launch' and 'launch-router'."
+        "The 'launch-dns' command has been removed; DNS is launched as part of 'launch' and 'launch-router'.",
+        NoticeCode.DEPRECATED,
     )
 
 
@@ -84,5 +85,6 @@ def launch_dns() -> None:
 def stop_dns() -> None:
     """Explain that the command is no more."""
     get_output().tell(
-        "The 'stop-dns' command has been removed; DNS is stopped as part of 'stop' and 'stop-router'."
+        "The 'stop-dns' command has been removed; DNS is stopped as part of 'stop' and 'stop-router'.",
+        NoticeCode.DEPRECATED,
     )

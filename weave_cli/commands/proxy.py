@@ -12,7 +12,7 @@ from weave_cli.commands.place import Needs, is_elsewhere
 from weave_cli.commands.rehearsing import answer_rehearsal, dry_run_option
 from weave_cli.commands.session import beside_others, changing_host
 from weave_cli.commands.usage import command
-from weave_cli.error_codes import Code
+from weave_cli.error_codes import Code, NoticeCode
 from weave_cli.errors import RouterProblem, UsageProblem, WeaveError
 from weave_cli.settings import Settings, read_settings
 
@@ -76,7 +76,7 @@ def env(*, restore: bool) -> None:
     try:
         address = _find_address(settings)
     except WeaveError as problem:
-        output.tell(problem.message)
+        output.tell(problem.message, NoticeCode.PROXY_ABSENT)
         output.answer("Environment", {"variables": {}})
         return
     variables = {"DOCKER_HOST": address}
@@ -129,7 +129,7 @@ def _find_address(settings: Settings) -> str:
 @click.pass_context
 def proxy_env(context: click.Context) -> None:
     """Do what 'weave env' does."""
-    get_output(context).tell("Warning: proxy-env is deprecated; please use env")
+    get_output(context).tell("Warning: proxy-env is deprecated; please use env", NoticeCode.DEPRECATED)
     context.invoke(env, restore=False)
 
 
@@ -137,7 +137,7 @@ def proxy_env(context: click.Context) -> None:
 @click.pass_context
 def proxy_config(context: click.Context) -> None:
     """Do what 'weave config' does."""
-    get_output(context).tell("Warning: proxy-config is deprecated; please use config")
+    get_output(context).tell("Warning: proxy-config is deprecated; please use config", NoticeCode.DEPRECATED)
     context.invoke(config)
 
 

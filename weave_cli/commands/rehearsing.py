@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from weave_cli.commands.answers import get_output
+from weave_cli.error_codes import NoticeCode
 
 if TYPE_CHECKING:
     from weave_cli.operations.rehearsal import Deed
@@ -27,4 +28,4 @@ def answer_rehearsal(deeds: Iterable[Deed]) -> None:
     }
     output = get_output()
     output.answer("Rehearsal", data, text="".join(f"{deed}\n" for deed in found))
-    output.tell("Nothing was done: this was a dry run.")
+    output.tell("Nothing was done: this was a dry run.", NoticeCode.DRY_RUN)

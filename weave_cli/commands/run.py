@@ -13,6 +13,7 @@ from weave_cli.commands.place import Needs, is_elsewhere
 from weave_cli.commands.session import beside_others
 from weave_cli.commands.suggestions import docker_run_words, one_of
 from weave_cli.commands.usage import LOCAL, command
+from weave_cli.error_codes import NoticeCode
 from weave_cli.settings import Settings, read_settings
 
 
@@ -46,7 +47,7 @@ def run(
     A container that cannot be attached is killed.
     """
     if with_dns:
-        get_output().tell("Warning: --with-dns is deprecated; it is on by default")
+        get_output().tell("Warning: --with-dns is deprecated; it is on by default", NoticeCode.DEPRECATED)
     wishes, docker_words = split_wishes(words)
     context = click.get_current_context()
     if not docker_words:

@@ -11,6 +11,7 @@ import click
 
 from weave_cli.commands.answers import get_output, output_option
 from weave_cli.commands.place import Needs, is_elsewhere
+from weave_cli.error_codes import NoticeCode
 from weave_cli.output.answer import DONE_KIND
 from weave_cli.output.text import tell
 from weave_cli.settings import read_settings
@@ -176,7 +177,7 @@ class LaunchCommand(WeaveCommand):
         tell = get_output(ctx).tell
         before = len(args)
         if args and _CIDR.fullmatch(args[0]):
-            tell(f"WARNING: {args[0]} is ignored: the router takes no address.")
+            tell(f"WARNING: {args[0]} is ignored: the router takes no address.", NoticeCode.IGNORED)
             args = args[1:]
         modern = [_modernised(word, tell) for word in args]
         if WORDS in ctx.meta:  # nobody is told of it twice
@@ -200,12 +201,12 @@ def replace_file(words: Sequence[str], option: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _modernised(word: str, tell: Callable[[str], None]) -> str:
+def _modernised(word: str, tell: Callable[[str, NoticeCode], None]) -> str:
     option, equals, value = word.partition("=")
     modern = _RETIRED.get(option)
     if modern is None:
         return word
-    tell(f"WARNING: {option} is deprecated; use {modern} instead.")
+    tell(f"WARNING: {option} is deprecated; use {modern} instead.", NoticeCode.DEPRECATED)
     return f"{modern}{equals}{value}"
 
 

@@ -22,6 +22,7 @@ from weave_cli.connectivity.results import (
 from weave_cli.connectivity.workloads import Workloads, two_workloads
 from weave_cli.containers import lookup, workloads
 from weave_cli.containers.client import Docker
+from weave_cli.error_codes import NoticeCode
 from weave_cli.errors import RouterProblem, UsageProblem
 from weave_cli.host.bridge import read_bridge
 from weave_cli.names import ROUTER_CONTAINER
@@ -60,7 +61,9 @@ def run_trial(
     with alone_with(_LOCK, reporter):
         left = workloads.remove_workloads(client)
         if left:
-            reporter.notice(f"Removed what an earlier test left: {', '.join(left)}")
+            reporter.notice(
+                f"Removed what an earlier test left: {', '.join(left)}", NoticeCode.LEFTOVERS_REMOVED
+            )
         with (
             two_workloads(client, settings, reporter, image=router.image_id, domain=domain, dns=dns) as pair,
             echoing(pair.second.pid, pair.second.address),

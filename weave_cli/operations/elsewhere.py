@@ -12,7 +12,7 @@ from urllib.parse import quote
 from weave_cli.containers.engine_http import call
 from weave_cli.containers.errand import Errand
 from weave_cli.containers.helper import OnOutput, run_in_container, run_in_helper
-from weave_cli.error_codes import Code
+from weave_cli.error_codes import Code, NoticeCode
 from weave_cli.errors import DockerProblem, HostProblem
 from weave_cli.images.recipe import CONTENT_LABEL, content_id
 from weave_cli.names import PLUGIN_CONTAINER, image_name
@@ -89,7 +89,8 @@ def _make_image(settings: Settings, content: str | None, reporter: Reporter) -> 
     check_architecture(str(client.version().get("Arch") or ""), platform.machine())
     reporter.notice(
         f"Making the image {image_name()} in Docker at {settings.docker_place}:\n"
-        "it is not there, or is of another installation. This is done once."
+        "it is not there, or is of another installation. This is done once.",
+        NoticeCode.IMAGE_MADE,
     )
     return build_image(client, reporter.progress)
 

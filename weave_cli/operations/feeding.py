@@ -14,6 +14,7 @@ from weave_cli.addresses import Cidr
 from weave_cli.api.sync import RouterClient
 from weave_cli.containers import lookup
 from weave_cli.containers.client import Docker
+from weave_cli.error_codes import NoticeCode
 from weave_cli.errors import RouterProblem
 from weave_cli.host.guest import read_guest
 from weave_cli.host.netns import read_interfaces
@@ -68,4 +69,4 @@ def _claim(
         try:
             api.claim(owner, cidr, check_alive=check_alive, no_error_on_unknown=True)
         except RouterProblem as problem:
-            reporter.notice(f"WARNING: {label}: {problem.message}")
+            reporter.notice(f"WARNING: {label}: {problem.message}", NoticeCode.UNCLAIMED)

@@ -27,7 +27,7 @@ from weave_cli.containers.specs import (
     make_plugin_spec,
     make_router_spec,
 )
-from weave_cli.error_codes import Code
+from weave_cli.error_codes import Code, NoticeCode
 from weave_cli.errors import HostProblem, RouterProblem
 from weave_cli.host import systemd
 from weave_cli.interrupts import unbroken, undoing
@@ -100,7 +100,7 @@ def install(client: Docker, settings: Settings, reporter: Reporter) -> None:
 def uninstall(client: Docker, settings: Settings, reporter: Reporter) -> None:
     """Back to containers, which run what the services ran; nothing of the services stays."""
     if not services.are_installed():
-        reporter.notice("There are no services of weave.")
+        reporter.notice("There are no services of weave.", NoticeCode.NOTHING_TO_DO)
         return
     plan = _read_plan(settings)
     router, plugin = (services.find_service(name) for name in (settings.router_container, PLUGIN_CONTAINER))

@@ -19,6 +19,7 @@ from weave_cli.containers.specs import (
     find_mesh_network_name,
     make_plugin_spec,
 )
+from weave_cli.error_codes import NoticeCode
 from weave_cli.host.bridge import read_bridge
 from weave_cli.host.network import tear_down
 from weave_cli.interrupts import undoing
@@ -146,7 +147,8 @@ def _find_running_plugin(
     if found.command != make_plugin_spec(options, settings, image=image_name()).command:
         reporter.notice(
             f"{PLUGIN_CONTAINER} is already running, with other options; they stay.\n"
-            "To change them: 'weave stop-plugin', then 'weave launch-plugin'."
+            "To change them: 'weave stop-plugin', then 'weave launch-plugin'.",
+            NoticeCode.OTHER_OPTIONS,
         )
     return found.id
 

@@ -12,7 +12,7 @@ from weave_cli.containers.specs import (
     make_plugin_spec,
     make_router_spec,
 )
-from weave_cli.error_codes import Code
+from weave_cli.error_codes import Code, NoticeCode
 from weave_cli.errors import UsageProblem
 from weave_cli.names import GLOBAL_DRIVER, MESH_DRIVER, MESH_NETWORK, image_name
 from weave_cli.operations import preflight
@@ -30,9 +30,9 @@ def check_router(
     preflight.check_first_ring(options.ipalloc_range, options.ipalloc_init)
     preflight.check_range(options.ipalloc_range, reporter)
     for variable in settings.ignored:
-        reporter.notice(f"WARNING: {variable} is set, but has no effect.")
+        reporter.notice(f"WARNING: {variable} is set, but has no effect.", NoticeCode.IGNORED)
     if options.trusted_subnets and password is None:
-        reporter.notice("WARNING: --trusted-subnets has no effect without a password.")
+        reporter.notice("WARNING: --trusted-subnets has no effect without a password.", NoticeCode.IGNORED)
     host = read_host_facts(settings)
     if options.wants_dns and host.docker_bridge_address is None:
         raise UsageProblem(

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from weave_cli.error_codes import NoticeCode
 from weave_cli.errors import HostProblem
 from weave_cli.host_files import on_host
 from weave_cli.operations.lock_holder import find_holder
@@ -92,7 +93,7 @@ def _take_or_wait(
                 began = time.monotonic()
                 reporter.progress(f"waiting for {_describe(path, octet)} to end")
             time.sleep(_POLL_S)
-    reporter.notice(f"waiting for {_describe(path, octet)} to end")
+    reporter.notice(f"waiting for {_describe(path, octet)} to end", NoticeCode.WAITING)
     take(descriptor, True)
     return True
 

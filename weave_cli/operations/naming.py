@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from weave_cli.api.sync import RouterClient, RouterUnreachable
-from weave_cli.error_codes import Code
+from weave_cli.error_codes import Code, NoticeCode
 from weave_cli.errors import HostProblem, RouterProblem, UsageProblem
 from weave_cli.names import DEFAULT_DOMAIN
 from weave_cli.operations.asking import ask_router
@@ -70,7 +70,9 @@ def make_dns_arguments(words: Sequence[str], settings: Settings, reporter: Repor
     if given.name and not is_named:
         hostname = f"{given.name}.{domain.rstrip('.')}"
         if len(hostname) > _LONGEST_HOSTNAME:
-            reporter.notice(f"Container name too long to be used as hostname: {given.name}")
+            reporter.notice(
+                f"Container name too long to be used as hostname: {given.name}", NoticeCode.NAME_TOO_LONG
+            )
         else:
             arguments.append(f"--hostname={hostname}")
             is_named = True

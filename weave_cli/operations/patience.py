@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from weave_cli.containers.client import Docker, answers, open_docker
-from weave_cli.error_codes import Code
+from weave_cli.error_codes import Code, NoticeCode
 from weave_cli.errors import DockerProblem
 from weave_cli.operations.reporter import Reporter
 from weave_cli.settings import Settings
@@ -35,7 +35,7 @@ def open_patiently(settings: Settings, reporter: Reporter, *, limit_s: float = _
             if problem.code != Code.DOCKER_UNREACHABLE or time.monotonic() > ends_at:
                 raise
         if not is_told:
-            reporter.notice(_AWAY)
+            reporter.notice(_AWAY, NoticeCode.DOCKER_AWAY)
             is_told = True
         time.sleep(_POLL_S)
 
@@ -66,7 +66,7 @@ class Patience:
                     raise
 
     def _sees_docker_return(self) -> bool:
-        self._reporter.notice(_AWAY)
+        self._reporter.notice(_AWAY, NoticeCode.DOCKER_AWAY)
         while self._left_s > 0:
             if answers(self._client):
                 return True

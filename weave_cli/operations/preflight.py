@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from weave_cli.addresses import Cidr, parse_cidr
-from weave_cli.error_codes import Code
+from weave_cli.error_codes import Code, NoticeCode
 from weave_cli.errors import HostProblem, UsageProblem
 from weave_cli.host.listeners import UNSEEN_OWNER, find_listener
 from weave_cli.host.routes import list_routes
@@ -57,7 +57,10 @@ def check_machine(reporter: Reporter) -> None:
     match = re.match(r"(\d+)\.(\d+)", platform.release())
     if match and (int(match[1]), int(match[2])) < _LOWEST_KERNEL:
         needed = ".".join(map(str, _LOWEST_KERNEL))
-        reporter.notice(f"WARNING: kernel {platform.release()} is older than {needed}; things may not work.")
+        reporter.notice(
+            f"WARNING: kernel {platform.release()} is older than {needed}; things may not work.",
+            NoticeCode.KERNEL_OLD,
+        )
 
 
 def check_tun() -> None:
@@ -150,7 +153,8 @@ def check_range(given: str | None, reporter: Reporter) -> None:
         )
     reporter.notice(
         f"WARNING: the address range {wanted} overlaps with the route {route} of this host ({device}).\n"
-        "Containers may be unable to reach the machines behind that route."
+        "Containers may be unable to reach the machines behind that route.",
+        NoticeCode.RANGE_OVERLAP,
     )
 
 
@@ -160,7 +164,10 @@ def warn_of_overlap(cidr: Cidr, reporter: Reporter) -> None:
     clash = find_overlap(wanted)
     if clash is not None:
         route, device = clash
-        reporter.notice(f"WARNING: {cidr} overlaps with the route {route} of this host ({device}).")
+        reporter.notice(
+            f"WARNING: {cidr} overlaps with the route {route} of this host ({device}).",
+            NoticeCode.RANGE_OVERLAP,
+        )
 
 
 def check_subnet(given: str | None, subnet: str | None) -> None:

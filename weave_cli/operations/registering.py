@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from weave_cli.addresses import Address, Cidr
 from weave_cli.api.sync import RouterClient, RouterUnreachable
-from weave_cli.error_codes import Code, ExitStatus
+from weave_cli.error_codes import Code, ExitStatus, NoticeCode
 from weave_cli.errors import HostProblem, RouterProblem
 from weave_cli.names import EXTERN_OWNER, GUEST_LINK
 from weave_cli.operations.asking import RouterStopped, explain_unreachable
@@ -71,7 +71,9 @@ def _get_router(settings: Settings, reporter: Reporter) -> RouterClient:
     api = RouterClient(settings.http_address)
     try:
         if api.find_domain() is None:
-            reporter.notice("WARNING: weaveDNS is switched off: nobody will see that name.")
+            reporter.notice(
+                "WARNING: weaveDNS is switched off: nobody will see that name.", NoticeCode.DNS_OFF
+            )
     except RouterUnreachable as problem:
         explained = explain_unreachable(problem, settings)
         if isinstance(explained, RouterStopped):

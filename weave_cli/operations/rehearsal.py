@@ -17,6 +17,7 @@ from weave_cli.containers.facts import OurContainer
 from weave_cli.containers.lost_helpers import list_lost_helpers
 from weave_cli.containers.managed_plugin import find_managed
 from weave_cli.containers.networks import OurNetwork
+from weave_cli.error_codes import NoticeCode
 from weave_cli.errors import RouterProblem
 from weave_cli.host.exposure import read_exposures
 from weave_cli.host.guest import read_guest
@@ -74,7 +75,7 @@ def rehearse_stop_proxy(client: Docker, reporter: Reporter) -> Iterator[Deed]:
     """Its container; what others wait with stays."""
     found = stop.find_ours(client, PROXY_CONTAINER)
     if found is None or not found.is_running:
-        reporter.notice("Proxy is not running.")
+        reporter.notice("Proxy is not running.", NoticeCode.NOT_RUNNING)
     if found is not None:
         yield _removal("container", found.name)
 
@@ -84,15 +85,15 @@ def rehearse_stop_plugin(client: Docker, reporter: Reporter) -> Iterator[Deed]:
     found = stop.find_ours(client, PLUGIN_CONTAINER)
     managed, in_use = find_stoppable(client)
     if managed is None and (found is None or not found.is_running):
-        reporter.notice("Plugin is not running.")
+        reporter.notice("Plugin is not running.", NoticeCode.NOT_RUNNING)
     if in_use:
-        reporter.notice(say_that_plugin_stays(in_use))
+        reporter.notice(say_that_plugin_stays(in_use), NoticeCode.NETWORK_STAYS)
     elif managed is not None:
         yield Deed(act="disable", kind="plugin", name=managed.name)
     if found is not None:
         network = stop.find_automatic_network(client, found)
         if network is not None and network.describe_members():
-            reporter.notice(stop.say_that_it_stays(network))
+            reporter.notice(stop.say_that_it_stays(network), NoticeCode.NETWORK_STAYS)
         elif network is not None:
             yield _removal("network", network.name)
         yield _end(found)
@@ -105,7 +106,7 @@ def rehearse_stop_router(
     """The router, and the device that lives as long as it does."""
     found = stop.find_ours(client, name)
     if found is None or not found.is_running:
-        reporter.notice("Weave is not running.")
+        reporter.notice("Weave is not running.", NoticeCode.NOT_RUNNING)
     if found is not None:
         yield _end(found)
         if found.is_running:
@@ -235,7 +236,10 @@ def _leaving(
     try:
         report = read_report(settings)
     except RouterProblem as problem:
-        reporter.notice(f"WARNING: addresses would not be handed over to other hosts: {problem.message}")
+        reporter.notice(
+            f"WARNING: addresses would not be handed over to other hosts: {problem.message}",
+            NoticeCode.NOT_HANDED_OVER,
+        )
         return
     own = report["Router"]["Name"]
     owners = list_owners(report["IPAM"], own) if "IPAM" in report else []

@@ -18,7 +18,7 @@ from weave_cli.containers.facts import OurContainer
 from weave_cli.containers.lost_helpers import remove_lost_helpers
 from weave_cli.containers.networks import OurNetwork
 from weave_cli.containers.specs import find_mesh_network_name
-from weave_cli.error_codes import Code
+from weave_cli.error_codes import Code, NoticeCode
 from weave_cli.errors import DockerProblem, RouterProblem
 from weave_cli.host.network import tear_down
 from weave_cli.interrupts import FINISHED, unbroken
@@ -61,7 +61,7 @@ def stop_plugin(client: Docker, reporter: Reporter) -> None:
     with unbroken(FINISHED):
         is_managed = stop_managed(client, reporter)
         if not is_managed and (found is None or not found.is_running):
-            reporter.notice("Plugin is not running.")
+            reporter.notice("Plugin is not running.", NoticeCode.NOT_RUNNING)
         if found is not None:
             _end_plugin(client, found, reporter)
         _remove_signs(client)
@@ -84,7 +84,7 @@ def stop_router(client: Docker, reporter: Reporter, *, name: str = ROUTER_CONTAI
     """Stop and remove the router's container; what it has written down stays."""
     found = find_ours(client, name)
     if found is None or not found.is_running:
-        reporter.notice("Weave is not running.")
+        reporter.notice("Weave is not running.", NoticeCode.NOT_RUNNING)
     if found is not None:
         with unbroken(FINISHED):
             _end(client, found, reporter)
@@ -97,7 +97,7 @@ def stop_proxy(client: Docker, settings: Settings, reporter: Reporter) -> str:
     """
     found = find_ours(client, PROXY_CONTAINER)
     if found is None or not found.is_running:
-        reporter.notice("Proxy is not running.")
+        reporter.notice("Proxy is not running.", NoticeCode.NOT_RUNNING)
     if found is None:
         return ""
     warning = _warn_of_environment(settings)
@@ -142,7 +142,7 @@ def reset(client: Docker, settings: Settings, reporter: Reporter, *, force: bool
                 try:
                     patience.do(partial(dissolve, client, reporter))
                 except DockerProblem as problem:
-                    reporter.notice(f"WARNING: {problem.message}")
+                    reporter.notice(f"WARNING: {problem.message}", NoticeCode.NETWORK_STAYS)
         if router is not None:
             patience.do(lambda: _end(client, router, reporter))
         warning = "" if proxy is None else patience.do(lambda: stop_proxy(client, settings, reporter))
@@ -214,7 +214,7 @@ class _Silent:
 
     def progress(self, text: str) -> None: ...
 
-    def notice(self, text: str) -> None: ...
+    def notice(self, text: str, code: NoticeCode = NoticeCode.NOTE) -> None: ...
 
 
 def find_automatic_network(client: Docker, plugin: OurContainer) -> OurNetwork | None:
@@ -228,14 +228,15 @@ def _remove_automatic_network(client: Docker, plugin: OurContainer, reporter: Re
     if network is None:
         return
     if network.describe_members():
-        reporter.notice(say_that_it_stays(network))
+        reporter.notice(say_that_it_stays(network), NoticeCode.NETWORK_STAYS)
         return
     reporter.progress(f"removing network {network.name}")
     try:
         networks.remove_network(client, network)
     except DockerProblem as problem:
         reporter.notice(
-            f"WARNING: {problem.message}\nDocker may be slow with it until weave is launched again."
+            f"WARNING: {problem.message}\nDocker may be slow with it until weave is launched again.",
+            NoticeCode.NETWORK_STAYS,
         )
 
 
@@ -251,7 +252,9 @@ def _dissolve_networks(client: Docker, reporter: Reporter) -> None:
     with stand_in():
         for network in found:
             if network.describe_members():
-                reporter.notice(f"Cut off from network {network.name}: {network.describe_members()}.")
+                reporter.notice(
+                    f"Cut off from network {network.name}: {network.describe_members()}.", NoticeCode.CUT_OFF
+                )
             reporter.progress(f"removing network {network.name}")
             for attached in network.attached:
                 networks.disconnect(client, network, attached)
@@ -266,7 +269,10 @@ def _leave(client: Docker, router: OurContainer | None, settings: Settings, repo
     try:
         RouterClient(settings.http_address).leave()
     except RouterProblem as problem:
-        reporter.notice(f"WARNING: addresses were not handed over to other hosts: {problem.message}")
+        reporter.notice(
+            f"WARNING: addresses were not handed over to other hosts: {problem.message}",
+            NoticeCode.NOT_HANDED_OVER,
+        )
         return
     time.sleep(_FAREWELL_S)
 
@@ -278,7 +284,8 @@ def check_leaving(
     if router is None:
         if lifecycle.has_volume(client, settings.state_volume) or services.list_files():
             reporter.notice(
-                "The router is not running, so this host's addresses were not handed over to other hosts."
+                "The router is not running, so this host's addresses were not handed over to other hosts.",
+                NoticeCode.NOT_HANDED_OVER,
             )
     elif not router.is_running:
         raise RouterProblem(

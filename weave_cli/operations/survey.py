@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from weave_cli import __version__
 from weave_cli.addresses import Cidr
 from weave_cli.api.sync import RouterClient, RouterUnreachable
-from weave_cli.error_codes import Code
+from weave_cli.error_codes import Code, NoticeCode
 from weave_cli.errors import RouterProblem, UsageProblem, WeaveError
 from weave_cli.leaks import Leaks
 from weave_cli.names import (
@@ -151,7 +151,9 @@ def list_versions(settings: Settings, reporter: Reporter) -> Iterator[tuple[str,
         elif quick.has_image(settings, image_name()):
             yield component, __version__
         else:
-            reporter.notice(f"There is no image for the {component} yet: 'weave setup' makes it.")
+            reporter.notice(
+                f"There is no image for the {component} yet: 'weave setup' makes it.", NoticeCode.IMAGE_ABSENT
+            )
     managed = quick.find_managed(settings, SWARM_DRIVER)
     if managed is not None and managed.version is not None:
         yield "swarm-plugin", managed.version

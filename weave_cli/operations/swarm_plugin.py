@@ -25,7 +25,7 @@ from weave_cli.containers.managed_plugin import (
 from weave_cli.containers.managed_spec import ManagedHost, ManagedPlugin, make_config
 from weave_cli.containers.networks import OurNetwork
 from weave_cli.containers.specs import PluginOptions
-from weave_cli.error_codes import Code
+from weave_cli.error_codes import Code, NoticeCode
 from weave_cli.errors import DockerProblem
 from weave_cli.host_files import real_host_path
 from weave_cli.images.recipe import content_id
@@ -86,7 +86,7 @@ def stop_managed(client: Docker, reporter: Reporter) -> bool:
     if found is None:
         return False
     if in_use:
-        reporter.notice(say_that_plugin_stays(in_use))
+        reporter.notice(say_that_plugin_stays(in_use), NoticeCode.NETWORK_STAYS)
         return True
     reporter.progress(f"disabling plugin {SWARM_DRIVER}")
     disable_managed(client)
@@ -111,12 +111,12 @@ def dissolve_managed(client: Docker, reporter: Reporter) -> None:
         for network in left:
             if not network.attached:
                 continue
-            reporter.notice(f"Cut off from network {network.name}: {_names(network)}.")
+            reporter.notice(f"Cut off from network {network.name}: {_names(network)}.", NoticeCode.CUT_OFF)
             for attached in network.attached:
                 try:
                     networks.disconnect(client, network, attached)
                 except DockerProblem as problem:
-                    reporter.notice(f"WARNING: {problem.message}")
+                    reporter.notice(f"WARNING: {problem.message}", NoticeCode.NETWORK_STAYS)
     reporter.progress(f"removing plugin {SWARM_DRIVER}")
     disable_managed(client)
     remove_managed(client)
@@ -124,7 +124,8 @@ def dissolve_managed(client: Docker, reporter: Reporter) -> None:
         names = " ".join(network.name for network in left)
         reporter.notice(
             f"Networks of the swarm stay: {names}. If this host is a manager, Docker looks for their plugin"
-            f" at its start, 15 s for each. If no host needs them: docker network rm {names}"
+            f" at its start, 15 s for each. If no host needs them: docker network rm {names}",
+            NoticeCode.NETWORK_STAYS,
         )
 
 

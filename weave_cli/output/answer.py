@@ -16,7 +16,8 @@ raises a WeaveError with its code; what fails in part gives its answer, and then
       "kind": "Interfaces",        what is in data; "Error" when data is null
       "data": {"interfaces": []},
       "error": null,               or {"code": "router-absent", "message": "...", "hint": "..." or null}
-      "notices": []                what people read on stderr although the command succeeds
+      "notices": [],               what people read on stderr although the command succeeds
+      "noticeCodes": []            the kind of each, as of an error
     }
 
 Exactly one such document is on stdout, also when the command fails; the exit status is the same as without
@@ -26,9 +27,10 @@ docs/output-v1.schema.json: additions are welcome, what is promised there never 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from weave_cli.error_codes import NoticeCode
 from weave_cli.errors import WeaveError
 from weave_cli.output import text as plain
 
@@ -50,7 +52,7 @@ class Output:
         self._kind = ERROR_KIND
         self._data: Data | None = None
         self._problem: WeaveError | None = None
-        self._notices: list[str] = []
+        self._notices: list[tuple[str, NoticeCode]] = []
 
     @property
     def has_answer(self) -> bool:
@@ -62,10 +64,10 @@ class Output:
         if not self.is_json:
             plain.show(line)
 
-    def tell(self, line: str) -> None:
-        """Something else that one should know."""
+    def tell(self, line: str, code: NoticeCode = NoticeCode.NOTE) -> None:
+        """Something else that one should know; `code` is for programs."""
         if self.is_json:
-            self._notices.append(line)
+            self._notices.append((line, code))
         else:
             plain.tell(line)
 
@@ -88,7 +90,9 @@ class Output:
             plain.show(render_document(self._kind, self._data, self._problem, self._notices))
 
 
-def render_document(kind: str, data: Data | None, problem: WeaveError | None, notices: list[str]) -> str:
+def render_document(
+    kind: str, data: Data | None, problem: WeaveError | None, notices: Sequence[tuple[str, NoticeCode]]
+) -> str:
     """The envelope as text; non-ASCII letters are escaped, so that it survives every locale."""
     import json  # only who asks for it pays for it
 
@@ -97,7 +101,8 @@ def render_document(kind: str, data: Data | None, problem: WeaveError | None, no
         "kind": kind,
         "data": data,
         "error": None if problem is None else describe_problem(problem),
-        "notices": notices,
+        "notices": [text for text, _ in notices],
+        "noticeCodes": [str(code) for _, code in notices],
     }
     return json.dumps(document, indent=2)
 

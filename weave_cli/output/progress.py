@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from weave_cli.error_codes import NoticeCode
 from weave_cli.output.text import tell
 
 if TYPE_CHECKING:
@@ -15,9 +16,9 @@ if TYPE_CHECKING:
 class Progress:
     """Plays the operations' Reporter. Use it as a context: the line is gone at the end."""
 
-    def __init__(self, tell: Callable[[str], None] = tell) -> None:
-        """tell: where notices go."""
-        self._tell = tell
+    def __init__(self, tell: Callable[[str, NoticeCode], None] | None = None) -> None:
+        """tell: where notices go; None: to people alone."""
+        self._tell = tell or _tell_people
         self._is_terminal = sys.stderr.isatty()
         self._status: Status | None = None
 
@@ -41,13 +42,17 @@ class Progress:
 
         self._status.update(Text(f"{text} ..."))
 
-    def notice(self, text: str) -> None:
+    def notice(self, text: str, code: NoticeCode = NoticeCode.NOTE) -> None:
         """A line that stays, on a terminal or not."""
         self.clear()
-        self._tell(text)
+        self._tell(text, code)
 
     def clear(self) -> None:
         """Take the line away."""
         if self._status is not None:
             self._status.stop()
             self._status = None
+
+
+def _tell_people(text: str, _code: NoticeCode) -> None:
+    tell(text)

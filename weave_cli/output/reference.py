@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from weave_cli.error_codes import Code, ExitStatus
+from weave_cli.error_codes import Code, ExitStatus, NoticeCode
 
 _ENVELOPE: Final = "envelope"
 
@@ -38,7 +38,8 @@ before their names: `weave -o json run ...`. `weave COMMAND --help` is for peopl
         "targets": ["host2"]
       },
       "error": null,
-      "notices": []
+      "notices": [],
+      "noticeCodes": []
     }
 
 What is told here is a promise for as long as `apiVersion` is `weave/v1`: keys, kinds, codes and exit
@@ -54,11 +55,13 @@ def render(directory: Path) -> str:
     kinds = "".join(_kind(schema) for schema in schemas.values())
     statuses = "".join(f"| {status.value} | {status.meaning} |\n" for status in ExitStatus)
     codes = "".join(f"| `{code}` | {code.meaning} |\n" for code in Code)
+    notices = "".join(f"| `{code}` | {code.meaning} |\n" for code in NoticeCode)
     return (
         f"{_HEAD}\n## Around every answer\n\n{_table(envelope)}"
         f"\n## Exit statuses\n\n| status | meaning |\n|---|---|\n{statuses}"
         "\n`weave run` passes on the exit status of a `docker run` that fails, such as 125.\n"
         f"\n## Codes of errors\n\n| code | meaning |\n|---|---|\n{codes}"
+        f"\n## Codes of notices\n\n| code | meaning |\n|---|---|\n{notices}"
         f"\n## Kinds of data\n{kinds}"
     )
 
@@ -71,6 +74,7 @@ def list_promises(directory: Path) -> Iterator[str]:
         for name, of, _ in _list_keys(schema):
             yield f"key {schema['title']} {name}: {of}"
     yield from (f"code {code}" for code in Code)
+    yield from (f"notice {code}" for code in NoticeCode)
     yield from (f"status {status.value}" for status in ExitStatus)
 
 

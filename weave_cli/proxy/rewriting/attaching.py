@@ -24,7 +24,7 @@ from weave_cli.containers.door import DockerDoor
 from weave_cli.containers.engine_http import call
 from weave_cli.containers.facts import read_running
 from weave_cli.daemon_thread import in_thread
-from weave_cli.error_codes import Code
+from weave_cli.error_codes import Code, NoticeCode
 from weave_cli.errors import DockerProblem, HostProblem, RouterProblem, WeaveError
 from weave_cli.proxy.options import RewritingOptions
 from weave_cli.proxy.rewriting.mark import has_mark_in_row
@@ -78,7 +78,7 @@ class _Silent:
     def progress(self, text: str) -> None:
         log.debug("%s", text)
 
-    def notice(self, text: str) -> None:
+    def notice(self, text: str, code: NoticeCode = NoticeCode.NOTE) -> None:
         log.info("%s", text)
 
 
