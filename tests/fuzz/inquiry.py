@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
 import random
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ _THEM = PeerName(2)
 _NUMBER = 42
 
 _loop = asyncio.new_event_loop()
+atexit.register(_loop.close)
 
 
 class _Fixed(random.SystemRandom):
