@@ -293,6 +293,18 @@ def test_automatic_network_waits_for_the_router_and_comes_back_when_asked(tmp_pa
     keeping(tmp_path, scenario)
 
 
+def test_of_two_automatic_networks_one_is_removed(tmp_path: Path) -> None:
+    async def scenario(kept: Kept) -> None:
+        for twin in ("first", "second"):
+            kept.engine.add_network(twin, "weavemesh")
+            kept.engine.networks[-1]["Name"] = "weave"
+        task = asyncio.create_task(network(kept).run())
+        await until(lambda: [row["Id"] for row in kept.engine.networks] == ["net", "first"])
+        task.cancel()
+
+    keeping(tmp_path, scenario)
+
+
 def test_automatic_network_is_made_although_the_first_try_met_a_defect(tmp_path: Path) -> None:
     async def scenario(kept: Kept) -> None:
         automatic = network(kept)

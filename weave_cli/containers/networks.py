@@ -55,6 +55,20 @@ def find_facts(client: Docker, name_or_id: str) -> dict[str, Any] | None:
             facts: dict[str, Any] = client.api.inspect_network(name_or_id)
         except NotFound:
             return None
+        except APIError as problem:
+            if "ambiguous" not in str(problem.explanation):
+                raise
+            return _find_first(client, name_or_id)
+    return facts
+
+
+def _find_first(client: Docker, name: str) -> dict[str, Any] | None:
+    """Of two networks of that name, which the plugin soon makes one again (plugin.default_network)."""
+    rows: list[dict[str, Any]] = client.api.networks()
+    found = next((row["Id"] for row in rows if row["Name"] == name), None)
+    if found is None:
+        return None
+    facts: dict[str, Any] = client.api.inspect_network(found)
     return facts
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Final
 
 from weave_cli.api.aio import AsyncRouterClient
@@ -19,6 +20,9 @@ log = logging.getLogger(__name__)
 
 _RETRY_S: Final = 1.0
 _LONGEST_RETRY_S: Final = 10.0
+
+#: By then Docker has done with what an earlier life of ours had asked for when it was killed.
+_LOOK_AGAIN_S: Final = 30.0
 
 
 class DefaultNetwork:
@@ -40,6 +44,7 @@ class DefaultNetwork:
 
     async def run(self) -> None:
         """Wait for wishes for ever."""
+        asyncio.get_running_loop().call_later(_LOOK_AGAIN_S, self._wake.set)
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -66,10 +71,12 @@ class DefaultNetwork:
         from weave_cli.containers.attachments import list_driver_networks
         from weave_cli.containers.engine import create_network
 
-        for network in await self._docker.call(list_driver_networks):
-            if network.name == self._name:
-                self._note_present(network.driver)
-                return
+        networks = await self._docker.call(list_driver_networks)
+        present = [network for network in networks if network.name == self._name]
+        if present:
+            self._note_present(present[0].driver)
+            await self._remove_twins([network.id for network in present if network.driver == MESH_DRIVER])
+            return
         subnet = await self._router.default_subnet()
         was_made = await self._docker.call(
             create_network,
@@ -81,6 +88,21 @@ class DefaultNetwork:
         )
         if was_made:
             log.info("created network %s with subnet %s", self._name, subnet)
+
+    async def _remove_twins(self, network_ids: Sequence[str]) -> None:
+        """Docker makes two of one name when a plugin dies at the first one, and the next one asks again."""
+        from weave_cli.containers.engine import remove_network
+
+        left = len(network_ids)
+        for network_id in reversed(network_ids):
+            if left == 1:
+                return
+            try:
+                await self._docker.call(remove_network, network_id)
+                log.warning("there were two networks %s: removed %s", self._name, network_id[:12])
+                left -= 1
+            except DockerProblem as problem:  # a container is on it: then the other one goes
+                log.info("%s", problem)
 
     def _note_present(self, driver: str) -> None:
         if driver == MESH_DRIVER:
