@@ -17,6 +17,7 @@ PACKAGES: Final = (
     "busybox-static",  # what the image of the lab's containers is made of
     "containerd",
     "dnsperf",
+    "docker-compose",
     "docker.io",
     "fish",  # the shells that completion is tried in
     "iperf3",
