@@ -122,6 +122,9 @@ def test_a_network_may_ask_to_share_the_one_of_all(cluster: Two) -> None:
     one.run("docker network create -d weave --subnet 10.50.4.0/24 -o works.weave.isolated=false open")
     run(one, "door", "--net=open")
     assert "master weave " in one.run("ip link | grep vethwl")
+    run(two, "window", "--net=open")  # where nobody has told the plugin of its options
+    assert "master weave " in two.run("ip link | grep vethwl")
+    pings(two, "window", "door")
     run(two, "room", "--net=weave")
     two.run("weave attach 10.50.4.200/24 room")
     pings(two, "room", address(one, "door"))

@@ -19,7 +19,7 @@ from weave_cli.api.aio import AsyncRouterClient
 from weave_cli.plugin.default_network import DefaultNetwork
 from weave_cli.plugin.journal import Journal
 from weave_cli.plugin.leaks import LeakBook
-from weave_cli.plugin.options import NetworkFacts
+from weave_cli.plugin.options import NetworkFacts, guess_facts
 from weave_cli.plugin.reconcile import Reconciler
 from weave_cli.plugin.releases import Releases
 
@@ -246,6 +246,21 @@ def test_options_of_networks_made_elsewhere_are_learnt(tmp_path: Path) -> None:
         )
         assert kept.journal.find_network("odd") == NetworkFacts(driver="weave", realm="odd")
         task.cancel()
+
+    keeping(tmp_path, scenario)
+
+
+def test_options_are_learnt_at_once_when_a_container_asks_for_them_or_soon(tmp_path: Path) -> None:
+    async def scenario(kept: Kept) -> None:
+        kept.engine.add_network("far", "weave", options={"works.weave.isolated": "false"})
+        kept.journal.save_network("far", guess_facts("weave", "far"))
+        reconciler = kept.reconciler()
+        kept.door.is_away = True
+        await reconciler.learn()
+        assert kept.journal.find_network("far") == guess_facts("weave", "far")
+        kept.door.is_away = False
+        await reconciler.learn()
+        assert kept.journal.find_network("far") == NetworkFacts(driver="weave")
 
     keeping(tmp_path, scenario)
 

@@ -9,7 +9,7 @@ already is deleted with success (specification plugin, sections 4 and 8).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, Final, Protocol
 
 from weave_cli.errors import WeaveError
@@ -58,12 +58,12 @@ class NetworkDriver:
         *,
         is_global: bool,
         wants_multicast_route: bool,
-        on_stranger: Callable[[], None] = lambda: None,
+        on_stranger: Callable[[], Awaitable[None]] | None = None,
         on_deleted: Callable[[str], None] = lambda key: None,
     ) -> None:
         """name: the driver's; is_global: Docker is to share our networks between hosts.
 
-        on_stranger: is called when a container comes to a network that we never heard of; on_deleted: with
+        on_stranger: is awaited when a container comes to a network that we never heard of; on_deleted: with
         the key of the realm, when an isolated network was removed.
         """
         self._on_deleted = on_deleted
@@ -130,9 +130,10 @@ class NetworkDriver:
     async def create_endpoint(self, body: Mapping[str, Any]) -> Reply:
         wish = protocol.read_endpoint_wish(body)
         if self._journal.find_network(wish.network_id) is None:
-            # Made on another host; what its options are, is asked meanwhile.
+            # Made on another host; what its options are, Docker is asked, if it answers at once.
             self._journal.save_network(wish.network_id, guess_facts(self._name, wish.network_id))
-            self._on_stranger()
+            if self._on_stranger is not None:
+                await self._on_stranger()
         self._journal.save_endpoint(wish.endpoint_id, wish.network_id, wish.address)
         try:
             mac = await self._links.create(wish.endpoint_id, wish.mac)

@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 
 BETWEEN_LOOKS_S: Final = 60.0
 _CLAIM_LIMIT_S: Final = 10.0
+_LEARNING_LIMIT_S: Final = 1.0
 
 _CONTAINER_ID = re.compile(r"[0-9a-f]{64}")
 
@@ -96,6 +97,17 @@ class Reconciler:
 
     def wake(self) -> None:
         self._wake.set()
+
+    async def learn(self) -> None:
+        """The options of all networks, if Docker tells them at once: it may be waiting for us meanwhile."""
+        from weave_cli.containers.attachments import list_driver_networks
+
+        try:
+            async with asyncio.timeout(_LEARNING_LIMIT_S):
+                self._learn(await self._docker.call(list_driver_networks))
+        except (DockerProblem, TimeoutError) as problem:
+            log.info("options of networks are not known yet: %s", problem or "Docker does not answer")
+        self.wake()
 
     async def run(self) -> None:
         """Compare after each wake, and again and again, for ever."""

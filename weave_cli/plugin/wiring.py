@@ -183,7 +183,7 @@ class Plugin:
             self._journal,
             is_global=is_global,
             wants_multicast_route=self._wants_multicast_route,
-            on_stranger=self._reconciler.wake,
+            on_stranger=self._reconciler.learn,
             on_deleted=self._clear_realm,
         )
 
