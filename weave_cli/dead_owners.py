@@ -33,6 +33,8 @@ class DeadOwners:
         self._router = router
         self._grace_s = grace_s
         self._queue: asyncio.Queue[tuple[str, bool] | None] = asyncio.Queue()
+        self._again: set[tuple[str, bool] | None] = set()
+        self._told = ""
 
     def on_event(self, event: Event) -> None:
         from weave_cli.containers.events import ContainerEvent
@@ -56,15 +58,27 @@ class DeadOwners:
                     await self._look_at_all()
                 else:
                     await self._look(item[0], is_gone=item[1])
+                self._told = ""
             except (DockerProblem, RouterProblem) as problem:
-                log.info("did not look for dead owners of addresses, trying again: %s", problem)
-                self._later(item)
+                if str(problem) != self._told:
+                    log.info("did not look for dead owners of addresses, trying again: %s", problem)
+                    self._told = str(problem)
+                self._try_again(item)
 
     def _look_later(self, container_id: str) -> None:
-        self._later((container_id, False))
+        loop = asyncio.get_running_loop()
+        loop.call_later(self._grace_s, self._queue.put_nowait, (container_id, False))
 
-    def _later(self, item: tuple[str, bool] | None) -> None:
-        asyncio.get_running_loop().call_later(self._grace_s, self._queue.put_nowait, item)
+    def _try_again(self, item: tuple[str, bool] | None) -> None:
+        """Once, however often it failed: a router may be away for days."""
+
+        def now() -> None:
+            self._again.discard(item)
+            self._queue.put_nowait(item)
+
+        if item not in self._again:
+            self._again.add(item)
+            asyncio.get_running_loop().call_later(self._grace_s, now)
 
     async def _look_at_all(self) -> None:
         from weave_cli.containers.attachments import list_running_ids

@@ -93,17 +93,21 @@ def test_deaths_that_nobody_told_are_found_and_other_owners_left_alone() -> None
     watching(scenario)
 
 
-def test_what_failed_is_tried_again() -> None:
+def test_what_failed_is_tried_again_and_told_once(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario(watched: Watched) -> None:
         dead = watched.container("dead", is_running=False)
         watched.door.is_away = True
-        watched.event("die", dead)
-        await asyncio.sleep(0.1)
+        for _ in range(3):
+            watched.event("die", dead)
+            watched.deaths.resync()
+        await asyncio.sleep(0.3)
         assert dead.id in watched.router.owned
+        assert len(caplog.messages) == 1
         watched.door.is_away = False
         watched.deaths.on_event(
             NetworkEvent(action="connect", network_id="n", driver="weavemesh", container_id=dead.id)
         )
         await watched.has_given_back(dead)
 
+    caplog.set_level("INFO", "weave_cli.dead_owners")
     watching(scenario)
