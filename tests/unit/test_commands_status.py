@@ -87,8 +87,10 @@ def test_what_does_not_go_together_is_refused(words: list[str], reason: str, cap
 
 
 def test_unknown_page_is_refused_also_when_watched(api: FakeRouterApi, capsys: Output) -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)]
     assert tree.run(["status", "weather", "--watch"]) == 1
     assert "unknown status page: weather" in capsys.readouterr().err
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)] == before
 
 
 def test_watched_page_comes_again_until_interrupted(api: FakeRouterApi) -> None:

@@ -19,7 +19,7 @@ from weave_cli.containers.managed_plugin import (
 )
 from weave_cli.containers.managed_spec import ManagedHost, make_config
 from weave_cli.containers.specs import PluginOptions
-from weave_cli.names import SWARM_DRIVER
+from weave_cli.names import COMPONENT_LABEL, LABEL, SWARM_DRIVER
 from weave_cli.settings import read_settings
 
 pytestmark = pytest.mark.unit
@@ -105,6 +105,21 @@ def test_what_was_made_is_known_again() -> None:
         ),
     ):
         assert not found.is_made_from(other)
+
+
+def test_container_that_a_kill_leaves_is_known_for_a_helper(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = FakeEngine()
+
+    def die(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    client = engine.client
+    monkeypatch.setattr(client.api, "export", die)
+    monkeypatch.setattr(client.api, "remove_container", lambda *_, **__: None)
+    with pytest.raises(KeyboardInterrupt):
+        create_managed(client, CONFIG, image="weave-cli:1")
+    (left,) = engine.containers.values()
+    assert left.labels == {LABEL: __version__, COMPONENT_LABEL: "helper"}
 
 
 def test_ends_may_be_repeated() -> None:

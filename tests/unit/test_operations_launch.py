@@ -17,7 +17,8 @@ from weave_cli.containers.specs import PluginOptions, RouterOptions
 from weave_cli.errors import DockerProblem, UsageProblem
 from weave_cli.host.listeners import UNSEEN_OWNER
 from weave_cli.operations import launch as room
-from weave_cli.operations import preflight, setup, stop, waiting
+from weave_cli.operations import launch_services, preflight, services, setup, stop, waiting
+from weave_cli.operations.launched import Launched
 from weave_cli.settings import Settings, read_settings
 
 pytestmark = pytest.mark.unit
@@ -36,7 +37,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     monkeypatch.setattr(setup, "find_image", lambda _: "current")
     monkeypatch.setattr(room, "is_plugin_listening", is_listening)
     monkeypatch.setattr(room, "remove_dead_sockets", lambda: None)
-    monkeypatch.setattr(room, "declare_absence", lambda: made.calls.append("declare absence"))
+    monkeypatch.setattr(room, "declare_absence", lambda _: made.calls.append("declare absence"))
     monkeypatch.setattr(waiting, "_POLL_S", 0.001)
     monkeypatch.setattr(room, "feed_router", lambda *_: None)
     monkeypatch.setattr(room, "read_bridge", lambda: None)
@@ -80,6 +81,19 @@ def test_launch_starts_router_then_plugin(engine: FakeEngine, settings: Settings
         "start weaveplugin",
     ]
     assert reporter.notices == []
+
+
+@pytest.mark.parametrize("has_services", [False, True])
+def test_launch_enables_the_managed_plugin_that_a_stop_has_disabled(
+    engine: FakeEngine, settings: Settings, monkeypatch: pytest.MonkeyPatch, has_services: bool
+) -> None:
+    launched = Launched(router="weave-router.service", plugin="weave-plugin.service")
+    monkeypatch.setattr(services, "are_installed", lambda: has_services)
+    monkeypatch.setattr(launch_services, "launch", lambda *_, **__: launched)
+    monkeypatch.setattr(room, "resume_managed", lambda *_: engine.calls.append("resume managed"))
+    _launch(engine, settings)
+    assert engine.calls[-1] == "resume managed"
+    assert has_services == (engine.calls == ["resume managed"])
 
 
 def test_launch_without_plugin_when_told_so(engine: FakeEngine, settings: Settings) -> None:

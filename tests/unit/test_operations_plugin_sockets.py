@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from weave_cli.operations.plugin_sockets import is_plugin_listening, remove_dead_sockets, stand_in
+from weave_cli.operations.plugin_sockets import (
+    is_plugin_listening,
+    read_leaks,
+    remove_dead_sockets,
+    stand_in,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -56,6 +61,7 @@ def test_stand_in_takes_the_place_of_dead_sockets_and_leaves_none(tmp_path: Path
     _leave_dead_socket(tmp_path / "weavemesh.sock")
     with stand_in(directory=tmp_path):
         assert is_plugin_listening(directory=tmp_path)
+        assert read_leaks(directory=tmp_path) is None  # it does not count
         remove_dead_sockets(directory=tmp_path)  # they are not dead
         assert is_plugin_listening(directory=tmp_path)
     assert list(tmp_path.iterdir()) == []

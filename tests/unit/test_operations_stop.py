@@ -19,7 +19,7 @@ from weave_cli.containers.lifecycle import NameTaken
 from weave_cli.error_codes import Code
 from weave_cli.errors import DockerProblem, RouterProblem
 from weave_cli.names import COMPONENT_LABEL, LABEL
-from weave_cli.operations import services
+from weave_cli.operations import patience, services
 from weave_cli.operations import stop as room
 from weave_cli.operations.patience import Patience
 from weave_cli.settings import Settings, read_settings
@@ -305,10 +305,30 @@ def test_reset_goes_on_after_docker_was_away(
 
 def test_reset_gives_up_on_a_docker_that_stays_away(engine: FakeEngine) -> None:
     engine.pings = itertools.repeat(False)
-    patience = Patience(engine.client, FakeReporter(), limit_s=0.3)
+    patient = Patience(engine.client, FakeReporter(), limit_s=0.3)
 
     def fail() -> None:
         raise DockerProblem("cannot remove volume: connection refused")
 
     with pytest.raises(DockerProblem, match="connection refused"):
-        patience.do(fail)
+        patient.do(fail)
+
+
+def test_asking_a_docker_that_hangs_counts_as_waiting(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def hang(_: Docker) -> bool:
+        asked.append(1)
+        time.sleep(0.1)
+        return False
+
+    def fail() -> None:
+        raise DockerProblem("cannot remove volume: Docker did not answer")
+
+    monkeypatch.setattr(patience, "answers", hang)
+    monkeypatch.setattr(patience, "_POLL_S", 0)
+    with pytest.raises(DockerProblem, match="did not answer"):
+        Patience(engine.client, FakeReporter(), limit_s=0.05).do(fail)
+    assert len(asked) == 2

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final, NoReturn
 
 from weave_cli.commands.status import list_sections
@@ -35,10 +36,20 @@ def show_topology(settings: Settings, *, svg_file: str | None, wants_dot: bool) 
 
 def watch_status(topics: Sequence[str], settings: Settings, *, every_s: float) -> None:
     """A page for as long as somebody looks; while the router is down it says so. Raises for unknown pages."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _leave)
     title = " ".join(("weave status", *topics))
-    watch(_make_reader(tuple(topics), settings), title=title, every_s=every_s)
+    with _leaving_in_order():
+        watch(_make_reader(tuple(topics), settings), title=title, every_s=every_s)
+
+
+@contextmanager
+def _leaving_in_order() -> Iterator[None]:
+    """SIGTERM and SIGHUP end it by an exception; afterwards they do what they did before."""
+    before = {number: signal.signal(number, _leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 def _make_reader(topics: tuple[str, ...], settings: Settings) -> Callable[[], str]:

@@ -15,12 +15,15 @@ from typing import Any, Final, cast
 
 from docker.errors import APIError, NotFound
 
+from weave_cli import __version__
 from weave_cli.containers.client import Docker, translated
 from weave_cli.containers.managed_spec import ManagedPlugin, read_managed
-from weave_cli.names import SWARM_DRIVER
+from weave_cli.names import COMPONENT_LABEL, LABEL, SWARM_DRIVER
 
 #: Docker's limit for one call to it, in seconds; ours are over after ten (plugin.server).
 _CALL_LIMIT_S: Final = 30
+#: Of the container that is exported: one that a kill of ours leaves is known by them (lost_helpers).
+_LABELS: Final = {LABEL: __version__, COMPONENT_LABEL: "helper"}
 _PIECE_SIZE: Final = 1 << 20
 #: What Docker puts into every container; and what it mounts over.
 _NOT_OURS: Final = frozenset({".dockerenv", "dev/console", "dev/pts", "dev/shm"})
@@ -39,7 +42,7 @@ def find_managed(client: Docker) -> ManagedPlugin | None:
 def create_managed(client: Docker, config: Mapping[str, Any], *, image: str) -> None:
     """Make it out of the image, disabled. Takes some seconds."""
     with translated(f"make plugin {SWARM_DRIVER}"):
-        container: str = client.api.create_container(image, command=["true"])["Id"]
+        container: str = client.api.create_container(image, command=["true"], labels=_LABELS)["Id"]
         try:
             exported = cast("Iterator[bytes]", client.api.export(container, chunk_size=_PIECE_SIZE))
             # The SDK has a call for directories only.

@@ -23,8 +23,8 @@ from weave_cli.settings import Settings
 VERSION_VARIABLE: Final = "WEAVE_PLUGIN_VERSION"
 CONTENT_VARIABLE: Final = "WEAVE_PLUGIN_CONTENT"
 
-#: Beside the journal of the plugin in a container: two processes, two journals.
-_JOURNAL: Final = f"{STATE_DIRECTORY}/swarm-plugin.db"
+#: Its journal's file, beside that of the plugin in a container: two processes, two journals.
+SWARM_JOURNAL: Final = "swarm-plugin.db"
 #: The directory of Docker's socket appears here. The socket alone would be the one of an engine that is gone,
 #: once Docker has started again under a plugin that it left running (live-restore).
 _DOCKER_DIRECTORY: Final = "/weave/docker"
@@ -72,7 +72,7 @@ def make_config(options: PluginOptions, settings: Settings, host: ManagedHost) -
 
 
 def _entrypoint(options: PluginOptions) -> list[str]:
-    words = ["python", "-m", "weave_cli.plugin", "--managed", f"--journal={_JOURNAL}"]
+    words = ["python", "-m", "weave_cli.plugin", "--managed", f"--journal={STATE_DIRECTORY}/{SWARM_JOURNAL}"]
     if options.log_level is not None:
         words.append(f"--log-level={options.log_level}")
     if not options.wants_multicast_route:

@@ -7,7 +7,6 @@ go when the services serve, and come back when these do not.
 from __future__ import annotations
 
 import io
-import shutil
 import sys
 import tarfile
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from weave_cli.api.sync import RouterClient
 from weave_cli.containers import lifecycle
 from weave_cli.containers.client import Docker, translated
 from weave_cli.containers.facts import OurContainer
+from weave_cli.containers.managed_plugin import find_managed
 from weave_cli.containers.specs import (
     ContainerSpec,
     PluginOptions,
@@ -38,6 +38,7 @@ from weave_cli.operations.launch_services import make_plan, save_password, serve
 from weave_cli.operations.plugin_sockets import is_plugin_listening
 from weave_cli.operations.rehearsal import Deed
 from weave_cli.operations.reporter import Reporter
+from weave_cli.operations.service_state import clear_state, copy_state
 from weave_cli.operations.service_units import (
     PLUGIN_UNIT,
     ROUTER_UNIT,
@@ -52,8 +53,6 @@ from weave_cli.password_file import read_password
 from weave_cli.settings import Settings
 
 _PROGRAM: Final = ("python", "-m")
-#: Of the state of services, what is no state of containers.
-_ONLY_HERE: Final = (Path(SERVICE_PASSWORD).name, "restart.sentinel")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +81,7 @@ def install(client: Docker, settings: Settings, reporter: Reporter) -> None:
     running = [one for one in (found.router, found.plugin) if one is not None and one.is_running]
     password = _read_password(client, found.router)
     with _taken_over(client, running, reporter):
-        _copy_state(Path(_state_of_volume(client, settings)), Path(SERVICE_STATE))
+        copy_state(Path(_state_of_volume(client, settings)), Path(SERVICE_STATE))
         save_password(password)
         services.remember_launch()
         services.write(service_units.write_units(plan))
@@ -94,7 +93,7 @@ def install(client: Docker, settings: Settings, reporter: Reporter) -> None:
         for one in (found.plugin, found.router):
             if one is not None:
                 lifecycle.remove_container(client, one.id)
-        lifecycle.remove_volume(client, settings.state_volume)
+        _give_volume_up(client, settings)
 
 
 def uninstall(client: Docker, settings: Settings, reporter: Reporter) -> None:
@@ -105,15 +104,16 @@ def uninstall(client: Docker, settings: Settings, reporter: Reporter) -> None:
     plan = _read_plan(settings)
     router, plugin = (services.find_service(name) for name in (settings.router_container, PLUGIN_CONTAINER))
     specs = _container_specs(plan, settings, None if router is None else _read_own_password())
-    if router is not None:
+    if router is not None or plugin is not None:
         setup(client, reporter)
+    _make_volume(client, settings)
+    state = Path(_state_of_volume(client, settings))
     with unbroken():
         reporter.progress("stopping services")
         for unit in (PLUGIN_UNIT, ROUTER_UNIT):
             if systemd.read_unit(unit) is not None:
                 services.stop(unit)
-        _make_volume(client, settings)
-        _copy_state(Path(SERVICE_STATE), Path(_state_of_volume(client, settings)))
+        copy_state(Path(SERVICE_STATE), state)
         services.uninstall()
     if router is not None:
         _start(client, specs[0], RouterClient(settings.http_address).is_ready, reporter)
@@ -189,14 +189,18 @@ def _renew(client: Docker, settings: Settings, reporter: Reporter) -> None:
     plan = _read_plan(settings)
     router, plugin = (services.find_service(name) for name in (settings.router_container, PLUGIN_CONTAINER))
     services.write(service_units.write_units(plan))
-    for service in (router, plugin):
-        if service is not None:
-            reporter.progress(f"restarting {service.name}")
-            systemd.control("restart", "--no-block", service.name)
     if router is not None:
+        _end_old(router, reporter)
         serve_router(client, plan.router, reporter)
     if plugin is not None and plan.plugin is not None:
+        _end_old(plugin, reporter)
         serve_plugin(client, plan.plugin, reporter)
+
+
+def _end_old(service: OurContainer, reporter: Reporter) -> None:
+    """Before the new one is started: the old one, still there, would be taken for it, and end meanwhile."""
+    reporter.progress(f"stopping {service.name}")
+    systemd.control("stop", service.name)
 
 
 @contextmanager
@@ -209,9 +213,11 @@ def _taken_over(client: Docker, running: list[OurContainer], reporter: Reporter)
         yield
     except BaseException as problem:
         with undoing(problem):
-            services.uninstall()
-            for one in running:
-                lifecycle.start_container(client, one.id, name=one.name)
+            try:
+                services.uninstall()
+            finally:
+                for one in running:
+                    lifecycle.start_container(client, one.id, name=one.name)
         raise
 
 
@@ -220,18 +226,19 @@ def _state_of_volume(client: Docker, settings: Settings) -> str:
         return str(client.api.inspect_volume(settings.state_volume)["Mountpoint"])
 
 
+def _give_volume_up(client: Docker, settings: Settings) -> None:
+    """Remove it; but the managed plugin of a swarm keeps its journal there, and would not start without."""
+    managed = find_managed(client)
+    if managed is None or managed.version is None:
+        lifecycle.remove_volume(client, settings.state_volume)
+    else:
+        clear_state(Path(_state_of_volume(client, settings)))
+
+
 def _make_volume(client: Docker, settings: Settings) -> None:
     host = read_host_facts(settings)
     spec = make_router_spec(RouterOptions(), settings, host, image=image_name())
     lifecycle.create_volumes(client, spec)
-
-
-def _copy_state(source: Path, target: Path) -> None:
-    """Databases with what belongs to them, from one that is at rest."""
-    target.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for path in source.iterdir():
-        if path.is_file() and path.name not in _ONLY_HERE:
-            shutil.copy2(path, target / path.name)
 
 
 def _read_password(client: Docker, router: OurContainer) -> bytes | None:

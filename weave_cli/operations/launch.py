@@ -57,7 +57,22 @@ def launch(
 ) -> Launched:
     """Router, plugin, and proxy if one is wanted. Plugin and proxy that run already are left alone."""
     if services.are_installed():
-        return launch_services.launch(client, settings, router, plugin, reporter, proxy=proxy)
+        launched = launch_services.launch(client, settings, router, plugin, reporter, proxy=proxy)
+    else:
+        launched = _launch_containers(client, settings, router, plugin, reporter, proxy)
+    if settings.wants_plugin:
+        resume_managed(client, reporter)
+    return launched
+
+
+def _launch_containers(
+    client: Docker,
+    settings: Settings,
+    router: RouterOptions,
+    plugin: PluginOptions,
+    reporter: Reporter,
+    proxy: ProxyOptions | None,
+) -> Launched:
     password = choose_password(router, settings)
     check_not_running(client, settings.router_container, "router")
     plugin_id = _find_running_plugin(client, plugin, settings, reporter) if settings.wants_plugin else None
@@ -74,8 +89,6 @@ def launch(
         if settings.wants_plugin and plugin_id is None:
             # Its name is free, and the image is there: the router has just been made of it.
             plugin_id = _serve_plugin(client, settings, plugin, reporter)
-    if settings.wants_plugin:
-        resume_managed(client, reporter)
     return Launched(router=router_id, plugin=plugin_id, proxy=proxy_id)
 
 
@@ -119,7 +132,7 @@ def launch_plugin(client: Docker, settings: Settings, options: PluginOptions, re
 def _serve_plugin(client: Docker, settings: Settings, options: PluginOptions, reporter: Reporter) -> str:
     check_network(client, options, settings)
     remove_dead_sockets()
-    declare_absence()
+    declare_absence(reporter)
     spec = make_plugin_spec(options, settings, image=image_name())
     network = find_mesh_network_name(spec.command, default=MESH_NETWORK)
     api = RouterClient(settings.http_address)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -35,7 +35,7 @@ from weave_cli.operations.launched import Launched
 from weave_cli.operations.passwords import choose_password
 from weave_cli.operations.plugin_absence import declare_absence
 from weave_cli.operations.plugin_sockets import is_plugin_listening
-from weave_cli.operations.proxy import find_running_proxy, launch_proxy
+from weave_cli.operations.proxy import find_running_proxy, launch_proxy, proxy_undone_on_failure
 from weave_cli.operations.reporter import Reporter
 from weave_cli.operations.service_units import PLUGIN_UNIT, ROUTER_UNIT, SERVICE_PASSWORD, ServicePlan
 from weave_cli.settings import Settings
@@ -59,9 +59,10 @@ def launch(
     if settings.wants_plugin and services.find_service(PLUGIN_CONTAINER) is None:
         check_network(client, plugin, settings)
     router_name = launch_router(client, settings, router, reporter)
-    with undone_on_failure(ROUTER_UNIT):
+    with undone_on_failure(ROUTER_UNIT), ExitStack() as undoings:
         proxy_id = None
         if proxy is not None:
+            undoings.enter_context(proxy_undone_on_failure(client))
             running = find_running_proxy(client)
             proxy_id = running.id if running else launch_proxy(client, settings, proxy, reporter)
         plugin_name = launch_plugin(client, settings, plugin, reporter) if settings.wants_plugin else None
@@ -122,7 +123,7 @@ def serve_plugin(client: Docker, command: tuple[str, ...], reporter: Reporter) -
             not wants_network or networks.find_our_network(client, network) is not None
         )
 
-    declare_absence()
+    declare_absence(reporter)
     reporter.progress(f"starting {PLUGIN_UNIT}")
     with undone_on_failure(PLUGIN_UNIT):
         services.start_plugin()

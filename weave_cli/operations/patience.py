@@ -15,7 +15,7 @@ from weave_cli.settings import Settings
 T = TypeVar("T")
 
 #: Seconds in which Docker has to answer again, in all of a command.
-_LIMIT_S: Final = 15.0
+_LIMIT_S: Final = 20.0
 _POLL_S: Final = 0.2
 #: So often a step is refused before it counts: a Docker that is about to end refuses this and that.
 _REFUSALS: Final = 3
@@ -68,8 +68,10 @@ class Patience:
     def _sees_docker_return(self) -> bool:
         self._reporter.notice(_AWAY, NoticeCode.DOCKER_AWAY)
         while self._left_s > 0:
+            began = time.monotonic()
             if answers(self._client):
                 return True
             time.sleep(_POLL_S)
-            self._left_s -= _POLL_S
+            # A Docker that hangs takes minutes to be asked.
+            self._left_s -= time.monotonic() - began
         return False

@@ -14,20 +14,30 @@ from typing import Final
 
 from weave_cli.host_files import on_host
 from weave_cli.names import ABSENCE_FILE, GLOBAL_DRIVER, MESH_DRIVER, PLUGIN_SOCKET_DIRECTORY
+from weave_cli.operations.reporter import Reporter
 
 SPECIFICATIONS: Final = Path("/etc/docker/plugins")
 
 
-def declare_absence(*, directory: Path | None = None) -> None:
-    """Put the specifications in their place; twice is fine. A host that has its own keeps it."""
+def declare_absence(reporter: Reporter, *, directory: Path | None = None) -> None:
+    """Put the specifications in their place; twice is fine. A host that has its own keeps it.
+
+    Where nobody may write there, as below a read-only /etc, a launch goes on without: worth a notice.
+    """
     place = on_host(SPECIFICATIONS) if directory is None else directory
-    place.mkdir(parents=True, exist_ok=True)
-    for driver in (MESH_DRIVER, GLOBAL_DRIVER):
-        path = place / f"{driver}.json"
-        if not path.exists():
-            new = path.with_suffix(".new")
-            new.write_text(_specification(driver))
-            new.replace(path)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        for driver in (MESH_DRIVER, GLOBAL_DRIVER):
+            path = place / f"{driver}.json"
+            if not path.exists():
+                new = path.with_suffix(".new")
+                new.write_text(_specification(driver))
+                new.replace(path)
+    except OSError as problem:
+        reporter.notice(
+            f"WARNING: cannot write to {place}: {problem.strerror}. While no plugin runs, Docker will look"
+            " for it for 15 s, again and again: do not leave it stopped."
+        )
 
 
 def withdraw_absence(*, directory: Path | None = None) -> None:

@@ -37,13 +37,15 @@ def find_socket_state(path: Path) -> Literal["answers", "silent", "dead"] | None
 
 
 def read_leaks(*, directory: Path = DIRECTORY) -> Leaks | None:
-    """What the plugin found left behind; None: it does not serve, or is of a version that does not count."""
+    """What the plugin found left behind; None: it does not serve, or does not count, as a stand-in."""
     text = _ask(directory / f"{MESH_DRIVER}.sock", LEAKS_CALL)
     if text is None:
         return None
     import json  # only answers that there are need it
 
     told = json.loads(text)
+    if "suspected" not in told:
+        return None
     return Leaks(suspected=told["suspected"], removed=told["removed"])
 
 
