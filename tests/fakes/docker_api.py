@@ -17,11 +17,13 @@ from weave_cli.settings import Settings, read_settings
 
 @dataclass(slots=True)
 class FakeDockerApi:
-    """What GET answers with status 200, by path; everything else is 404, and is written down."""
+    """What GET answers, by path, with status 200 unless said; all else is 404, and is written down."""
 
     path: Path
     answers: dict[str, Any] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    statuses: dict[str, int] = field(default_factory=dict)
+    """Of answers that are not 200, by path."""
 
     def settings(self, **variables: str) -> Settings:
         return read_settings({"DOCKER_HOST": f"unix://{self.path}", **variables})
@@ -48,7 +50,7 @@ def running_docker(directory: Path) -> Iterator[FakeDockerApi]:
             api.asked.append(f"{self.command} {self.path}")
             found = api.answers.get(self.path) if self.command == "GET" else None
             body = json.dumps({"message": "no such thing"} if found is None else found).encode()
-            self.send_response(404 if found is None else 200)
+            self.send_response(404 if found is None else api.statuses.get(self.path, 200))
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

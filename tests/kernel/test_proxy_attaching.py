@@ -51,6 +51,8 @@ class Waiting:
             "HostConfig": {"NetworkMode": "default"},
         }
         docker.answers[f"/containers/{_ID}/json"] = self.facts
+        for path in ("/version", "/v1.41/version"):
+            docker.answers[path] = {"ApiVersion": "1.41", "Version": "24.0.0"}
 
     def has_ended(self) -> bool:
         return self.process.poll() is not None
@@ -123,6 +125,17 @@ def test_695_without_a_router_a_clients_start_fails_at_once(waiting: Waiting) ->
 
     _with_attacher(waiting, use, has_router=False)
     assert not waiting.has_ended(), "Docker is asked to end it"
+    assert f"POST /v1.41/containers/{_ID}/kill" in waiting.docker.asked
+
+
+def test_what_docker_does_not_end_ends_all_the_same(waiting: Waiting) -> None:
+    del waiting.docker.answers["/version"]
+
+    async def use(attacher: Attacher, _router: FakeRouterApi, _: AsyncRouterClient) -> None:
+        await _start(attacher, waiting)
+        await until(waiting.has_ended)
+
+    _with_attacher(waiting, use, has_router=False)
 
 
 def test_640_without_a_router_nobody_ends_what_docker_restarted(waiting: Waiting) -> None:
@@ -209,5 +222,38 @@ def test_640_names_are_given_again_to_a_router_that_was_started_again(
             keeper.cancel()
         attacher.on_end(_ID, 0)
         await until(lambda: not router.names)
+
+    _with_attacher(waiting, use)
+
+
+def test_a_life_that_began_while_the_one_before_failed_does_not_wait_for_ever(
+    waiting: Waiting, underlay: Underlay
+) -> None:
+    async def use(attacher: Attacher, router: FakeRouterApi, _: AsyncRouterClient) -> None:
+        router.ring.clear()
+        attacher.on_start(_ID)
+        await until(lambda: router.waiting > 0)
+        again = Waiting(underlay, waiting.docker, name="again")
+        again.facts["Config"]["Env"] = ["WEAVE_CIDR=none"]
+        try:
+            attacher.on_start(_ID)
+            await until(lambda: was_let_go(again.process.pid))
+        finally:
+            again.process.kill()
+            again.process.wait()
+
+    _with_attacher(waiting, use)
+
+
+def test_what_docker_cannot_tell_of_for_a_while_is_asked_for_again(waiting: Waiting) -> None:
+    waiting.facts["Config"]["Env"] = ["WEAVE_CIDR=none"]
+    path = f"/containers/{_ID}/json"
+    waiting.docker.statuses[path] = 500
+
+    async def use(attacher: Attacher, _router: FakeRouterApi, _: AsyncRouterClient) -> None:
+        attacher.on_start(_ID)
+        await until(lambda: f"GET {path}" in waiting.docker.asked)
+        del waiting.docker.statuses[path]
+        await until(lambda: was_let_go(waiting.process.pid))
 
     _with_attacher(waiting, use)

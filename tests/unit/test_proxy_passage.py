@@ -322,6 +322,7 @@ async def test_docker_away_is_told_as_docker_tells_errors(
         b"GET /x HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
         b"GET /x HTTP/1.1\r\nContent-Length: +1\r\n\r\n",
         b"GET /x HTTP/1.1\r\nHost : d\r\n\r\n",
+        b"GET http://[::1/x HTTP/1.1\r\nHost: d\r\n\r\n",
         b"GET /" + b"x" * 2**21,
     ],
 )

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 from tests.fakes.docker_api import FakeDockerApi, running_docker
+from tests.fakes.until import until
 from weave_cli.api.aio import AsyncRouterClient
 from weave_cli.containers.door import DockerDoor
 from weave_cli.containers.events import ContainerEvent
 from weave_cli.proxy.exchange import Answer, Exchange, Refusal, Request, parse_target
 from weave_cli.proxy.options import RewritingOptions
+from weave_cli.proxy.rewriting import rewriter as room
 from weave_cli.proxy.rewriting.creation import Naming
 from weave_cli.proxy.rewriting.hostname import HostnameRule
 from weave_cli.proxy.rewriting.rewriter import ContainerRewriter
@@ -175,6 +177,7 @@ def test_630_without_dns_nothing_of_names_is_changed(docker: FakeDockerApi) -> N
         {"Image": "busybox", "HostConfig": {"NetworkMode": "blue"}},
         {"Image": "busybox", "Entrypoint": [""]},
         {"Image": 7},
+        {"Image": "busybox", "HostConfig": {"Mounts": 7}},
         ["nonsense"],
         None,
     ],
@@ -289,3 +292,21 @@ def test_without_docker_calls_go_to_it_all_the_same(tmp_path: Path) -> None:
 
     _with_rewriter(absent, use)
     assert read_settings({}).docker_place
+
+
+def test_containers_that_docker_cannot_list_at_first_are_found_all_the_same(
+    docker: FakeDockerApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No event will tell of them: a container that waits would wait for ever."""
+    monkeypatch.setattr(room, "_LOOK_AGAIN_S", 0.01)
+    docker.answers["/containers/json"] = {"message": "too busy"}
+    docker.statuses["/containers/json"] = 500
+
+    async def use(rewriter: ContainerRewriter) -> None:
+        rewriter.on_subscribed()
+        await until(lambda: docker.asked.count("GET /containers/json") > 1)
+        docker.answers["/containers/json"] = [{"Id": _ID, "Command": "/w/w sleep"}]
+        del docker.statuses["/containers/json"]
+        await until(lambda: f"GET /containers/{_ID}/json" in docker.asked)
+
+    _with_rewriter(docker, use)

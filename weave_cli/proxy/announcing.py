@@ -7,11 +7,19 @@ behind, so commands find it wherever they run; they look whether root is at the 
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
 
 from weave_cli.errors import HostProblem
 from weave_cli.names import PROXY_BEACON
+
+log = logging.getLogger(__name__)
+
+#: After an error that will not go away at once, such as too many open files.
+_ACCEPT_PAUSE_S: Final = 0.2
 
 
 class Beacon:
@@ -41,8 +49,13 @@ class Beacon:
         assert self._socket is not None
         loop = asyncio.get_running_loop()
         while True:
-            caller, _ = await loop.sock_accept(self._socket)
-            with caller:
+            try:
+                caller, _ = await loop.sock_accept(self._socket)
+            except OSError as problem:
+                log.error("cannot tell a caller where the proxy listens: %s", problem.strerror)
+                await asyncio.sleep(_ACCEPT_PAUSE_S)
+                continue
+            with caller, suppress(OSError):  # who has hung up already must not end it for the others
                 caller.setblocking(False)
                 # It fits into the buffer of a fresh socket, so nobody can make us wait.
                 caller.send(self._text)

@@ -22,6 +22,7 @@ from weave_cli.proxy.exchange import (
     Refusal,
     Request,
     Rewriter,
+    Target,
     error_answer,
     parse_target,
 )
@@ -91,24 +92,23 @@ class ClientConnection:
             raise Hangup(f"sends what is no request: {problem.message}") from problem
         if head is None:
             return False
-        octets, request = head
+        octets, request, target = head
         try:
             if self._docker is None:
                 self._docker = Inlet(await self._dial())
         except DockerProblem as problem:
             await self._answer(error_answer(HTTPStatus.BAD_GATEWAY, f"weave proxy: {problem}"), request)
             return False
-        target = parse_target(request.target)
         exchange = self._rewriter.wants(request.method, target)
         if exchange is None:
             await self._docker.line.send(octets)
             return await self._converse(request, Ruler(request.framing), None)
         try:
-            return await self._look_after(exchange, request)
+            return await self._look_after(exchange, request, target)
         finally:
             await exchange.close()
 
-    async def _read_request(self) -> tuple[bytes, RequestHead] | None:
+    async def _read_request(self) -> tuple[bytes, RequestHead, Target] | None:
         """Wait for the next head, as long as Docker holds the line; None at the end."""
         if not self._client.held and not await self._await_client():
             return None
@@ -120,7 +120,13 @@ class ClientConnection:
                 octets = await self._client.read_head(HEAD_LIMIT)
         except TimeoutError:
             raise Hangup(f"has not ended its head after {self._patience.head_s:.0f} s") from None
-        return None if octets is None else (octets, parse_request(octets))
+        if octets is None:
+            return None
+        request = parse_request(octets)
+        try:
+            return octets, request, parse_target(request.target)
+        except ValueError as problem:
+            raise Malformed(f"not a target: {problem}") from None
 
     async def _await_client(self) -> bool:
         """Until it sends something; False when it ends, Docker does, or it has been silent for too long."""
@@ -141,10 +147,10 @@ class ClientConnection:
                 task.cancel()
             await asyncio.gather(*waited, return_exceptions=True)
 
-    async def _look_after(self, exchange: Exchange, request: RequestHead) -> bool:
+    async def _look_after(self, exchange: Exchange, request: RequestHead, target: Target) -> bool:
         """Let somebody see the request, and perhaps the answer."""
         try:
-            asked = await self._collect(request)
+            asked = await self._collect(request, target)
         except TooLarge as problem:
             await self._answer(
                 error_answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"weave proxy: {problem.message}"), request
@@ -161,7 +167,7 @@ class ClientConnection:
         await self._docker.line.send(write_request(wanted, request))
         return await self._converse(request, Ruler(NO_BODY), exchange if exchange.holds_answer else None)
 
-    async def _collect(self, request: RequestHead) -> Request:
+    async def _collect(self, request: RequestHead, target: Target) -> Request:
         """The request with its whole body; raises TooLarge, and Hangup when it does not come."""
         body = Body()
         ruler = Ruler(request.framing, sink=body.add)
@@ -179,7 +185,7 @@ class ClientConnection:
             raise Hangup(f"sends what is no body: {problem.message}") from problem
         return Request(
             method=request.method,
-            target=parse_target(request.target),
+            target=target,
             headers=request.headers.without("Expect"),
             body=bytes(body.octets),
         )

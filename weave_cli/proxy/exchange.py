@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 from urllib.parse import parse_qs, urlsplit
 
-#: Bodies beyond this are not held for anybody: a request is refused with 413, an answer passes unchanged.
+#: Octets. A larger body is not held for anybody: a request is refused with 413, an answer becomes a 502.
 BODY_LIMIT: Final = 16 * 2**20
 
 _VERSION = re.compile(r"/v(\d+\.\d+)(?=/)", re.ASCII)
@@ -62,7 +62,7 @@ class Target:
 
 
 def parse_target(text: str) -> Target:
-    """Both forms: `/v1.41/x?y` and `http://host/v1.41/x?y`."""
+    """Both forms: `/v1.41/x?y` and `http://host/v1.41/x?y`. Raises ValueError for a host that is none."""
     if not text.startswith("/"):
         parts = urlsplit(text)
         path, query = parts.path or "/", parts.query

@@ -55,7 +55,9 @@ def _open_port(place: Place) -> Door:
             place.address or ANYWHERE, place.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
     except socket.gaierror as problem:
-        raise HostProblem(f"cannot listen on {place}: {problem.strerror}", hint="Give an address.") from None
+        raise HostProblem(
+            f"cannot listen on {place}: {problem.strerror}", hint="Give an address of this host with -H."
+        ) from None
     family, _, _, _, address = found[0]
     opened = socket.socket(family, socket.SOCK_STREAM)
     try:

@@ -24,22 +24,21 @@ from weave_cli.containers.door import DockerDoor
 from weave_cli.containers.engine_http import call
 from weave_cli.containers.facts import read_running
 from weave_cli.daemon_thread import in_thread
-from weave_cli.error_codes import Code, NoticeCode
+from weave_cli.error_codes import Code
 from weave_cli.errors import DockerProblem, HostProblem, RouterProblem, WeaveError
 from weave_cli.proxy.options import RewritingOptions
+from weave_cli.proxy.rewriting.addressing import ADDRESS_LIMIT_S, AddressDesk, RouterAway
+from weave_cli.proxy.rewriting.inside import attach_now, is_let_go, let_go, list_addresses
 from weave_cli.proxy.rewriting.mark import has_mark_in_row
-from weave_cli.proxy.rewriting.membership import LeftAlone, Member
+from weave_cli.proxy.rewriting.membership import LeftAlone
 from weave_cli.proxy.rewriting.wording import describe
-from weave_cli.proxy.rewriting.workload import Workload, explain_exit, read_extra_hosts, read_workload
+from weave_cli.proxy.rewriting.workload import Workload, explain_exit, read_workload
 from weave_cli.settings import Settings
 
 if TYPE_CHECKING:
     from weave_cli.api.aio import AsyncRouterClient
 
 log = logging.getLogger(__name__)
-
-#: How long an address may take; the plugin's limit, too.
-_ADDRESS_LIMIT_S: Final = 10.0
 
 _FIRST_PAUSE_S: Final = 1.0
 _PAUSE_GROWTH: Final = 1.5
@@ -51,6 +50,8 @@ _MOST_ENDS: Final = 1000
 
 #: Attaching is done alone on a host for the most part; after a boot, hundreds may want to.
 _MOST_AT_ONCE: Final = 8
+
+_SEE_DOCKER: Final = "See the log of Docker's daemon."
 
 _DIED: Final = frozenset({Code.CONTAINER_DIED, Code.CONTAINER_NOT_RUNNING, Code.CONTAINER_UNKNOWN})
 
@@ -72,16 +73,6 @@ class _Start:
     """Set when Docker says that the container has ended."""
 
 
-class _Silent:
-    """A reporter for whom progress is no news."""
-
-    def progress(self, text: str) -> None:
-        log.debug("%s", text)
-
-    def notice(self, text: str, code: NoticeCode = NoticeCode.NOTE) -> None:
-        log.info("%s", text)
-
-
 class Attacher:
     """Keeps the containers that were made through the proxy on the network."""
 
@@ -92,13 +83,13 @@ class Attacher:
         settings: Settings,
         options: RewritingOptions,
         *,
-        address_limit_s: float = _ADDRESS_LIMIT_S,
+        address_limit_s: float = ADDRESS_LIMIT_S,
     ) -> None:
         self._docker = docker
         self._router = router
         self._settings = settings
         self._options = options
-        self._address_limit_s = address_limit_s
+        self._addresses = AddressDesk(router, settings, limit_s=address_limit_s)
         self._jobs: dict[str, asyncio.Task[None]] = {}
         self._slots = asyncio.Semaphore(_MOST_AT_ONCE)
         self._hurry: dict[str, asyncio.Event] = {}
@@ -108,6 +99,8 @@ class Attacher:
         self._ends: dict[str, int | None] = {}
         #: Of containers that have died: their names are being taken away.
         self._farewells: dict[str, asyncio.Task[None]] = {}
+        #: Started again, says Docker, while a job for an earlier life was under way.
+        self._restarted: set[str] = set()
         #: Successful jobs by container: who waited for a start must not look for one that has ended since.
         self._successes: dict[str, int] = {}
 
@@ -138,6 +131,8 @@ class Attacher:
     def on_start(self, container_id: str) -> None:
         """Docker says that it has been started, by whomever."""
         self._ends.pop(container_id, None)
+        if container_id in self._jobs:
+            self._restarted.add(container_id)
         self._begin(container_id, is_new=True)
 
     def on_end(self, container_id: str, status: int | None) -> None:
@@ -153,14 +148,15 @@ class Attacher:
             del self._ends[next(iter(self._ends))]
 
     def on_removal(self, container_id: str) -> None:
-        self._ends.pop(container_id, None)
-        self._successes.pop(container_id, None)
+        """Docker has forgotten it."""
+        for told in (self._ends, self._successes, self._settled):
+            told.pop(container_id, None)
 
     async def look_at_all(self) -> None:
         """Those that run: attached already, waiting for a proxy, or started again while nobody told us."""
         status, rows = await self._ask("/containers/json")
         if status != 200:
-            raise DockerProblem(f"cannot list containers: {rows}")
+            raise DockerProblem(f"Docker cannot list containers: {_message_of(rows)}", hint=_SEE_DOCKER)
         for row in rows:
             if has_mark_in_row(row):
                 self._begin(row["Id"], is_new=False)
@@ -176,18 +172,25 @@ class Attacher:
             running = read_running(facts) if status == 200 else None
             if running is None or running.pid != pid or running.fqdn is None:
                 continue
-            for address in await in_thread(partial(_list_addresses, pid), "namespace"):
+            for address in await in_thread(partial(list_addresses, pid), "namespace"):
                 await self._router.add_name(container_id, address, running.fqdn)
 
     async def close(self) -> None:
-        for job in (*self._jobs.values(), *self._farewells.values()):
+        jobs = (*self._jobs.values(), *self._farewells.values())
+        for job in jobs:
             job.cancel()
-            with suppress(asyncio.CancelledError, NotAttached):
-                await job
+        await asyncio.gather(*jobs, return_exceptions=True)
 
     async def find_workload(self, name: str) -> Workload | None:
-        """The container of that name or id, if it waits for us when it starts."""
+        """The container of that name or id, if it waits for us when it starts.
+
+        Raises DockerProblem when Docker cannot tell, which does not mean that there is none.
+        """
         status, facts = await self._ask(f"/containers/{quote(name, safe='')}/json")
+        if status >= 500:
+            raise DockerProblem(
+                f"Docker cannot tell of container {name[:12]}: {_message_of(facts)}", hint=_SEE_DOCKER
+            )
         return read_workload(facts) if status == 200 else None
 
     async def _ask(self, path: str) -> tuple[int, Any]:
@@ -208,8 +211,18 @@ class Attacher:
     def _finish(self, container_id: str, job: asyncio.Task[None]) -> None:
         self._jobs.pop(container_id, None)
         self._hurry.pop(container_id, None)
-        if not job.cancelled():
-            job.exception()  # whoever waits has it; nobody may wait
+        is_restarted = container_id in self._restarted
+        self._restarted.discard(container_id)
+        if job.cancelled():
+            return
+        problem = job.exception()  # whoever waits has it; nobody may wait
+        if problem is None:
+            return
+        if not isinstance(problem, NotAttached):
+            log.error("attaching %s failed: a defect of ours", container_id[:12], exc_info=problem)
+        if is_restarted:
+            # What failed may have been an earlier life, and the one that waits now has no job.
+            self._begin(container_id, is_new=True)
 
     async def _work(self, container_id: str, *, is_new: bool) -> None:
         pause_s = _FIRST_PAUSE_S
@@ -231,7 +244,9 @@ class Attacher:
                 if problem.code in _DIED:
                     await self._explain_end(container_id, problem)
                 reason = describe(problem)
-                if self.is_awaited(container_id) or (is_new and not _may_pass(problem)):
+                # Who it is that Docker cannot tell of, nobody could end.
+                may_pass = _may_pass(problem) or (found is None and isinstance(problem, DockerProblem))
+                if self.is_awaited(container_id) or (is_new and not may_pass):
                     await self._give_up(container_id, found, reason)
                     raise NotAttached(reason) from None
                 log.warning("cannot attach %s yet: %s", container_id[:12], reason)
@@ -251,61 +266,22 @@ class Attacher:
         if farewell is not None:
             await farewell  # of the life before; it must not take what comes now
         member = found.decide(wants_default_ipalloc=self._options.wants_default_ipalloc)
-        if await in_thread(lambda: _is_attached(found.pid), "namespace"):
+        if await in_thread(lambda: is_let_go(found.pid), "namespace"):
             return
         if isinstance(member, LeftAlone):
             # Made when it was to be attached; nothing that it waits for will come.
             log.info("leaving %s alone because %s", found.id[:12], member.reason)
-            await in_thread(lambda: _let_go(found.pid), "namespace")
+            await in_thread(lambda: let_go(found.pid), "namespace")
             return
         try:
-            await self._obtain_addresses(found.id, member)
+            await self._addresses.obtain(found.id, member)
             async with self._slots:
-                await self._docker.call(_attach_now, self._settings, self._options, found, member)
+                await self._docker.call(attach_now, self._settings, self._options, found, member)
         except BaseException:
             with suppress(RouterProblem):
                 await self._router.release_all(found.id)
             raise
         log.info("attached %s", found.id[:12])
-
-    async def _obtain_addresses(self, container_id: str, member: Member) -> None:
-        """What attaching will then find at once; raises RouterProblem naming what is in the way."""
-        from weave_cli.addresses import Fixed
-
-        try:
-            for wish in member.wishes:
-                async with asyncio.timeout(self._address_limit_s):
-                    if isinstance(wish, Fixed):
-                        await self._claim(container_id, wish)
-                    else:
-                        await self._router.allocate(wish.subnet, ident=container_id)
-        except RouterUnreachable as problem:
-            from weave_cli.operations.asking import explain_unreachable
-
-            given = problem
-            explained = await in_thread(lambda: explain_unreachable(given, self._settings), "docker")
-            raise _RouterAway(explained.message, hint=explained.hint, code=explained.code) from None
-        except TimeoutError:
-            raise RouterProblem(await self._explain_wait()) from None
-
-    async def _claim(self, container_id: str, wish: Any) -> None:
-        """So that it waits here, if it waits; who has the address already, attaching finds out by itself."""
-        try:
-            await self._router.claim(wish.cidr, ident=container_id)
-        except RouterUnreachable:
-            raise
-        except RouterProblem as problem:
-            log.debug("%s", problem)
-
-    async def _explain_wait(self) -> str:
-        waited = f"no address within {self._address_limit_s:.0f} s"
-        try:
-            status = await self._router.allocator_status()
-        except RouterProblem as problem:
-            return f"{waited}: {problem}"
-        if status in (None, "ready"):
-            status = "all peers with free addresses are busy or out of reach"
-        return f"{waited}: the address allocator says: {status}"
 
     async def _explain_end(self, container_id: str, problem: WeaveError) -> NoReturn:
         """It ended before it was attached; raises NotAttached."""
@@ -322,9 +298,10 @@ class Attacher:
         if reason is None:
             raise NotAttached(problem.message)
         # Docker would not have started it, nor would its restart policy.
-        await in_thread(
-            lambda: call(self._settings, "POST", f"/containers/{container_id}/stop?t=0"), "docker"
-        )
+        with suppress(DockerProblem):
+            await in_thread(
+                lambda: call(self._settings, "POST", f"/containers/{container_id}/stop?t=0"), "docker"
+            )
         raise NotAttached(reason, is_its_own=True)
 
     async def _give_up(self, container_id: str, found: Workload | None, reason: str) -> None:
@@ -332,15 +309,13 @@ class Attacher:
         if self.is_awaited(container_id):
             from weave_cli.containers.lifecycle import kill_container
 
-            with suppress(DockerProblem):
-                await self._docker.call(kill_container, container_id)
-        elif found is not None:
+            try:
+                return await self._docker.call(kill_container, container_id)
+            except DockerProblem as problem:
+                log.warning("ending the process of %s ourselves: %s", container_id[:12], problem)
+        if found is not None and found.pid:
             with suppress(ProcessLookupError):
                 os.kill(found.pid, signal.SIGKILL)
-
-
-class _RouterAway(RouterProblem):
-    """Nobody answers for the router."""
 
 
 def _understood(failure: Exception, container_id: str) -> WeaveError:
@@ -353,51 +328,9 @@ def _understood(failure: Exception, container_id: str) -> WeaveError:
 
 def _may_pass(problem: WeaveError) -> bool:
     """Is it worth waiting for, when nobody else waits?"""
-    return isinstance(problem, _RouterAway | RouterUnreachable)
+    return isinstance(problem, RouterAway | RouterUnreachable)
 
 
-def _is_attached(pid: int) -> bool:
-    from weave_cli.host.guest import was_let_go
-
-    try:
-        return was_let_go(pid)
-    except ProcessLookupError:
-        return False
-
-
-def _list_addresses(pid: int) -> tuple[int, ...]:
-    from weave_cli.host.guest import read_guest
-
-    try:
-        return tuple(cidr.address for cidr in read_guest(pid) or ())
-    except ProcessLookupError:
-        return ()
-
-
-def _let_go(pid: int) -> None:
-    from weave_cli.host.guest import let_go
-
-    with suppress(ProcessLookupError):
-        let_go(pid)
-
-
-def _attach_now(
-    client: Any, settings: Settings, options: RewritingOptions, found: Workload, member: Member
-) -> None:
-    """In a thread; loads what it needs."""
-    from weave_cli.operations.attach import AttachOptions, attach
-    from weave_cli.operations.host_facts import find_interface_address
-
-    attach(
-        client,
-        settings,
-        found.id,
-        member.wishes,
-        AttachOptions(
-            rewrites_hosts=options.rewrites_hosts and found.has_own_hosts_file,
-            extra_hosts=read_extra_hosts(found.extra_hosts, find_interface_address(settings.docker_bridge)),
-            wants_multicast_route=options.wants_multicast_route,
-            wants_dns=options.wants_dns,
-        ),
-        _Silent(),
-    )
+def _message_of(answer: Any) -> str:
+    """What an error of Docker's says."""
+    return str(answer.get("message") if isinstance(answer, dict) else answer)

@@ -81,6 +81,12 @@ def get_texts(document: Document, name: str) -> list[str] | None:
     return [_checked(one, str, name) for one in _checked(found, list, name)]
 
 
+def get_rows(document: Document, name: str) -> list[Document]:
+    """A list of objects, empty when absent or null; raises Unreadable for anything else."""
+    found = get_field(document, name)
+    return [] if found is None else [_checked(one, dict, name) for one in _checked(found, list, name)]
+
+
 def find_variable(environment: Sequence[str], name: str) -> str | None:
     """The value of a variable among `NAME=value` lines."""
     prefix = f"{name}="

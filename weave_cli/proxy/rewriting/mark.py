@@ -13,6 +13,7 @@ from weave_cli.proxy.rewriting.documents import (
     Document,
     get_field,
     get_object,
+    get_rows,
     get_text,
     get_texts,
     set_field,
@@ -97,9 +98,7 @@ def _list_targets(host_config: Document) -> list[str]:
         for bind in get_texts(host_config, "Binds") or ()
         if not bind.startswith(f"{WAIT_VOLUME}:")
     ]
-    for mount in get_field(host_config, "Mounts") or ():
-        if isinstance(mount, dict):
-            targets.append(get_text(mount, "Target"))
+    targets += [get_text(mount, "Target") for mount in get_rows(host_config, "Mounts")]
     return [target.rstrip("/") for target in (*targets, *get_object(host_config, "Tmpfs"))]
 
 

@@ -31,6 +31,8 @@ _START: Final = re.compile(r"/containers/([^/]+)/(?:re)?start")
 _EXEC: Final = re.compile(r"/containers/([^/]+)/exec")
 _INSPECT: Final = re.compile(r"/containers/[^/]+/json")
 
+_LOOK_AGAIN_S: Final = 5.0
+
 
 class ContainerRewriter:
     """The proxy's part that puts containers on the network."""
@@ -51,7 +53,7 @@ class ContainerRewriter:
         self._attacher = Attacher(docker, router, settings, options)
         self._dead_owners = DeadOwners(docker, router)
         self._names = NameKeeper(router, self._attacher)
-        self._looking: set[asyncio.Task[None]] = set()
+        self._looking: asyncio.Task[None] | None = None
 
     def wants(self, method: str, target: Target) -> Exchange | None:
         path = target.path
@@ -75,26 +77,31 @@ class ContainerRewriter:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._dead_owners.run())
             group.create_task(self._names.run())
-            group.create_task(self._docker.follow_events(self._on_subscribed, self.on_event))
+            group.create_task(self._docker.follow_events(self.on_subscribed, self.on_event))
 
     async def close(self) -> None:
-        for task in list(self._looking):
-            task.cancel()
+        if self._looking is not None:
+            self._looking.cancel()
         await self._attacher.close()
         await self._router.close()
 
-    def _on_subscribed(self) -> None:
+    def on_subscribed(self) -> None:
         """Whatever started before, nobody tells us."""
         self._dead_owners.resync()
-        task = asyncio.get_running_loop().create_task(self._look_at_all())
-        self._looking.add(task)
-        task.add_done_callback(self._looking.discard)
+        if self._looking is not None:
+            self._looking.cancel()
+        self._looking = asyncio.get_running_loop().create_task(self._look_at_all())
 
     async def _look_at_all(self) -> None:
-        try:
-            await self._attacher.look_at_all()
-        except WeaveError as problem:
-            log.warning("%s", problem)
+        """Until it succeeds once: no event will tell of those that run already."""
+        while True:
+            try:
+                return await self._attacher.look_at_all()
+            except WeaveError as problem:
+                log.warning("looking again in %.0f s: %s", _LOOK_AGAIN_S, problem)
+            except Exception:
+                log.exception("looking at all containers failed; again in %.0f s", _LOOK_AGAIN_S)
+            await asyncio.sleep(_LOOK_AGAIN_S)
 
     def on_event(self, event: Event) -> None:
         from weave_cli.containers.events import ContainerEvent
