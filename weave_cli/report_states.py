@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from weave_cli.reports import Dns, DnsEntry, Ipam
 
 #: Of connections, in the order in which they are counted up.
 CONNECTION_STATES: Final = ("established", "pending", "retrying", "failed", "connecting", "waiting")
+
+#: How the Info of a live connection ends. Nicknames are free text: they may have brackets and line ends.
+_WHO: Final = re.compile(r"((?:[0-9a-f]{2}:){5}[0-9a-f]{2})\((.*)\)\Z", re.DOTALL)
 
 
 class RingState(StrEnum):
@@ -48,6 +52,12 @@ class Owner:
     size: int
     """How many addresses."""
     is_reachable: bool
+
+
+def find_remote(info: str) -> tuple[str, str] | None:
+    """Name and nickname of the peer at the other end, by a connection's Info; None: no peer is there yet."""
+    found = _WHO.search(info)
+    return (found[1], found[2]) if found else None
 
 
 def list_owners(ipam: Ipam, own_name: str) -> list[Owner]:

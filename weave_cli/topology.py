@@ -12,13 +12,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from itertools import combinations
-from typing import Final
 
-from weave_cli.report_states import list_owners
+from weave_cli.report_states import find_remote, list_owners
 from weave_cli.reports import ROUND_TRIP, LocalConnection, Report
-
-#: How a connection's Info ends: the peer's name and nickname.
-_WHO: Final = re.compile(r"((?:[0-9a-f]{2}:){5}[0-9a-f]{2})\((.*)\)$", re.DOTALL)
 
 
 class LinkState(Enum):
@@ -162,9 +158,9 @@ def _own_details(report: Report) -> dict[str, LocalConnection]:
     """Our connections by the peer's name; of several with one peer, the one that is established."""
     found: dict[str, LocalConnection] = {}
     for one in report["Router"]["Connections"]:
-        who = _WHO.search(one["Info"]) if one["State"] in ("established", "pending") else None
-        if who and (who[1] not in found or one["State"] == "established"):
-            found[who[1]] = one
+        remote = find_remote(one["Info"]) if one["State"] in ("established", "pending") else None
+        if remote and (remote[0] not in found or one["State"] == "established"):
+            found[remote[0]] = one
     return found
 
 

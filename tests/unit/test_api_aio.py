@@ -119,7 +119,6 @@ def test_router_without_dns_and_without_allocator() -> None:
     async def scenario(router: FakeRouterApi, client: AsyncRouterClient) -> None:
         router.domain = None
         assert await client.domain() is None
-        assert await client.ready()
         assert await client.allocator_status() == "ready"
         assert str(await client.default_subnet()) == "10.32.0.0/12"
 
@@ -132,7 +131,6 @@ def test_says_so_when_nobody_listens() -> None:
         with pytest.raises(RouterUnreachable) as caught:
             await client.allocate()
         assert caught.value.message == ABSENT
-        assert not await client.ready()
 
     with_router(scenario)
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from weave_cli.connectivity.probes import encode_question
 from weave_cli.connectivity.results import (
     PROBES,
     Evidence,
@@ -111,9 +110,3 @@ def test_results_are_words() -> None:
         "  look: weave doctor",
         "1 of 2 FAILED",
     ]
-
-
-def test_question_for_a_name() -> None:
-    assert encode_question("a.weave.local.")[2:] == (
-        b"\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01a\x05weave\x05local\x00\x00\x01\x00\x01"
-    )

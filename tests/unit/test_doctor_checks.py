@@ -9,7 +9,13 @@ import pytest
 
 from weave_cli.addresses import parse_address, parse_cidr
 from weave_cli.doctor.checks.connections import ConnectionFacts, PathFacts, check_connections
-from weave_cli.doctor.checks.containers import AllocatorFacts, DaemonFacts, check_allocator, check_daemon
+from weave_cli.doctor.checks.containers import (
+    ALL_OUT_OF_REACH,
+    AllocatorFacts,
+    DaemonFacts,
+    check_allocator,
+    check_daemon,
+)
 from weave_cli.doctor.checks.engine import DockerFacts, check_docker
 from weave_cli.doctor.checks.firewall import FirewallState, check_firewall
 from weave_cli.doctor.checks.image import ImageFacts, check_image
@@ -18,7 +24,9 @@ from weave_cli.doctor.checks.leftovers import GuestFacts, LeftoverFacts, check_g
 from weave_cli.doctor.checks.plugin import PluginFacts, SocketFacts, check_plugin
 from weave_cli.doctor.checks.ports import PortFacts, check_ports
 from weave_cli.doctor.checks.ranges import RangeFacts, RouteFacts, check_ranges
+from weave_cli.doctor.facts.engine import read_allocator
 from weave_cli.doctor.findings import Category, Finding, Verdict, find_worst, note, ok
+from weave_cli.reports import Paxos
 
 pytestmark = pytest.mark.unit
 
@@ -103,6 +111,10 @@ def test_daemons(facts: DaemonFacts, expected: list[str]) -> None:
         (AllocatorFacts(state="not needed yet"), []),
         (AllocatorFacts(state="awaiting consensus (quorum 2, known 1)"), ["daemons.addresses warning"]),
         (AllocatorFacts(state="ready", unreachable=("host3",)), ["daemons.unreachable-owner warning"]),
+        (
+            AllocatorFacts(state=ALL_OUT_OF_REACH, unreachable=("host3",)),
+            ["daemons.unreachable-owner warning"],
+        ),
     ],
 )
 def test_allocator(facts: AllocatorFacts, expected: list[str]) -> None:
@@ -343,3 +355,44 @@ def test_proxy_that_nobody_launched_is_nothing_wrong_and_a_dead_one_is() -> None
     assert list(check_daemon(facts)) == []
     (found,) = check_daemon(replace(facts, status="exited"))
     assert found.mend == "docker logs weaveproxy; weave launch-proxy"
+
+
+@pytest.mark.parametrize(
+    ("paxos", "owners", "pending", "state"),
+    [
+        (None, [], [], "not needed yet"),
+        ({"Elector": True, "KnownNodes": 1, "Quorum": 2}, [], [], "awaiting consensus (quorum 2, known 1)"),
+        ({"Elector": False, "KnownNodes": 0, "Quorum": 0}, [], [], "priming"),
+        (None, [("host1", True)], [], "ready"),
+        (None, [("host1", True), ("host2", False)], ["somebody"], "waiting for a free address"),
+        (None, [("host2", False)], [], ALL_OUT_OF_REACH),
+    ],
+)
+def test_allocator_as_the_report_tells_of_it(
+    paxos: Paxos | None, owners: list[tuple[str, bool]], pending: list[str], state: str
+) -> None:
+    found = read_allocator(
+        {
+            "Paxos": paxos,
+            "Range": "10.32.0.0/12",
+            "RangeNumIPs": 1 << 20,
+            "ActiveIPs": 0,
+            "DefaultSubnet": "10.32.0.0/12",
+            "Entries": [
+                {
+                    "Token": "10.32.0.0",
+                    "Size": 1 << 20,
+                    "Peer": f"7a:00:00:00:00:0{place}",
+                    "Nickname": nickname,
+                    "IsKnownPeer": is_known,
+                    "Version": 1,
+                }
+                for place, (nickname, is_known) in enumerate(owners)
+            ],
+            "PendingClaims": None,
+            "PendingAllocates": pending,
+        }
+    )
+    assert found == AllocatorFacts(state=state, unreachable=("host2",) * (("host2", False) in owners))
+    told = [finding for finding in check_allocator(found) if finding.code == "daemons.addresses"]
+    assert len(told) == (state != ALL_OUT_OF_REACH)

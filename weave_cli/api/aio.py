@@ -207,13 +207,6 @@ class AsyncRouterClient:
         domain = None if answer.status == 404 else _checked(answer).text.strip()
         return Contact(instance=answer.instance, domain=domain)
 
-    async def ready(self) -> bool:
-        """Does it answer, and is all of it up?"""
-        try:
-            return (await self.send(endpoints.get_status())).status == 200
-        except RouterUnreachable:
-            return False
-
     async def own_name(self) -> PeerName:
         """The peer name of this router."""
         text = (await self._succeed(endpoints.get_report_rendered("{{.Router.Name}}"))).text

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from weave_cli.addresses import format_address
+from weave_cli.api.dns_question import BadAnswer, make_question, read_addresses
 from weave_cli.connectivity.results import Probe, ProbeResult
 from weave_cli.host.netns import call_in_namespace
 from weave_cli.names import TEST_GROUP, TEST_PORT
@@ -118,9 +119,10 @@ class Prober:
         return {address: answered.get(address, lost) for address in expected}
 
     def name(self, fqdn: str, address: str, server: str) -> ProbeResult:
-        """Ask the server for an address; names of other hosts take a moment to arrive."""
+        """Ask the server for an address; names of other hosts take a moment to arrive. Raises BadName."""
         started = time.monotonic()
-        question = encode_question(fqdn)
+        ident = int.from_bytes(os.urandom(2), "big")
+        question = make_question(fqdn, ident)
         detail = f"{server} does not answer"
         with self._socket(socket.SOCK_DGRAM) as opened:
             while time.monotonic() < started + _NAME_PATIENCE_S:
@@ -128,11 +130,13 @@ class Prober:
                     opened.sendto(question, (server, 53))
                     if not _is_readable(opened, time.monotonic() + _PATIENCE_S):
                         continue
-                    reply = opened.recv(2048)
+                    found = read_addresses(opened.recv(2048), ident)
                 except OSError as problem:
                     detail = problem.strerror or str(problem)
+                except BadAnswer as problem:
+                    detail = f"{server} is not understood: {problem}"
                 else:
-                    if reply[:2] == question[:2] and socket.inet_aton(address) in reply[12:]:
+                    if address in found:
                         return _passed("name", started)
                     detail = f"{server} does not know {fqdn}"
                 time.sleep(0.1)
@@ -149,12 +153,6 @@ class Prober:
 
     def _socket(self, kind: int, protocol: int = 0) -> socket.socket:
         return call_in_namespace(self._pid, lambda: socket.socket(socket.AF_INET, kind, protocol))
-
-
-def encode_question(fqdn: str) -> bytes:
-    """A DNS question for the IPv4 addresses of a name."""
-    labels = b"".join(bytes([len(label)]) + label for label in fqdn.rstrip(".").encode().split(b"."))
-    return os.urandom(2) + b"\x01\x00\x00\x01" + bytes(6) + labels + b"\x00\x00\x01\x00\x01"
 
 
 def _try(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from weave_cli.addresses import format_address, parse_cidr
+from weave_cli.api.dns_question import BadName, make_question
 from weave_cli.api.sync import RouterClient
 from weave_cli.connectivity.echo_server import echoing
 from weave_cli.connectivity.probes import Prober
@@ -29,6 +30,7 @@ from weave_cli.names import ROUTER_CONTAINER
 from weave_cli.operations.lock import alone_with
 from weave_cli.operations.reporter import Reporter
 from weave_cli.operations.survey import read_report
+from weave_cli.report_states import find_remote
 from weave_cli.reports import LocalConnection, Report
 from weave_cli.settings import Settings
 
@@ -151,9 +153,7 @@ def _read_offer(answer: Mapping[str, Any]) -> _Target | TargetResult:
     else:
         try:
             address, fqdn = parse_cidr(str(content["address"])), str(content.get("fqdn", ""))
-            if not fqdn.isascii() or any(
-                not 0 < len(label) < 64 for label in fqdn.rstrip(".").split(".") if fqdn
-            ):
+            if not _is_name(fqdn):
                 fqdn = ""
             return _Target(host=host, address=format_address(address.address), fqdn=fqdn)
         except (KeyError, UsageProblem):
@@ -162,6 +162,15 @@ def _read_offer(answer: Mapping[str, Any]) -> _Target | TargetResult:
             )
     loss = Loss(leg="peer-router", reason=reason, mend=f"weave doctor (on {host}); docker logs weave (there)")
     return TargetResult(host=host, address="", probes=(), loss=loss)
+
+
+def _is_name(fqdn: str) -> bool:
+    """Can anybody ask for it?"""
+    try:
+        make_question(fqdn, 0)
+    except BadName:
+        return False
+    return True
 
 
 def _read_seen(api: RouterClient, own: str) -> dict[str, dict[str, int]]:
@@ -196,9 +205,10 @@ def _list_unconnected(report: Report) -> Iterator[TargetResult]:
 
 
 def _find_link(report: Report, host: str) -> Link | None:
-    """Our own connection to that host; None when others are between."""
+    """Our own connection to the host of that nickname, or name; None when others are between."""
     for one in report["Router"]["Connections"]:
-        if one["Info"].rstrip().endswith(f"({host})"):
+        remote = find_remote(one["Info"])
+        if remote is not None and host == (remote[1] or remote[0]):
             return _read_link(one)
     return None
 

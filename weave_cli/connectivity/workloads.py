@@ -13,8 +13,7 @@ from weave_cli.addresses import FromSubnet, format_address
 from weave_cli.containers import lookup, networks, workloads
 from weave_cli.containers.client import Docker
 from weave_cli.errors import HostProblem, WeaveError
-from weave_cli.host.netns import read_interfaces
-from weave_cli.names import GUEST_LINK
+from weave_cli.host.netns import read_guest_addresses
 from weave_cli.operations.attach import AttachOptions, attach
 from weave_cli.operations.plugin_sockets import is_plugin_listening
 from weave_cli.operations.reporter import Reporter
@@ -104,15 +103,10 @@ def _start(
     if network is None:
         attach(client, settings, container_id, (FromSubnet(None),), AttachOptions(), reporter)
     found = lookup.get_running(client, container_id)
-    addresses = [
-        cidr.address
-        for interface in read_interfaces(found.pid)
-        if interface.name.startswith(GUEST_LINK)
-        for cidr in interface.addresses
-    ]
+    addresses = read_guest_addresses(found.pid)
     if not addresses:
         raise HostProblem(f"container {name} got no address on the network")
-    return Workload(pid=found.pid, address=format_address(addresses[0]), fqdn=fqdn)
+    return Workload(pid=found.pid, address=format_address(addresses[0].address), fqdn=fqdn)
 
 
 @contextmanager

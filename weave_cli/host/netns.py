@@ -12,9 +12,11 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
+from weave_cli.addresses import Cidr
 from weave_cli.error_codes import Code
 from weave_cli.errors import HostProblem
 from weave_cli.host.interface_dump import Interface, dump_interfaces
+from weave_cli.names import GUEST_LINK
 
 T = TypeVar("T")
 
@@ -27,6 +29,19 @@ def read_interfaces(pid: int | None = None) -> Sequence[Interface]:
     Raises ProcessLookupError when the process has ended, and HostProblem when we are not root.
     """
     return dump_interfaces() if pid is None else call_in_namespace(pid, dump_interfaces)
+
+
+def read_guest_addresses(pid: int) -> list[Cidr]:
+    """All addresses on our network of the container of process `pid`, whoever gave them.
+
+    Raises what read_interfaces raises.
+    """
+    return [
+        cidr
+        for interface in read_interfaces(pid)
+        if interface.name.startswith(GUEST_LINK)
+        for cidr in interface.addresses
+    ]
 
 
 def is_in_our_namespace(pid: int) -> bool:

@@ -10,7 +10,7 @@ from weave_cli.addresses import Address, Cidr
 from weave_cli.api.sync import RouterClient, RouterUnreachable
 from weave_cli.error_codes import Code, ExitStatus, NoticeCode
 from weave_cli.errors import HostProblem, RouterProblem
-from weave_cli.names import EXTERN_OWNER, GUEST_LINK
+from weave_cli.names import EXTERN_OWNER
 from weave_cli.operations.asking import RouterStopped, explain_unreachable
 from weave_cli.operations.reporter import Reporter
 from weave_cli.settings import Settings
@@ -90,19 +90,13 @@ def _find_container(settings: Settings, name: str) -> RunningContainer:
 
 def _list_addresses(found: RunningContainer | None) -> list[int]:
     """The addresses on the network of a container, however it was attached."""
-    from weave_cli.host.netns import read_interfaces
+    from weave_cli.host.netns import read_guest_addresses
 
     if found is None or not found.has_own_network:
         return []
     try:
-        interfaces = read_interfaces(found.pid)
+        return [cidr.address for cidr in read_guest_addresses(found.pid)]
     except ProcessLookupError as problem:
         raise HostProblem(
             f"Container {found.name} died", hint=f"See 'docker logs {found.name}'.", code=Code.CONTAINER_DIED
         ) from problem
-    return [
-        cidr.address
-        for interface in interfaces
-        if interface.name.startswith(GUEST_LINK)
-        for cidr in interface.addresses
-    ]

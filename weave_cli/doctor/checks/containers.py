@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from weave_cli.doctor.findings import Finding, failure, note, ok, warning
 
@@ -41,9 +42,13 @@ class DaemonFacts:
         return f"{'systemctl' if self.is_service else 'docker'} restart {self.container}"
 
 
+#: The state of an allocator that could have addresses from nobody.
+ALL_OUT_OF_REACH: Final = "all of the range belongs to hosts that are not in the mesh"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllocatorFacts:
-    """state: as in `weave status`; unreachable: nicknames of owners of addresses that are not in the mesh."""
+    """state: much as in `weave status`; unreachable: nicknames of owners of addresses not in the mesh."""
 
     state: str
     unreachable: tuple[str, ...] = ()
@@ -99,7 +104,7 @@ def check_allocator(facts: AllocatorFacts) -> Iterator[Finding]:
             mend="weave connect <another host>; with one host only: weave reset && weave launch"
             " --ipalloc-init consensus=1",
         )
-    else:
+    elif facts.state != ALL_OUT_OF_REACH:  # else the owners are named below, with what to do
         yield ok("daemons.addresses", f"address allocation: {facts.state}")
     for nickname in facts.unreachable:
         yield warning(

@@ -8,7 +8,7 @@ from typing import Any
 from weave_cli.containers import lookup, networks
 from weave_cli.containers.client import Docker
 from weave_cli.containers.facts import OurContainer
-from weave_cli.doctor.checks.containers import AllocatorFacts, DaemonFacts
+from weave_cli.doctor.checks.containers import ALL_OUT_OF_REACH, AllocatorFacts, DaemonFacts
 from weave_cli.doctor.checks.engine import DockerFacts
 from weave_cli.doctor.checks.image import ImageFacts
 from weave_cli.doctor.checks.plugin import PluginFacts, SocketFacts
@@ -19,6 +19,7 @@ from weave_cli.operations.host_facts import find_interface_address
 from weave_cli.operations.plugin_sockets import DIRECTORY, find_socket_state, is_plugin_listening
 from weave_cli.operations.proxy_beacon import find_proxy
 from weave_cli.operations.services import is_service
+from weave_cli.report_states import RingState, find_ring_state
 from weave_cli.reports import Ipam
 
 
@@ -85,17 +86,26 @@ def _read_daemon(
 
 
 def read_allocator(ipam: Ipam) -> AllocatorFacts:
-    entries = ipam["Entries"] or []
-    paxos = ipam["Paxos"]
-    if entries:
-        state = "waiting for a free address" if ipam["PendingAllocates"] else "ready"
-    elif paxos is None:
-        # A host that nobody has asked for an address yet has no reason to agree with anybody.
-        state = "not needed yet"
-    else:
-        state = f"awaiting consensus (quorum {paxos['Quorum']}, known {paxos['KnownNodes']})"
-    gone = dict.fromkeys(entry["Nickname"] or entry["Peer"] for entry in entries if not entry["IsKnownPeer"])
-    return AllocatorFacts(state=state, unreachable=tuple(gone))
+    gone = (entry for entry in ipam["Entries"] or () if not entry["IsKnownPeer"])
+    return AllocatorFacts(
+        state=_read_ring_state(ipam),
+        unreachable=tuple(dict.fromkeys(entry["Nickname"] or entry["Peer"] for entry in gone)),
+    )
+
+
+def _read_ring_state(ipam: Ipam) -> str:
+    match find_ring_state(ipam):
+        case RingState.IDLE:
+            # A host that nobody has asked for an address yet has no reason to agree with anybody.
+            return "not needed yet"
+        case RingState.AWAITING_CONSENSUS if paxos := ipam["Paxos"]:
+            return f"awaiting consensus (quorum {paxos['Quorum']}, known {paxos['KnownNodes']})"
+        case RingState.WAITING:
+            return "waiting for a free address"
+        case RingState.UNREACHABLE:
+            return ALL_OUT_OF_REACH
+        case state:
+            return str(state)
 
 
 def read_plugin(client: Docker, around: Circumstances) -> PluginFacts:

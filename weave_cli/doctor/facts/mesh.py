@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from typing import Final
-
 from weave_cli.doctor.checks.connections import ConnectionFacts, PathFacts
 from weave_cli.doctor.facts.circumstances import Circumstances
 from weave_cli.host.bridge import read_bridge
 from weave_cli.host.underlay import read_underlay_mtu
-
-#: The end of a live connection's text: `MAC(NICKNAME)`.
-_PEER: Final = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\((.*)\)\s*$")
+from weave_cli.report_states import find_remote
 
 
 def read_paths(around: Circumstances) -> PathFacts:
@@ -20,7 +15,7 @@ def read_paths(around: Circumstances) -> PathFacts:
         connections=tuple(
             ConnectionFacts(
                 address=one["Address"],
-                peer=_find_nickname(one["Info"]),
+                peer=(find_remote(one["Info"]) or ("", ""))[1],
                 state=one["State"],
                 info=one["Info"],
                 attributes=one["Attrs"] or {},
@@ -32,8 +27,3 @@ def read_paths(around: Circumstances) -> PathFacts:
         is_encrypted=report is not None and report["Router"]["Encryption"],
         port=around.port,
     )
-
-
-def _find_nickname(info: str) -> str:
-    match = _PEER.search(info)
-    return match[1] if match else ""
