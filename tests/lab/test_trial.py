@@ -54,6 +54,12 @@ def test_what_is_broken_is_found_named_and_mended(two_hosts: tuple[LabHost, LabH
     assert ("", "container-bridge") in legs(trial(two, status=_BROKEN))
     two.run(drop.format("-D"))
 
+    # Docker's own DNS server asks weaveDNS for the name of a container on this host, too.
+    drop = "iptables -t mangle {} INPUT -p udp --dport 53 -j DROP"
+    one.run(drop.format("-I"))
+    assert legs(trial(one, status=_BROKEN)) == [("", "dns"), ("host2", "dns")]
+    one.run(drop.format("-D"))
+
     one.run("iptables -I INPUT -p udp --dport 6784 -j DROP")
     mends = findings(one)
     one.run(mends["firewall.ports"])

@@ -95,7 +95,9 @@ def _start(
         client,
         image=image,
         name=name,
-        hostname=fqdn.rstrip(".") or name,
+        # Docker's own DNS server knows host names of its networks: with this one, nobody would ask weaveDNS,
+        # which knows the container by its name there, but an attached one by its host name only.
+        hostname=name if network else fqdn.rstrip(".") or name,
         run=label.partition("-")[0],
         network=network,
         dns=dns,
