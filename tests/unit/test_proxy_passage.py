@@ -308,7 +308,9 @@ async def test_docker_away_is_told_as_docker_tells_errors(
         writer.close()
 
     assert head.startswith(b"HTTP/1.1 502 Bad Gateway\r\n")
-    assert reason in json.loads(body)["message"]
+    message = json.loads(body)["message"]
+    assert reason in message
+    assert ("Is the Docker daemon running?" in message) == (docker is None)
 
 
 @pytest.mark.parametrize(

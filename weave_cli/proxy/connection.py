@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from weave_cli.errors import DockerProblem
+from weave_cli.proxy.cancelling import cancel
 from weave_cli.proxy.conversation import Conversation, Hangup
 from weave_cli.proxy.exchange import (
     Answer,
@@ -31,6 +32,7 @@ from weave_cli.proxy.http_heads import HEAD_LIMIT, NO_BODY, Malformed, RequestHe
 from weave_cli.proxy.http_messages import Body, TooLarge, write_answer, write_request
 from weave_cli.proxy.lines import Line
 from weave_cli.proxy.pipe import Inlet
+from weave_cli.proxy.wording import describe
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +99,9 @@ class ClientConnection:
             if self._docker is None:
                 self._docker = Inlet(await self._dial())
         except DockerProblem as problem:
-            await self._answer(error_answer(HTTPStatus.BAD_GATEWAY, f"weave proxy: {problem}"), request)
+            await self._answer(
+                error_answer(HTTPStatus.BAD_GATEWAY, f"weave proxy: {describe(problem)}"), request
+            )
             return False
         exchange = self._rewriter.wants(request.method, target)
         if exchange is None:
@@ -143,9 +147,7 @@ class ClientConnection:
                 raise Hangup(f"says nothing for {limit_s:.0f} s")
             return all(task.result() for task in done) and bool(self._client.held)
         finally:
-            for task in waited:
-                task.cancel()
-            await asyncio.gather(*waited, return_exceptions=True)
+            await cancel(*waited)
 
     async def _look_after(self, exchange: Exchange, request: RequestHead, target: Target) -> bool:
         """Let somebody see the request, and perhaps the answer."""

@@ -12,6 +12,7 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import Final
 
+from weave_cli.proxy.cancelling import cancel
 from weave_cli.proxy.exchange import Answer, Exchange, Refusal, error_answer
 from weave_cli.proxy.http_bodies import Ruler
 from weave_cli.proxy.http_heads import HEAD_LIMIT, AnswerHead, Malformed, RequestHead, parse_answer
@@ -58,8 +59,8 @@ class Conversation:
                 up.result()  # may raise; otherwise the client has said all that it is going to say
             return await down
         finally:
-            await _end(down)
-            await _end(self._up)
+            await cancel(down)
+            await cancel(self._up)  # which may be another one by now
 
     async def _carry_up(self) -> None:
         """The body; then look out for the client's end, so that Docker hears of it."""
@@ -157,7 +158,8 @@ class Conversation:
         """All that comes, both ways, until Docker ends and then the client."""
         self._is_open = True
         if self._heard.is_set():
-            await _end(self._up)
+            if self._up is not None:
+                await cancel(self._up)
             self._up = asyncio.create_task(self._carry_rest())
         with suppress(OSError):
             await carry(self._docker, self._client.line)
@@ -175,12 +177,4 @@ class Conversation:
             await asyncio.wait((heard, ended), return_when=asyncio.FIRST_COMPLETED)
             return heard.done()
         finally:
-            await _end(heard)
-            await _end(ended)
-
-
-async def _end(task: asyncio.Task[object] | asyncio.Task[None] | asyncio.Task[bool] | None) -> None:
-    """Cancel it if it runs; what it raised has been looked at, or is of no more use."""
-    if task is not None:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+            await cancel(heard, ended)

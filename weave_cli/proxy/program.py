@@ -16,6 +16,7 @@ from weave_cli import __version__
 from weave_cli.errors import WeaveError
 from weave_cli.logs import LEVELS, start_logging
 from weave_cli.proxy.announcing import Beacon
+from weave_cli.proxy.cancelling import cancel
 from weave_cli.proxy.exchange import Rewriter
 from weave_cli.proxy.listening import open_door
 from weave_cli.proxy.options import Options, RewritingOptions, TlsOptions
@@ -117,7 +118,7 @@ async def _serve(options: Options, settings: Settings) -> None:
         stack.push_async_callback(server.stop)
         log.info("listening on %s", ", ".join(map(str, places)))
         tasks = [asyncio.create_task(beacon.serve()), asyncio.create_task(_keep_running(rewriter))]
-        stack.push_async_callback(_cancel, tasks)
+        stack.push_async_callback(cancel, *tasks)
         await stop.wait()
         log.info("stopping")
 
@@ -132,14 +133,6 @@ async def _keep_running(rewriter: Rewriter) -> None:
         except Exception:
             log.exception("attaching failed; it starts again in %.0f s", _RESTART_S)
         await asyncio.sleep(_RESTART_S)
-
-
-async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    for task in tasks:
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 def _allow_files() -> None:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Final
 
 from weave_cli.errors import DockerProblem
+from weave_cli.proxy.cancelling import cancel
 from weave_cli.proxy.connection import ClientConnection, Patience
 from weave_cli.proxy.conversation import Hangup
 from weave_cli.proxy.exchange import Rewriter
@@ -56,7 +57,7 @@ class ProxyServer:
 
     async def stop(self) -> None:
         """Take no more in; give calls under way a moment; then cut the rest."""
-        await _cancel(self._accepting)
+        await cancel(*self._accepting)
         for door in self._doors:
             door.close()
         steps = int(_GRACE_S / _GRACE_STEP_S)
@@ -65,7 +66,7 @@ class ProxyServer:
             if not busy:
                 break
             await asyncio.wait(busy, timeout=_GRACE_STEP_S)
-        await _cancel(list(self._served))
+        await cancel(*self._served)
 
     async def dial(self) -> Line:
         """A fresh line to Docker; raises DockerProblem."""
@@ -83,7 +84,10 @@ class ProxyServer:
         except (OSError, TimeoutError) as problem:
             opened.close()
             reason = "it takes no connections" if isinstance(problem, TimeoutError) else _reason_of(problem)
-            raise DockerProblem(f"cannot reach Docker at unix://{self._docker_socket}: {reason}") from None
+            raise DockerProblem(
+                f"cannot reach Docker at unix://{self._docker_socket}: {reason}",
+                hint="Is the Docker daemon running?",
+            ) from None
 
     async def _accept(self, door: Door) -> None:
         loop = asyncio.get_running_loop()
@@ -150,9 +154,3 @@ def _reason_of(problem: BaseException) -> str:
     if isinstance(problem, ssl.SSLError):
         return f"TLS: {problem.reason or problem}"
     return (problem.strerror if isinstance(problem, OSError) else None) or str(problem)
-
-
-async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

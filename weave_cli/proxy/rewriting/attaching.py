@@ -26,13 +26,14 @@ from weave_cli.containers.facts import read_running
 from weave_cli.daemon_thread import in_thread
 from weave_cli.error_codes import Code
 from weave_cli.errors import DockerProblem, HostProblem, RouterProblem, WeaveError
+from weave_cli.proxy.cancelling import cancel
 from weave_cli.proxy.options import RewritingOptions
 from weave_cli.proxy.rewriting.addressing import ADDRESS_LIMIT_S, AddressDesk, RouterAway
 from weave_cli.proxy.rewriting.inside import attach_now, is_let_go, let_go, list_addresses
 from weave_cli.proxy.rewriting.mark import has_mark_in_row
 from weave_cli.proxy.rewriting.membership import LeftAlone
-from weave_cli.proxy.rewriting.wording import describe
 from weave_cli.proxy.rewriting.workload import Workload, explain_exit, read_workload
+from weave_cli.proxy.wording import describe
 from weave_cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -176,10 +177,7 @@ class Attacher:
                 await self._router.add_name(container_id, address, running.fqdn)
 
     async def close(self) -> None:
-        jobs = (*self._jobs.values(), *self._farewells.values())
-        for job in jobs:
-            job.cancel()
-        await asyncio.gather(*jobs, return_exceptions=True)
+        await cancel(*self._jobs.values(), *self._farewells.values())
 
     async def find_workload(self, name: str) -> Workload | None:
         """The container of that name or id, if it waits for us when it starts.

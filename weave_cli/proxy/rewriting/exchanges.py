@@ -32,8 +32,8 @@ from weave_cli.proxy.rewriting.inspection import show_network
 from weave_cli.proxy.rewriting.mark import hide_mark, hide_mark_in_row
 from weave_cli.proxy.rewriting.membership import VARIABLE, LeftAlone, decide, is_of_driver, is_shared
 from weave_cli.proxy.rewriting.starting import restore_host_config
-from weave_cli.proxy.rewriting.wording import describe
 from weave_cli.proxy.rewriting.workload import Workload
+from weave_cli.proxy.wording import describe
 from weave_cli.settings import Settings
 
 log = logging.getLogger(__name__)
