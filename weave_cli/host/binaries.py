@@ -1,4 +1,4 @@
-"""The one place that runs programs of the host's: iptables in its two backends."""
+"""The one place that runs programs of the host's: iptables in its two backends, and those of systemd."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from weave_cli.containers.specs import (
     make_router_spec,
 )
 from weave_cli.error_codes import Code, NoticeCode
-from weave_cli.errors import HostProblem, RouterProblem
+from weave_cli.errors import DockerProblem, HostProblem, RouterProblem
 from weave_cli.host import systemd
 from weave_cli.interrupts import unbroken, undoing
 from weave_cli.names import PASSWORD_FILE, PLUGIN_CONTAINER, image_name
@@ -47,6 +47,7 @@ from weave_cli.operations.service_units import (
     ServicePlan,
 )
 from weave_cli.operations.setup import setup
+from weave_cli.operations.starting import check_not_running, start
 from weave_cli.operations.stop import find_ours
 from weave_cli.operations.waiting import wait_until
 from weave_cli.password_file import read_password
@@ -81,7 +82,7 @@ def install(client: Docker, settings: Settings, reporter: Reporter) -> None:
     running = [one for one in (found.router, found.plugin) if one is not None and one.is_running]
     password = _read_password(client, found.router)
     with _taken_over(client, running, reporter):
-        copy_state(Path(_state_of_volume(client, settings)), Path(SERVICE_STATE))
+        copy_state(_volume(client, settings), Path(SERVICE_STATE))
         save_password(password)
         services.remember_launch()
         services.write(service_units.write_units(plan))
@@ -106,19 +107,26 @@ def uninstall(client: Docker, settings: Settings, reporter: Reporter) -> None:
     specs = _container_specs(plan, settings, None if router is None else _read_own_password())
     if router is not None or plugin is not None:
         setup(client, reporter)
-    _make_volume(client, settings)
-    state = Path(_state_of_volume(client, settings))
+    if router is not None:
+        check_not_running(client, specs[0].name, "router")
+    if plugin is not None:
+        check_not_running(client, specs[1].name, "plugin")
+    volume = _volume(client, settings)
     with unbroken():
         reporter.progress("stopping services")
         for unit in (PLUGIN_UNIT, ROUTER_UNIT):
             if systemd.read_unit(unit) is not None:
                 services.stop(unit)
-        copy_state(Path(SERVICE_STATE), state)
+        copy_state(Path(SERVICE_STATE), volume)
         services.uninstall()
-    if router is not None:
-        _start(client, specs[0], RouterClient(settings.http_address).is_ready, reporter)
-    if plugin is not None:
-        _start(client, specs[1], is_plugin_listening, reporter)
+        # Both, before one is waited for: the plugin can do without a router for a while.
+        router_id = None if router is None else start(client, specs[0], reporter)
+        plugin_id = None if plugin is None else start(client, specs[1], reporter)
+    if router_id is not None:
+        is_ready = RouterClient(settings.http_address).is_ready
+        _wait_for(is_ready, client, router_id, specs[0].name, reporter)
+    if plugin_id is not None:
+        _wait_for(is_plugin_listening, client, plugin_id, specs[1].name, reporter)
 
 
 def rehearse_uninstall(settings: Settings) -> Iterator[Deed]:
@@ -221,9 +229,9 @@ def _taken_over(client: Docker, running: list[OurContainer], reporter: Reporter)
         raise
 
 
-def _state_of_volume(client: Docker, settings: Settings) -> str:
-    with translated(f"inspect volume {settings.state_volume}"):
-        return str(client.api.inspect_volume(settings.state_volume)["Mountpoint"])
+def _volume(client: Docker, settings: Settings) -> Path:
+    """The host's directory of the state of containers."""
+    return Path(lifecycle.ensure_volume(client, settings.state_volume))
 
 
 def _give_volume_up(client: Docker, settings: Settings) -> None:
@@ -232,13 +240,7 @@ def _give_volume_up(client: Docker, settings: Settings) -> None:
     if managed is None or managed.version is None:
         lifecycle.remove_volume(client, settings.state_volume)
     else:
-        clear_state(Path(_state_of_volume(client, settings)))
-
-
-def _make_volume(client: Docker, settings: Settings) -> None:
-    host = read_host_facts(settings)
-    spec = make_router_spec(RouterOptions(), settings, host, image=image_name())
-    lifecycle.create_volumes(client, spec)
+        clear_state(_volume(client, settings))
 
 
 def _read_password(client: Docker, router: OurContainer) -> bytes | None:
@@ -283,8 +285,16 @@ def _container_specs(
     )
 
 
-def _start(client: Docker, spec: ContainerSpec, is_ready: Callable[[], bool], reporter: Reporter) -> None:
-    reporter.progress(f"starting container {spec.name}")
-    container_id = lifecycle.create_container(client, spec)
-    lifecycle.start_container(client, container_id, name=spec.name)
-    wait_until(is_ready, client, container_id, spec.name, reporter)
+def _wait_for(
+    is_ready: Callable[[], bool], client: Docker, container_id: str, name: str, reporter: Reporter
+) -> None:
+    """As a launch does; but a container that fails stays: nothing else has the options by now."""
+    try:
+        wait_until(is_ready, client, container_id, name, reporter)
+    except DockerProblem as problem:
+        raise DockerProblem(
+            problem.message,
+            hint=f"The services are gone; {name} stays a container, which Docker starts again and again.\n"
+            f"See 'docker logs {name}', mend it, or 'weave stop'.",
+            code=problem.code,
+        ) from problem
