@@ -105,14 +105,13 @@ def remember_launch() -> None:
     _SENTINEL.touch()
 
 
-def write(units: dict[str, str]) -> bool:
-    """Make the units so; True when something had to be changed."""
+def write(units: dict[str, str]) -> None:
+    """Make the units so, and no others of ours; systemd knows them then."""
     changed = systemd.write_units(units)
     stale = [name for name in _ALL_UNITS if name not in units and systemd.read_unit(name) is not None]
     systemd.remove_units(*stale)
     if changed or stale:
         systemd.control("daemon-reload")
-    return changed or bool(stale)
 
 
 def uninstall() -> None:
