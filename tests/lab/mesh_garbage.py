@@ -9,6 +9,7 @@ Seeds are fixed. `tcp` fails when a connection is neither refused nor ended with
 
 from __future__ import annotations
 
+import errno
 import random
 import socket
 import sys
@@ -39,7 +40,7 @@ _PATIENCE_S: Final = 20.0
 
 
 def attack_tcp(address: str, rng: random.Random) -> None:
-    """Every connection says something wrong, then goes on with noise until it is refused."""
+    """Every connection says something wrong, then goes on with noise until it is refused or has no more."""
     openings: tuple[Callable[[random.Random], bytes], ...] = (
         lambda rng: rng.randbytes(rng.randrange(7, 2000)),
         lambda _: b"GET / HTTP/1.1\r\nHost: weave\r\n\r\n",
@@ -59,10 +60,15 @@ def attack_tcp(address: str, rng: random.Random) -> None:
                 for _ in range(CHUNKS):
                     # High octets first: to whoever takes it for a length, it is too long.
                     opened.sendall(b"\xff" * 4 + rng.randbytes(rng.randrange(1, 1400)))
+                # Noise may begin like something long, whose rest a router waits for as long as for anybody's.
+                opened.shutdown(socket.SHUT_WR)
                 while opened.recv(65536):
                     pass
             except (ConnectionResetError, BrokenPipeError):
                 pass
+            except OSError as problem:
+                if problem.errno != errno.ENOTCONN:  # refused before it was closed
+                    raise
 
 
 def hold_connections(address: str) -> None:
