@@ -22,11 +22,12 @@ _VARIES: Final = re.compile(
 _SIZE: Final = int(os.environ.get("WEAVE_LAB_PROXY_MB", "60"))
 _MOST_KB: Final = 100_000
 
-#: What is no request, a head that does not end, and silence; all at once.
+#: What is no request, a head that does not end, and silence; all at once. Octets that begin with a letter may
+#: be a head that has not ended yet, and are waited for.
 _GARBAGE: Final = """
 import os, socket
 held = []
-for octets in (os.urandom(10000), b"GET / HTTP/1.1\\r\\nHost", b"", b"\\x16\\x03\\x01") * 30:
+for octets in (b"\\xff" + os.urandom(10000), b"GET / HTTP/1.1\\r\\nHost", b"", b"\\x16\\x03\\x01") * 30:
     one = socket.socket(socket.AF_UNIX)
     one.connect("/run/other.sock")
     one.sendall(octets)
