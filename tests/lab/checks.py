@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from tests.lab.hosts import LabHost
+from tests.lab.shell import CommandFailed
 
 T = TypeVar("T")
 
@@ -15,7 +16,7 @@ T = TypeVar("T")
 def until(condition: Callable[[], T], timeout: float, what: str, *, every: float = 0.2) -> T:
     """The first true value of the condition; fails with `what` and the last value after `timeout` seconds.
 
-    An AssertionError inside the condition counts as not yet.
+    An AssertionError inside the condition counts as not yet, and so does a command that fails.
     """
     deadline = time.monotonic() + timeout
     last: object = None
@@ -25,7 +26,7 @@ def until(condition: Callable[[], T], timeout: float, what: str, *, every: float
             if value:
                 return value
             last = value
-        except AssertionError as problem:
+        except (AssertionError, CommandFailed) as problem:
             last = problem
         if time.monotonic() >= deadline:
             raise AssertionError(f"not within {timeout:g} s: {what}; last seen: {last}")
