@@ -149,7 +149,7 @@ def test_proxy_listens_where_it_is_told_and_goes_without_a_trace(host: LabHost) 
     gone = host.sh("weave launch-proxy -H unix:///nosuch/x.sock")
     assert gone.status == 1 and "Is there a directory /nosuch on this host?" in gone.stderr
     lost = host.sh("weave launch-proxy -H tcp://:7777 --tlsverify --tlscacert=/nosuch")
-    assert lost.status == 1 and "there is no file /root/.docker/cert.pem" in lost.stderr
+    assert lost.status == 1 and f"there is no file {host.run('echo $HOME')}/.docker/cert.pem" in lost.stderr
     bad = host.sh(f"weave launch-proxy -H tcp://:7777 {files.replace('server-key', 'client-key')} --tls")
     assert bad.status == 1 and "cannot use certificate" in bad.stderr
     assert host.run("docker ps -aq") == ""

@@ -10,14 +10,14 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Final
 
 from weave_cli import __version__
-from weave_cli.errors import WeaveError
-from weave_cli.logs import LEVELS, start_logging
+from weave_cli.cancelling import cancel
+from weave_cli.daemons import run_daemon, supervise
+from weave_cli.logs import LEVELS
 from weave_cli.names import (
     GLOBAL_DRIVER,
     MESH_DRIVER,
@@ -31,12 +31,10 @@ from weave_cli.plugin.faults import read_faults
 from weave_cli.plugin.reconcile import BETWEEN_LOOKS_S
 from weave_cli.plugin.server import DriverServer
 from weave_cli.plugin.wiring import DRIVERS, Plugin
-from weave_cli.settings import Settings, plugin_fault_file, plugin_look_s, read_settings
+from weave_cli.settings import Settings, plugin_fault_file, plugin_look_s
 from weave_cli.systemd_hands import take_handed_sockets, tell_ready
 
 log = logging.getLogger(__name__)
-
-_RESTART_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,22 +102,10 @@ def read_options(arguments: Sequence[str], settings: Settings) -> Options:
 
 def main(arguments: Sequence[str]) -> int:
     """Serve until SIGTERM or SIGINT; the exit status."""
-    try:
-        settings = read_settings()
-        options = read_options(arguments, settings)
-        start_logging(options.log_level)
-        asyncio.run(_serve(options, settings))
-    except WeaveError as problem:
-        logging.getLogger(__name__).error("%s", "\n".join(filter(None, (problem.message, problem.hint))))
-        return problem.exit_status
-    return 0
+    return run_daemon(arguments, read_options, _serve)
 
 
-async def _serve(options: Options, settings: Settings) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+async def _serve(options: Options, settings: Settings, stop: asyncio.Event) -> None:
     log.info("weave plugin %s, process %d", __version__, os.getpid())
     async with AsyncExitStack() as stack:
         plugin = Plugin(
@@ -141,46 +127,22 @@ async def _serve(options: Options, settings: Settings) -> None:
             servers.append(plugin.make_mesh_server(options.mesh_socket))
             await _open(servers[-1], stack)
         await plugin.load()
-        tasks = [_supervise(name, run) for name, run in plugin.background().items()]
-        stack.push_async_callback(_cancel, tasks)
+        tasks = [supervise(name, run) for name, run in plugin.background().items()]
+        stack.push_async_callback(lambda: cancel(*tasks))
         if options.mesh_socket and options.mesh_network_name:
             network = plugin.make_default_network(options.mesh_network_name)
-            tasks.append(_supervise("default network", network.run))
-            loop.add_signal_handler(signal.SIGHUP, network.ensure_again)
+            tasks.append(supervise("default network", network.run))
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, network.ensure_again)
         tell_ready()  # Docker may be waiting for it, and the next step waits for Docker
         if options.global_socket:
             servers.append(await plugin.make_global_server(options.global_socket))
             await _open(servers[-1], stack)
-            tasks.append(_supervise("shared networks", plugin.follow_shared_networks()))
+            tasks.append(supervise("shared networks", plugin.follow_shared_networks()))
         await stop.wait()
         log.info("stopping")
         await plugin.see_off()
         for server in servers:
             server.unlink()  # before anything that takes time
-
-
-def _supervise(name: str, run: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
-    """A background task that a defect must not end: Docker would go on waiting for what it does."""
-
-    async def repeat() -> None:
-        while True:
-            try:
-                await run()
-            except WeaveError as problem:
-                log.error("%s: %s", name, problem)
-            except Exception:
-                log.exception("%s failed; it starts again in %.0f s", name, _RESTART_S)
-            await asyncio.sleep(_RESTART_S)
-
-    return asyncio.create_task(repeat(), name=name)
-
-
-async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    for task in tasks:
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 async def _open(server: DriverServer, stack: AsyncExitStack) -> None:

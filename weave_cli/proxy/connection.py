@@ -14,8 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from weave_cli.cancelling import cancel
 from weave_cli.errors import DockerProblem
-from weave_cli.proxy.cancelling import cancel
 from weave_cli.proxy.conversation import Conversation, Hangup
 from weave_cli.proxy.exchange import (
     Answer,

@@ -12,7 +12,7 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import Final
 
-from weave_cli.proxy.cancelling import cancel
+from weave_cli.cancelling import cancel
 from weave_cli.proxy.exchange import Answer, Exchange, Refusal, error_answer
 from weave_cli.proxy.http_bodies import Ruler
 from weave_cli.proxy.http_heads import HEAD_LIMIT, AnswerHead, Malformed, RequestHead, parse_answer

@@ -7,28 +7,23 @@ import asyncio
 import logging
 import os
 import resource
-import signal
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
-from typing import Final
 
 from weave_cli import __version__
-from weave_cli.errors import WeaveError
-from weave_cli.logs import LEVELS, start_logging
+from weave_cli.cancelling import cancel
+from weave_cli.daemons import run_daemon, supervise
+from weave_cli.logs import LEVELS
 from weave_cli.proxy.announcing import Beacon
-from weave_cli.proxy.cancelling import cancel
-from weave_cli.proxy.exchange import Rewriter
 from weave_cli.proxy.listening import open_door
 from weave_cli.proxy.options import Options, RewritingOptions, TlsOptions
 from weave_cli.proxy.rewriting.rewriter import make_rewriter
 from weave_cli.proxy.server import ProxyServer
 from weave_cli.proxy.tls import make_context
 from weave_cli.proxy_places import parse_place
-from weave_cli.settings import DOCKER_SOCKET, Settings, read_settings
+from weave_cli.settings import DOCKER_SOCKET, Settings
 
 log = logging.getLogger(__name__)
-
-_RESTART_S: Final = 5.0
 
 
 def read_options(arguments: Sequence[str], settings: Settings) -> Options:
@@ -82,22 +77,10 @@ def read_options(arguments: Sequence[str], settings: Settings) -> Options:
 
 def main(arguments: Sequence[str]) -> int:
     """Serve until SIGTERM or SIGINT; the exit status."""
-    try:
-        settings = read_settings()
-        options = read_options(arguments, settings)
-        start_logging(options.log_level)
-        asyncio.run(_serve(options, settings))
-    except WeaveError as problem:
-        logging.getLogger(__name__).error("%s", "\n".join(filter(None, (problem.message, problem.hint))))
-        return problem.exit_status
-    return 0
+    return run_daemon(arguments, read_options, _serve)
 
 
-async def _serve(options: Options, settings: Settings) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+async def _serve(options: Options, settings: Settings, stop: asyncio.Event) -> None:
     log.info("weave proxy %s, process %d", __version__, os.getpid())
     _allow_files()
     places = [parse_place(text) for text in options.listen]
@@ -117,22 +100,10 @@ async def _serve(options: Options, settings: Settings) -> None:
         server.start()
         stack.push_async_callback(server.stop)
         log.info("listening on %s", ", ".join(map(str, places)))
-        tasks = [asyncio.create_task(beacon.serve()), asyncio.create_task(_keep_running(rewriter))]
+        tasks = [asyncio.create_task(beacon.serve()), supervise("attaching", rewriter.run)]
         stack.push_async_callback(cancel, *tasks)
         await stop.wait()
         log.info("stopping")
-
-
-async def _keep_running(rewriter: Rewriter) -> None:
-    """A defect must not end it: containers wait for what it does."""
-    while True:
-        try:
-            await rewriter.run()
-        except WeaveError as problem:
-            log.error("%s", problem)
-        except Exception:
-            log.exception("attaching failed; it starts again in %.0f s", _RESTART_S)
-        await asyncio.sleep(_RESTART_S)
 
 
 def _allow_files() -> None:

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
+from weave_cli.cancelling import cancel
 from weave_cli.errors import DockerProblem
-from weave_cli.proxy.cancelling import cancel
 from weave_cli.proxy.connection import ClientConnection, Patience
 from weave_cli.proxy.conversation import Hangup
 from weave_cli.proxy.exchange import Rewriter

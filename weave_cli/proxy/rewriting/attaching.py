@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from urllib.parse import quote
 
 from weave_cli.api.sync import RouterUnreachable
+from weave_cli.cancelling import cancel
 from weave_cli.containers.door import DockerDoor
 from weave_cli.containers.engine_http import call
 from weave_cli.containers.facts import read_running
 from weave_cli.daemon_thread import in_thread
 from weave_cli.error_codes import Code
 from weave_cli.errors import DockerProblem, HostProblem, RouterProblem, WeaveError
-from weave_cli.proxy.cancelling import cancel
 from weave_cli.proxy.options import RewritingOptions
 from weave_cli.proxy.rewriting.addressing import ADDRESS_LIMIT_S, AddressDesk, RouterAway
 from weave_cli.proxy.rewriting.inside import attach_now, is_let_go, let_go, list_addresses
