@@ -76,17 +76,17 @@ def wanted_chains(facts: FirewallFacts) -> tuple[Chain, ...]:
 
 
 def _forward_chain(facts: FirewallFacts) -> Chain:
-    rules = (
-        [] if facts.docker_bridge == facts.bridge else [f"-i {facts.docker_bridge} -o {facts.bridge} -j DROP"]
-    )
-    # Where br_netfilter is loaded, frames between two ports of the bridge pass here; Docker's policy is DROP.
-    rules.append(f"-i {facts.bridge} -o {facts.bridge} -j ACCEPT")
-    # Realms, too. The host has no route into one, so what comes from one and goes to one stays in its bridge.
-    rules += (
+    rules = [
+        # First, as every frame of a container passes here. Where br_netfilter is loaded, frames between two ports
+        # of a bridge do; Docker's policy is DROP.
+        f"-i {facts.bridge} -o {facts.bridge} -j ACCEPT",
+        # Realms, too. The host has no route into one, so what comes from one and goes to one stays in its bridge.
         f"-i {BRIDGE_PREFIX}+ -o {BRIDGE_PREFIX}+ -j ACCEPT",
         f"-i {BRIDGE_PREFIX}+ -j DROP",
         f"-o {BRIDGE_PREFIX}+ -j DROP",
-    )
+    ]
+    if facts.docker_bridge != facts.bridge:
+        rules.append(f"-i {facts.docker_bridge} -o {facts.bridge} -j DROP")
     subnets = dict.fromkeys(exposure.subnet for exposure in facts.exposures)
     rules += (f"-d {subnet} -o {facts.bridge} -j ACCEPT" for subnet in subnets)
     if subnets:
