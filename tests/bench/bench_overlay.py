@@ -3,9 +3,9 @@
     python -m tests.bench.bench_overlay [--runs 11] [--seconds 1]
 
 The baseline is the least that the kernel asks for: a bridge, a VXLAN device with its one remote, veths into
-two containers, and the firewall rule that lets a bridge forward to itself, with the same MTU. Its containers are
-on a network of Docker's own as well, so that Docker's resolver stands in both kinds: its NAT rules inside of the
-container alone take 2 % of a stream. Runs are many and short and take turns, which evens out what else the
+two containers, and the firewall rule that lets a bridge forward to itself, with the same MTU. Its containers
+are on a network of Docker's as well, so that Docker's resolver stands in both kinds: its NAT rules inside of
+a container alone take 2 % of a stream. Runs are many and short and take turns, which evens out what else the
 machine does.
 """
 
