@@ -77,10 +77,10 @@ def wanted_chains(facts: FirewallFacts) -> tuple[Chain, ...]:
 
 def _forward_chain(facts: FirewallFacts) -> Chain:
     rules = [
-        # First, as all frames between two ports of the bridge pass here where br_netfilter is loaded; Docker's
+        # First, as all frames between ports of the bridge pass here where br_netfilter is loaded; Docker's
         # policy is DROP.
         f"-i {facts.bridge} -o {facts.bridge} -j ACCEPT",
-        # Realms, too. The host has no route into one: what comes from one and goes to one stays in its bridge.
+        # Realms, too. The host has no route into one: what comes from one and goes to one stays in it.
         f"-i {BRIDGE_PREFIX}+ -o {BRIDGE_PREFIX}+ -j ACCEPT",
         f"-i {BRIDGE_PREFIX}+ -j DROP",
         f"-o {BRIDGE_PREFIX}+ -j DROP",
