@@ -3,41 +3,22 @@
 from __future__ import annotations
 
 from tests.fuzz.seeds import recorded, with_choice
+from tests.unit.test_wire_gob import INNER, KEY, SAMPLE
 from weave_cli.router.wire.gob_decode import decode_stream
 from weave_cli.router.wire.gob_encode import encode_stream
 from weave_cli.router.wire.gob_types import (
-    BOOL,
     BYTES,
-    INT,
     STRING,
     UINT,
     GobError,
     GobType,
     MapOf,
     SliceOf,
-    StructOf,
 )
 
-_INNER = StructOf("inner", (("A", UINT), ("B", STRING)))
-_SAMPLE = StructOf(
-    "sample",
-    (
-        ("U", UINT),
-        ("I", INT),
-        ("S", STRING),
-        ("B", BYTES),
-        ("F", BOOL),
-        ("L", SliceOf(UINT)),
-        ("N", _INNER),
-        ("M", MapOf(STRING, UINT)),
-        ("P", _INNER),
-        ("Lst", SliceOf(_INNER)),
-    ),
-    optional=frozenset({"M", "P"}),
-)
 _KINDS: tuple[GobType, ...] = (
-    _SAMPLE,
-    MapOf(StructOf("key", (("Name", UINT), ("UID", UINT))), _INNER),
+    SAMPLE,
+    MapOf(KEY, INNER),
     SliceOf(SliceOf(MapOf(UINT, STRING))),
     MapOf(STRING, STRING),
     BYTES,

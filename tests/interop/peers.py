@@ -230,6 +230,15 @@ def wait_for_mesh(*peers: Peer, timeout_s: float = 30) -> None:
                 wait_for_link(one, other, timeout_s)
 
 
+def meet(one: Peer, two: Peer, address_range: str = RANGE) -> None:
+    """Start both, the second one given the first, and wait until they know each other."""
+    one.start(address_range=address_range)
+    two.start(one, address_range=address_range)
+    eventually(
+        lambda: one.known_peers() == two.known_peers() == {one.name, two.name}, lambda: logs_of(one, two)
+    )
+
+
 def wait_for_link(one: Peer, other: Peer, timeout_s: float = 30) -> None:
     """Wait until the one knows of an established connection with the other."""
     eventually(lambda: one.is_connected_to(other), lambda: logs_of(one, other), timeout_s)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.interop.conftest import MakePeer
 from tests.interop.go_version import go_version
-from tests.interop.peers import Peer, logs_of, wait_for_mesh
+from tests.interop.peers import Peer, logs_of, meet, wait_for_mesh
 from tests.interop.test_connections import PAIRS
 from tests.kernel.programs import eventually
 
@@ -18,20 +18,12 @@ SMALL_RANGE = "10.32.0.0/26"
 USABLE = 62
 
 
-def _meet(one: Peer, two: Peer, address_range: str = SMALL_RANGE) -> None:
-    one.start(address_range=address_range)
-    two.start(one, address_range=address_range)
-    eventually(
-        lambda: one.known_peers() == two.known_peers() == {one.name, two.name}, lambda: logs_of(one, two)
-    )
-
-
 @PAIRS
 def test_addresses_are_asked_from_each_other_until_none_is_left(
     make_peer: MakePeer, dialled: str, dialler: str
 ) -> None:
     one, two = make_peer(dialled), make_peer(dialler)
-    _meet(one, two)
+    meet(one, two, SMALL_RANGE)
     given = [two.allocate("first")]
     given += [one.allocate(f"c{number}") for number in range(USABLE - 1)]
     assert len(set(given)) == USABLE
@@ -46,7 +38,7 @@ def test_addresses_are_asked_from_each_other_until_none_is_left(
 @PAIRS
 def test_addresses_alternate_without_a_duplicate(make_peer: MakePeer, dialled: str, dialler: str) -> None:
     one, two = make_peer(dialled), make_peer(dialler)
-    _meet(one, two)
+    meet(one, two, SMALL_RANGE)
     given = [peer.allocate(f"c{number}") for number in range(USABLE // 2) for peer in (one, two)]
     assert len(set(given)) == USABLE
 
@@ -56,7 +48,7 @@ def test_a_claimed_address_is_fetched_and_one_in_use_refused(
     make_peer: MakePeer, dialled: str, dialler: str
 ) -> None:
     one, two = make_peer(dialled), make_peer(dialler)
-    _meet(one, two)
+    meet(one, two, SMALL_RANGE)
     taken = one.allocate("c1")
     two.allocate("c2")
     assert two.claim("mine", taken) == 400
@@ -72,7 +64,7 @@ def test_addresses_survive_a_restart(
     make_peer: MakePeer, dialled: str, dialler: str, end: Callable[[Peer], object]
 ) -> None:
     one, two = make_peer(dialled), make_peer(dialler)
-    _meet(one, two)
+    meet(one, two, SMALL_RANGE)
     given = {peer: {f"c{number}": peer.allocate(f"c{number}") for number in range(5)} for peer in (one, two)}
     for peer in (one, two):
         end(peer)
@@ -95,7 +87,7 @@ def test_who_is_reset_leaves_everything_to_the_other(
     make_peer: MakePeer, dialled: str, dialler: str, leaver: int
 ) -> None:
     pair = make_peer(dialled), make_peer(dialler)
-    _meet(*pair)
+    meet(*pair, SMALL_RANGE)
     leaving, staying = pair[leaver], pair[1 - leaver]
     kept = staying.allocate("kept")
     leaving.allocate("lost")
@@ -118,7 +110,7 @@ def test_ranges_of_a_removed_peer_are_taken_over(
     make_peer: MakePeer, dialled: str, dialler: str, victim: int
 ) -> None:
     pair = make_peer(dialled), make_peer(dialler)
-    _meet(*pair)
+    meet(*pair, SMALL_RANGE)
     dead, staying = pair[victim], pair[1 - victim]
     kept = staying.allocate("kept")
     dead.allocate("lost")

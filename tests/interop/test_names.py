@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from tests.interop.conftest import MakePeer
 from tests.interop.names import resolve, wait_for_name
-from tests.interop.peers import Peer, logs_of
+from tests.interop.peers import meet
 from tests.interop.test_connections import PAIRS
-from tests.kernel.programs import eventually
 
 WEB = "web.weave.local."
 DB = "db.weave.local."
-
-
-def _meet(one: Peer, two: Peer) -> None:
-    one.start()
-    two.start(one)
-    eventually(
-        lambda: one.known_peers() == two.known_peers() == {one.name, two.name}, lambda: logs_of(one, two)
-    )
 
 
 @PAIRS
@@ -25,7 +16,7 @@ def test_names_are_known_on_both_sides_and_gone_after_removal(
     make_peer: MakePeer, dialled: str, dialler: str
 ) -> None:
     one, two = make_peer(dialled), make_peer(dialler)
-    _meet(one, two)
+    meet(one, two)
     one.add_name(WEB, "c1", "10.32.0.1")
     two.add_name(WEB, "c2", "10.32.0.2")
     two.add_name(DB, "c2", "10.32.0.2")
@@ -48,7 +39,7 @@ def test_names_of_a_dead_peer_go_and_come_back_with_it(
     make_peer: MakePeer, dialled: str, dialler: str
 ) -> None:
     one, two = make_peer(dialled), make_peer(dialler)
-    _meet(one, two)
+    meet(one, two)
     one.add_name(WEB, "c1", "10.32.0.1")
     two.add_name(DB, "c2", "10.32.0.2")
     wait_for_name(two, WEB, {"10.32.0.1"}, one, two)
@@ -66,7 +57,7 @@ def test_names_of_a_dead_peer_go_and_come_back_with_it(
 @PAIRS
 def test_a_thousand_names(make_peer: MakePeer, dialled: str, dialler: str) -> None:
     one, two = make_peer(dialled), make_peer(dialler)
-    _meet(one, two)
+    meet(one, two)
     for number in range(500):
         one.add_name(f"a{number}.weave.local", f"a{number}", f"10.32.1.{number % 250}")
         two.add_name(f"b{number}.weave.local", f"b{number}", f"10.32.2.{number % 250}")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from tests.lab.hosts import LabHost
-from tests.lab.shell import CommandFailed
+from tests.lab.shell import CommandFailed, Result
 
 T = TypeVar("T")
 
@@ -31,6 +31,13 @@ def until(condition: Callable[[], T], timeout: float, what: str, *, every: float
         if time.monotonic() >= deadline:
             raise AssertionError(f"not within {timeout:g} s: {what}; last seen: {last}")
         time.sleep(every)
+
+
+def is_refused(result: Result, says: str, status: int = 1) -> None:
+    """Nothing on stdout, the reason on stderr, the exit status, and nobody speaks of a defect."""
+    assert (result.status, result.stdout) == (status, ""), result
+    assert says in result.stderr, result
+    assert "defect" not in result.stderr and "Traceback" not in result.stderr, result
 
 
 def ping(host: LabHost, container: str, target: str, *, timeout: float = 2) -> bool:
