@@ -7,7 +7,7 @@ import json
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import requests
 from docker.errors import APIError, NotFound
@@ -122,6 +122,7 @@ class _Client:
 @dataclass
 class _Api:
     engine: FakeEngine
+    api_version: ClassVar[str] = "1.41"
 
     def ping(self) -> bool:
         return next(self.engine.pings, True)

@@ -182,6 +182,8 @@ def test_a_given_range_that_the_host_routes_elsewhere_is_taken_with_a_warning(ho
 def test_garbage_on_every_port_is_refused_and_breaks_nothing(two_hosts: tuple[LabHost, LabHost]) -> None:
     one, two = two_hosts
     launch_joined(two_hosts)
+    one.run("weave stop-plugin")
+    one.run("WEAVEPLUGIN_DOCKER_ARGS='-e WEAVE_PLUGIN_LOOK_S=5' weave launch-plugin", timeout=120)
     target = start(one, "target")
     before, devices, owned = _lives(two_hosts), _devices(one), _addresses_in_use(one)
 
@@ -201,8 +203,8 @@ def test_garbage_on_every_port_is_refused_and_breaks_nothing(two_hosts: tuple[La
         assert "(1 established)" in host.run("weave status")
         assert len(host.run("weave status peers").splitlines()) == 4, "two peers with a connection each"
     _tells_why_it_refused(one)
-    # What nobody has goes when the plugin has seen it twice, a minute apart.
-    until(lambda: _devices(one) == devices, 180, "no device is left of the plugin's garbage", every=1)
+    # What nobody has goes when the plugin has looked at it twice.
+    until(lambda: _devices(one) == devices, 90, "no device is left of the plugin's garbage", every=1)
     until(lambda: _addresses_in_use(one) == owned, 90, "no address is left of it", every=1)
     start(one, "later")
     start(two, "other")

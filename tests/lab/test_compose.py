@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.lab.asking import address, launch_joined
 from tests.lab.checks import pings, resolves, until
 from tests.lab.hosts import LabHost
+from tests.lab.leftovers import owned
 
 README = Path(__file__).parents[2] / "README.md"
 LIVE = "mkdir -p /etc/docker && cat >/etc/docker/daemon.json && kill -HUP $(cat /run/docker.pid)"
@@ -32,7 +33,8 @@ def test_the_compose_file_of_the_readme(two_hosts: tuple[LabHost, LabHost]) -> N
     finds(two, "far", place)
     until(lambda: resolves(one, "site_web_1", "far.weave.local"), 30, "the service asks weaveDNS")
 
-    # With live-restore the engine may come and go.
+    # With live-restore the engine may come and go; it makes another socket than the one that it had.
+    one.run("weave launch-proxy")
     try:
         one.run(LIVE, stdin=json.dumps({"live-restore": True}))
         until(lambda: "true" in one.run("docker info -f '{{.LiveRestoreEnabled}}'"), 30, "live-restore is on")
@@ -45,6 +47,13 @@ def test_the_compose_file_of_the_readme(two_hosts: tuple[LabHost, LabHost]) -> N
     pings(two, "far", "web.weave.local")
     one.run("docker run -d --init --name late --net=weave busybox sleep 1d")
     pings(one, "late", place)
+    found = address(one, "late")
+    until(lambda: one.sh("weave dns-lookup late").stdout.strip() == found, 60, "the plugin hears of a start")
+    one.run("docker rm -f late")
+    until(lambda: not one.sh("weave dns-lookup late").stdout.strip(), 60, "the plugin hears of an end")
+    until(lambda: found not in owned(one), 60, "its address is free")
+    one.run("eval $(weave env) && docker run -d --init --name attached busybox sleep 1d")
+    pings(one, "attached", place)
     one.run("cd /tmp/site && docker-compose down")
     assert one.run("docker network ls -q --filter name=^weave$")
 

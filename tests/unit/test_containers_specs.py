@@ -8,9 +8,11 @@ from weave_cli.containers.specs import (
     ContainerSpec,
     HostFacts,
     PluginOptions,
+    ProxyOptions,
     RouterOptions,
     find_mesh_network_name,
     make_plugin_spec,
+    make_proxy_spec,
     make_router_spec,
 )
 from weave_cli.names import COMPONENT_LABEL, LABEL
@@ -126,11 +128,15 @@ def test_plugin_options_are_passed_on() -> None:
     assert command[3:] == ("--log-level=warning", "--mesh-network-name=", "--no-multicast-route")
 
 
-def test_plugin_gets_the_socket_that_docker_host_names() -> None:
+def test_plugin_and_proxy_see_the_directory_of_dockers_socket() -> None:
     settings = read_settings({"DOCKER_HOST": "unix:///srv/d.sock", "WEAVE_HTTP_ADDR": "127.0.0.1:7001"})
-    spec = make_plugin_spec(PluginOptions(), settings, image="weave-cli:1")
-    assert "/srv/d.sock:/var/run/docker.sock:rw" in [str(mount) for mount in spec.mounts]
-    assert ("WEAVE_HTTP_ADDR", "127.0.0.1:7001") in spec.environment
+    plugin = make_plugin_spec(PluginOptions(), settings, image="weave-cli:1")
+    proxy = make_proxy_spec(ProxyOptions(), settings, image="weave-cli:1", docker_socket="/run/user/d.sock")
+    for spec, directory in ((plugin, "/srv"), (proxy, "/run/user")):
+        (mount,) = [mount for mount in spec.mounts if mount.is_shallow]
+        assert (mount.source, mount.target, mount.is_read_only) == (directory, "/weave/docker", True)
+        assert ("DOCKER_HOST", "unix:///weave/docker/d.sock") in spec.environment
+    assert ("WEAVE_HTTP_ADDR", "127.0.0.1:7001") in plugin.environment
 
 
 def test_labels_tell_version_and_component() -> None:

@@ -12,11 +12,13 @@ from typing import Any, Final
 
 from docker.errors import APIError, NotFound
 from docker.types import LogConfig
+from docker.types import Mount as DockerMount
+from docker.utils import version_lt
 
 from weave_cli import __version__
 from weave_cli.containers.client import Docker, translated
 from weave_cli.containers.extra_options import add_to_host_config
-from weave_cli.containers.specs import LOG_LIMITS, ContainerSpec, SecretFile
+from weave_cli.containers.specs import LOG_LIMITS, ContainerSpec, Mount, SecretFile
 from weave_cli.error_codes import Code, ExitStatus
 from weave_cli.errors import DockerProblem
 from weave_cli.names import LABEL, STATE_VOLUME
@@ -25,6 +27,8 @@ from weave_cli.names import LABEL, STATE_VOLUME
 STOP_GRACE_S: Final = 10
 
 _CONFLICT: Final = 409
+#: The version of Docker's API (engine 19.03) that knows binds without what is mounted below.
+_SHALLOW_SINCE: Final = "1.40"
 
 
 class NameTaken(DockerProblem):
@@ -61,7 +65,8 @@ def create_container(client: Docker, spec: ContainerSpec) -> str:
             cap_drop=["ALL"],
             cap_add=list(spec.capabilities),
             devices=[f"{device}:{device}:rwm" for device in spec.devices],
-            binds=[str(mount) for mount in spec.mounts],
+            binds=[str(mount) for mount in spec.mounts if not mount.is_shallow],
+            mounts=[_shallow(client, mount) for mount in spec.mounts if mount.is_shallow],
             log_config=LogConfig(type=LogConfig.types.JSON, config=LOG_LIMITS),
         )
         add_to_host_config(host_config, spec.extra)
@@ -158,6 +163,14 @@ def has_volume(client: Docker, name: str = STATE_VOLUME) -> bool:
         except NotFound:
             return False
         return True
+
+
+def _shallow(client: Docker, mount: Mount) -> DockerMount:
+    """Without what is mounted below; where an engine knows no such thing, let go of that as the host does."""
+    made = DockerMount(mount.target, mount.source, type="bind", read_only=mount.is_read_only)
+    is_old = version_lt(client.api.api_version, _SHALLOW_SINCE)
+    made["BindOptions"] = {"Propagation": "rslave"} if is_old else {"NonRecursive": True}
+    return made
 
 
 def _packed(file: SecretFile) -> bytes:

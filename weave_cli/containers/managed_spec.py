@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from weave_cli import __version__
-from weave_cli.containers.specs import PluginOptions
+from weave_cli.containers.specs import DOCKER_DIRECTORY, PluginOptions
 from weave_cli.names import STATE_DIRECTORY, SWARM_DRIVER, SWARM_SOCKET, SYSCTL_NET_MOUNT
 from weave_cli.settings import Settings
 
@@ -25,9 +25,6 @@ CONTENT_VARIABLE: Final = "WEAVE_PLUGIN_CONTENT"
 
 #: Its journal's file, beside that of the plugin in a container: two processes, two journals.
 SWARM_JOURNAL: Final = "swarm-plugin.db"
-#: The directory of Docker's socket appears here. The socket alone would be the one of an engine that is gone,
-#: once Docker has started again under a plugin that it left running (live-restore).
-_DOCKER_DIRECTORY: Final = "/weave/docker"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +46,7 @@ def make_config(options: PluginOptions, settings: Settings, host: ManagedHost) -
     environment = dict(word.split("=", 1) for word in host.image_environment)
     environment |= {
         "WEAVE_HTTP_ADDR": settings.http_address,
-        "DOCKER_HOST": f"unix://{_DOCKER_DIRECTORY}/{name}",
+        "DOCKER_HOST": f"unix://{DOCKER_DIRECTORY}/{name}",
         VERSION_VARIABLE: __version__,
         CONTENT_VARIABLE: host.content,
     }
@@ -65,8 +62,8 @@ def make_config(options: PluginOptions, settings: Settings, host: ManagedHost) -
         "mounts": [
             _bind("state", host.state_directory, STATE_DIRECTORY, "rw"),
             _bind("sysctl", "/proc/sys/net", SYSCTL_NET_MOUNT, "rw"),
-            # Not recursive: below it Docker holds containers' namespaces, which must be able to go.
-            _bind("docker", directory or "/", _DOCKER_DIRECTORY, "ro"),
+            # Docker mounts it for plugins without what is mounted below it, as `specs.Mount.is_shallow`.
+            _bind("docker", directory or "/", DOCKER_DIRECTORY, "ro"),
         ],
     }
 

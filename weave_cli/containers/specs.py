@@ -25,7 +25,7 @@ from weave_cli.names import (
     WAIT_DIRECTORY,
     WAIT_VOLUME,
 )
-from weave_cli.settings import DOCKER_SOCKET, HOST_ROOT, Settings
+from weave_cli.settings import HOST_ROOT, Settings
 
 #: Inside the router's container, the host's own files appear below this directory, with their whole paths.
 HOST_FILES: Final = "/weave/host"
@@ -52,6 +52,9 @@ _PROXY_CAPABILITIES: Final = (
 #: Where the proxy finds its certificates.
 _CERTIFICATES: Final = "/weave/tls"
 
+#: The directory of Docker's socket appears here in our containers.
+DOCKER_DIRECTORY: Final = "/weave/docker"
+
 #: Docker writes logs without bound unless told otherwise.
 LOG_LIMITS: Final = {"max-size": "10m", "max-file": "3"}
 
@@ -63,6 +66,8 @@ class Mount:
     source: str
     target: str
     is_read_only: bool = False
+    is_shallow: bool = False
+    """Of a directory: without what is mounted below it, which could not go while we hold it."""
 
     def __str__(self) -> str:
         return f"{self.source}:{self.target}:{'ro' if self.is_read_only else 'rw'}"
@@ -271,8 +276,14 @@ def _router_arguments(options: RouterOptions, settings: Settings, host: HostFact
     ]
 
 
-def make_plugin_spec(options: PluginOptions, settings: Settings, *, image: str) -> ContainerSpec:
-    """The plugin's container: it talks to Docker, to the router's API, and makes veth pairs."""
+def make_plugin_spec(
+    options: PluginOptions, settings: Settings, *, image: str, docker_socket: str | None = None
+) -> ContainerSpec:
+    """The plugin's container: it talks to Docker, to the router's API, and makes veth pairs.
+
+    docker_socket: where the links of the path that the settings have lead to.
+    """
+    docker, docker_host = _see_docker(docker_socket or settings.docker_socket)
     command = ["python", "-m", "weave_cli.plugin"]
     if options.log_level is not None:
         command.append(f"--log-level={options.log_level}")
@@ -285,13 +296,17 @@ def make_plugin_spec(options: PluginOptions, settings: Settings, *, image: str) 
         component="plugin",
         image=image,
         command=tuple(command),
-        environment=(("WEAVE_CIDR", "none"), ("WEAVE_HTTP_ADDR", settings.http_address)),
+        environment=(
+            ("WEAVE_CIDR", "none"),
+            ("WEAVE_HTTP_ADDR", settings.http_address),
+            ("DOCKER_HOST", docker_host),
+        ),
         capabilities=_PLUGIN_CAPABILITIES,
         mounts=(
             Mount(source=settings.state_volume, target=STATE_DIRECTORY),
             Mount(source="/proc/sys/net", target=SYSCTL_NET_MOUNT),
             Mount(source=PLUGIN_SOCKET_DIRECTORY, target=PLUGIN_SOCKET_DIRECTORY),
-            Mount(source=settings.docker_socket, target="/var/run/docker.sock"),
+            docker,
         ),
         restarts=options.restarts,
         extra=parse_extra_options("WEAVEPLUGIN_DOCKER_ARGS", settings.plugin_arguments),
@@ -299,12 +314,18 @@ def make_plugin_spec(options: PluginOptions, settings: Settings, *, image: str) 
 
 
 def make_proxy_spec(
-    options: ProxyOptions, settings: Settings, *, image: str, tls: ProxyTls | None = None
+    options: ProxyOptions,
+    settings: Settings,
+    *,
+    image: str,
+    tls: ProxyTls | None = None,
+    docker_socket: str | None = None,
 ) -> ContainerSpec:
     """The proxy's container: it steps into other containers to attach them, as commands do.
 
-    `options` must say where to listen.
+    `options` must say where to listen. docker_socket: as for the plugin.
     """
+    docker, docker_host = _see_docker(docker_socket or settings.docker_socket)
     values: dict[str, str | None] = {
         "log-level": options.log_level,
         "hostname-from-label": options.hostname_from_label,
@@ -327,6 +348,7 @@ def make_proxy_spec(
         "DOCKER_BRIDGE": settings.docker_bridge,
         "WEAVE_MTU": None if settings.mtu_bytes is None else str(settings.mtu_bytes),
         HOST_ROOT: "/proc/1/root",
+        "DOCKER_HOST": docker_host,
     }
     return ContainerSpec(
         name=PROXY_CONTAINER,
@@ -345,7 +367,7 @@ def make_proxy_spec(
         mounts=(
             Mount(source=WAIT_VOLUME, target=WAIT_DIRECTORY),
             Mount(source="/proc/sys/net", target=SYSCTL_NET_MOUNT),
-            Mount(source=settings.docker_socket, target=DOCKER_SOCKET),
+            docker,
             *(
                 Mount(source=path, target=f"{_CERTIFICATES}/{name}.pem", is_read_only=True)
                 for name, path in certificates.items()
@@ -354,6 +376,17 @@ def make_proxy_spec(
         restarts=options.restarts,
         extra=parse_extra_options("WEAVEPROXY_DOCKER_ARGS", settings.proxy_arguments),
     )
+
+
+def _see_docker(socket: str) -> tuple[Mount, str]:
+    """What a container must have of the host to reach Docker, and DOCKER_HOST there.
+
+    The directory of Docker's socket, for an engine that starts again makes a new one; with live-restore our
+    containers go on meanwhile. Below it Docker mounts the containers' namespaces.
+    """
+    directory, _, name = socket.rpartition("/")
+    mount = Mount(source=directory or "/", target=DOCKER_DIRECTORY, is_read_only=True, is_shallow=True)
+    return mount, f"unix://{DOCKER_DIRECTORY}/{name}"
 
 
 def find_mesh_network_name(command: Sequence[str], *, default: str) -> str:

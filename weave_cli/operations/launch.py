@@ -22,6 +22,7 @@ from weave_cli.containers.specs import (
 from weave_cli.error_codes import NoticeCode
 from weave_cli.host.bridge import read_bridge
 from weave_cli.host.network import tear_down
+from weave_cli.host_files import real_host_path
 from weave_cli.interrupts import undoing
 from weave_cli.names import MESH_NETWORK, PLUGIN_CONTAINER, image_name
 from weave_cli.operations import launch_services, services
@@ -133,7 +134,8 @@ def _serve_plugin(client: Docker, settings: Settings, options: PluginOptions, re
     check_network(client, options, settings)
     remove_dead_sockets()
     declare_absence(reporter)
-    spec = make_plugin_spec(options, settings, image=image_name())
+    docker_socket = real_host_path(settings.docker_socket)
+    spec = make_plugin_spec(options, settings, image=image_name(), docker_socket=docker_socket)
     network = find_mesh_network_name(spec.command, default=MESH_NETWORK)
     api = RouterClient(settings.http_address)
     wants_network = bool(network) and api.is_ready() and api.has_allocator()

@@ -10,6 +10,7 @@ from weave_cli.containers import lifecycle, lookup
 from weave_cli.containers.client import Docker
 from weave_cli.containers.facts import OurContainer
 from weave_cli.containers.specs import ProxyOptions, make_proxy_spec
+from weave_cli.host_files import real_host_path
 from weave_cli.interrupts import undoing
 from weave_cli.names import PROXY_CONTAINER, PROXY_PORT, PROXY_SOCKET, image_name
 from weave_cli.operations import preflight
@@ -46,7 +47,8 @@ def serve_proxy(
     """Make its container and wait until it listens; the image is there, and the name is free."""
     tls = choose_tls(options, settings) if any(place.path is None for place in places) else None
     wanted = replace(options, listen=tuple(map(str, places)))
-    spec = make_proxy_spec(wanted, settings, image=image_name(), tls=tls)
+    docker_socket = real_host_path(settings.docker_socket)
+    spec = make_proxy_spec(wanted, settings, image=image_name(), tls=tls, docker_socket=docker_socket)
     with proxy_undone_on_failure(client):
         container_id = start(client, spec, reporter)
         wait_until(lambda: find_proxy() is not None, client, container_id, PROXY_CONTAINER, reporter)

@@ -3,17 +3,17 @@
 Docker loses track of endpoints and addresses when it is killed, or when the plugin does not answer while a
 container ends; a plugin that is killed between the router's answer and its journal leaves an address behind
 that is in nobody's books. So journal, router, kernel and Docker are compared at the start and every minute.
-What looks dead twice, a minute apart, is: nothing stays that long between RequestAddress and its endpoint,
-and a container that stopped keeps its addresses for half a minute.
+What looks dead is looked at again soon, and removed when it has looked so for long enough (`suspicion.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from weave_cli.addresses import Cidr, format_address
@@ -25,6 +25,7 @@ from weave_cli.plugin.leaks import LeakBook
 from weave_cli.plugin.network import EndpointLinks
 from weave_cli.plugin.options import guess_facts, read_facts
 from weave_cli.plugin.releases import Releases
+from weave_cli.plugin.suspicion import Suspects, Suspicion
 
 if TYPE_CHECKING:
     from weave_cli.containers.attachments import DriverNetwork, KnownToDocker
@@ -36,38 +37,6 @@ _CLAIM_LIMIT_S: Final = 10.0
 _LEARNING_LIMIT_S: Final = 1.0
 
 _CONTAINER_ID = re.compile(r"[0-9a-f]{64}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suspects:
-    """What nobody seems to have (any more)."""
-
-    addresses: frozenset[Held]
-    """We gave them to Docker."""
-    strays: frozenset[int]
-    """Addresses that the router gave to a plugin of this host, and that are not in our books."""
-    endpoints: frozenset[str]
-    devices: frozenset[str]
-    """Ends of veth pairs, by name."""
-    owners: frozenset[str]
-    """Containers that have addresses by command, and do not run."""
-    named: frozenset[str]
-    """Containers that have names, and do not run."""
-
-    def both(self, other: Suspects) -> Suspects:
-        """Those of two looks; an address that was given out again in between is not the same."""
-        return Suspects(
-            **{field.name: getattr(self, field.name) & getattr(other, field.name) for field in fields(self)}
-        )
-
-    def by_kind(self) -> Mapping[str, Collection[object]]:
-        """As they are counted (weave_cli.leaks)."""
-        return {
-            "addresses": [*self.addresses, *self.strays, *self.owners],
-            "endpoints": self.endpoints,
-            "devices": self.devices,
-            "names": self.named,
-        }
 
 
 class Reconciler:
@@ -93,6 +62,7 @@ class Reconciler:
         self._leaks = leaks
         self._drivers = frozenset(drivers)
         self._between_looks_s = between_looks_s
+        self._suspicion = Suspicion(longest_s=between_looks_s)
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
@@ -111,22 +81,22 @@ class Reconciler:
 
     async def run(self) -> None:
         """Compare after each wake, and again and again, for ever."""
-        before: Suspects | None = None
+        clock = asyncio.get_running_loop().time
         await self._wake.wait()
         self._wake.clear()
         while True:
+            began = clock()
             try:
                 found = await self._look()
                 self._leaks.suspect(found.by_kind())
-                if before is not None:
-                    await self._give_back(found.both(before))
-                before = found
+                await self._give_back(self._suspicion.see(found, began=began, ended=clock()))
             except (DockerProblem, RouterProblem, StoreProblem, HostProblem) as problem:
                 log.info("did not compare addresses: %s", problem)
-                before = None
-            if await self._is_woken_within(self._between_looks_s):
+                self._suspicion.forget()
+            next_look = min(began + self._between_looks_s, self._suspicion.next_proof() or math.inf)
+            if await self._is_woken_within(max(next_look - clock(), 0.0)):
                 # A router that returns may have lost addresses: these are claimed, suspects wait longer.
-                before = None
+                self._suspicion.forget()
 
     async def _is_woken_within(self, limit_s: float) -> bool:
         try:

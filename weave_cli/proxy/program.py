@@ -21,7 +21,7 @@ from weave_cli.proxy.rewriting.rewriter import make_rewriter
 from weave_cli.proxy.server import ProxyServer
 from weave_cli.proxy.tls import make_context
 from weave_cli.proxy_places import parse_place
-from weave_cli.settings import DOCKER_SOCKET, Settings
+from weave_cli.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -90,13 +90,13 @@ async def _serve(options: Options, settings: Settings, stop: asyncio.Event) -> N
         stack.push_async_callback(rewriter.close)
         doors = []
         for place in places:
-            doors.append(open_door(place, like=DOCKER_SOCKET))
+            doors.append(open_door(place, like=settings.docker_socket))
             stack.callback(doors[-1].close)
         # TCP first, as the original has it: the first is what `weave env` points to.
         beacon = Beacon([str(place) for place in sorted(places, key=lambda place: place.path is not None)])
         beacon.open()
         stack.callback(beacon.close)
-        server = ProxyServer(doors, DOCKER_SOCKET, rewriter, tls=context)
+        server = ProxyServer(doors, settings.docker_socket, rewriter, tls=context)
         server.start()
         stack.push_async_callback(server.stop)
         log.info("listening on %s", ", ".join(map(str, places)))
