@@ -91,7 +91,9 @@ class DockerDoor:
             from weave_cli.containers.events import EventStream
 
             # A client of its own: the stream occupies its connection.
-            stream = EventStream(open_docker(self._settings))
+            client = open_docker(self._settings)
+            self._forget_other_versions(client)
+            stream = EventStream(client)
             streams.append(stream)
             loop.call_soon_threadsafe(subscribed)
             for event in stream:
@@ -104,6 +106,12 @@ class DockerDoor:
                 self._lost_at = loop.time()
             for stream in streams:
                 stream.close()
+
+    def _forget_other_versions(self, client: Docker) -> None:
+        """Another engine may have come up than the one that went, one that refuses our version of the API."""
+        with self._opening:
+            if self._client is not None and self._client.api.api_version != client.api.api_version:
+                self._client = None
 
     def _opened(self) -> Docker:
         from weave_cli.containers.client import open_docker
