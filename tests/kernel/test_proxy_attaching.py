@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -18,8 +19,10 @@ from tests.kernel.namespaces import Underlay
 from weave_cli.api.aio import AsyncRouterClient
 from weave_cli.containers.door import DockerDoor
 from weave_cli.host.guest import let_go, was_let_go
+from weave_cli.proxy.exchange import Headers, Refusal, Request, parse_target
 from weave_cli.proxy.options import RewritingOptions
 from weave_cli.proxy.rewriting.attaching import Attacher, NotAttached
+from weave_cli.proxy.rewriting.exchanges import Exec
 from weave_cli.proxy.rewriting.renaming import NameKeeper
 from weave_cli.proxy.rewriting.workload import read_workload
 
@@ -145,6 +148,46 @@ def test_640_without_a_router_nobody_ends_what_docker_restarted(waiting: Waiting
         assert not waiting.has_ended() and not was_let_go(waiting.process.pid)
 
     _with_attacher(waiting, use, has_router=False)
+
+
+def test_what_is_executed_beside_a_program_that_waits_is_refused_in_the_end(waiting: Waiting) -> None:
+    waiting.docker.answers["/containers/web/json"] = waiting.facts
+    request = Request(
+        method="POST", target=parse_target("/containers/web/exec"), headers=Headers(()), body=b""
+    )
+
+    async def use(attacher: Attacher, _router: FakeRouterApi, _: AsyncRouterClient) -> None:
+        with pytest.raises(Refusal) as problem:
+            await Exec(attacher, "web", limit_s=1).prepare(request)
+        assert problem.value.status == 409
+        assert str(problem.value).startswith(
+            "container web still waits for the network: weave container is not present. Have you launched it?"
+        )
+        assert not waiting.has_ended()
+
+    _with_attacher(waiting, use, has_router=False)
+
+
+def test_what_is_under_way_when_the_proxy_ends_keeps_its_address(
+    waiting: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The interface may have it already, and whoever comes next asks for it again."""
+    begun, ends = threading.Event(), threading.Event()
+
+    def attach_slowly(*_: object) -> None:
+        begun.set()
+        ends.wait(30)
+
+    monkeypatch.setattr("weave_cli.proxy.rewriting.attaching.attach_now", attach_slowly)
+
+    async def use(attacher: Attacher, router: FakeRouterApi, _: AsyncRouterClient) -> None:
+        attacher.on_start(_ID)
+        await until(begun.is_set)
+        await attacher.close()
+        ends.set()
+        assert list(router.owned) == [_ID]
+
+    _with_attacher(waiting, use)
 
 
 def test_what_can_never_be_attached_ends_so_that_its_policy_goes_on(waiting: Waiting) -> None:

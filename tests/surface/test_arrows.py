@@ -24,6 +24,7 @@ FLOORS: Mapping[str, int] = {
     "weave_cli": 0,
     # pure rooms: no I/O of any kind
     "weave_cli.containers.specs": 10,
+    "weave_cli.containers.proxy_spec": 10,
     "weave_cli.containers.facts": 10,
     "weave_cli.containers.advice": 10,
     "weave_cli.containers.errand": 10,
@@ -142,7 +143,7 @@ BANS: tuple[tuple[str, tuple[str, ...], str], ...] = (
 )
 
 #: Values that a banned room holds for everybody.
-SHARED = ("weave_cli.containers.specs", "weave_cli.api.endpoints")
+SHARED = ("weave_cli.containers.specs", "weave_cli.containers.proxy_spec", "weave_cli.api.endpoints")
 
 #: Foreign or dangerous library -> the only rooms that may import it.
 DOORS: Mapping[str, tuple[str, ...]] = {
@@ -172,6 +173,7 @@ PURE = (
     "weave_cli.router.sleeve.messages",
     "weave_cli.router.inquiry",
     "weave_cli.containers.specs",
+    "weave_cli.containers.proxy_spec",
     "weave_cli.containers.facts",
     "weave_cli.containers.advice",
     "weave_cli.containers.errand",

@@ -12,7 +12,8 @@ from tests.fakes.router_http import FakeRouterApi, serving
 from weave_cli.addresses import parse_cidr
 from weave_cli.api.sync import RouterUnreachable
 from weave_cli.commands import launch, tree
-from weave_cli.containers.specs import PluginOptions, ProxyOptions, RouterOptions
+from weave_cli.containers.proxy_spec import ProxyOptions
+from weave_cli.containers.specs import PluginOptions, RouterOptions
 from weave_cli.errors import RouterProblem
 from weave_cli.operations import asking, plumbing, survey
 from weave_cli.operations import launch as operation

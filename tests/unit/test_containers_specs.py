@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from weave_cli.containers.proxy_spec import ProxyOptions, make_proxy_spec
 from weave_cli.containers.specs import (
     ContainerSpec,
     HostFacts,
     PluginOptions,
-    ProxyOptions,
     RouterOptions,
     find_mesh_network_name,
     make_plugin_spec,
-    make_proxy_spec,
     make_router_spec,
 )
 from weave_cli.names import COMPONENT_LABEL, LABEL

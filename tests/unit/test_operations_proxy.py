@@ -15,7 +15,7 @@ from tests.fakes.docker_client import FakeEngine
 from tests.fakes.reporter import FakeReporter
 from weave_cli import names
 from weave_cli.containers.lifecycle import AlreadyRunning, NameTaken
-from weave_cli.containers.specs import ProxyOptions, ProxyTls, make_proxy_spec
+from weave_cli.containers.proxy_spec import ProxyOptions, ProxyTls, make_proxy_spec
 from weave_cli.errors import DockerProblem, HostProblem, UsageProblem
 from weave_cli.operations import preflight, proxy_beacon, setup, stop, waiting
 from weave_cli.operations import proxy as room
@@ -174,6 +174,22 @@ def test_tls_of_dockers_configuration_file(tmp_path: Path) -> None:
     found = choose_tls(ProxyOptions(), read_settings({}), proc=proc)
 
     assert found == ProxyTls(certificate=f"{tmp_path}/cert.pem", key=f"{tmp_path}/key.pem")
+
+
+@pytest.mark.parametrize("content", ["{", None])
+def test_a_configuration_that_cannot_be_read_is_not_taken_for_no_tls(
+    tmp_path: Path, content: str | None
+) -> None:
+    path = tmp_path / "daemon.json"
+    if content is None:
+        path.mkdir()  # not even root reads that
+    else:
+        path.write_text(content)
+    proc = _daemon(tmp_path / "proc", "dockerd", f"--config-file={path}")
+
+    with pytest.raises(HostProblem, match=f"cannot read {path}, which says whether"):
+        choose_tls(ProxyOptions(), read_settings({}), proc=proc)
+    assert choose_tls(ProxyOptions(detects_tls=False), read_settings({}), proc=proc) is None
 
 
 def test_tls_fails_without_files_or_daemon(tmp_path: Path) -> None:

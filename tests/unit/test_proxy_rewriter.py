@@ -202,6 +202,20 @@ def test_bad_addresses_are_refused_before_there_is_a_container(docker: FakeDocke
     assert refused.value.status == 400
 
 
+def test_an_image_that_docker_cannot_tell_of_is_not_taken_for_none(docker: FakeDockerApi) -> None:
+    """The container would begin without its network, or never."""
+    docker.answers["/images/busybox/json"] = {"message": "the disk is gone"}
+    docker.statuses["/images/busybox/json"] = 500
+    with pytest.raises(Refusal, match=r"Docker cannot tell of /images/busybox/json: the disk is gone"):
+        _create(docker, {"Image": "busybox"})
+
+
+def test_a_network_that_docker_cannot_tell_of_is_no_reason_to_refuse(docker: FakeDockerApi) -> None:
+    docker.statuses["/networks/weave"] = 500
+    body = {"Image": "busybox", "HostConfig": {"NetworkMode": "weave"}}
+    assert _create(docker, body) == (body, {"Id": "x", "Warnings": None})
+
+
 def test_the_start_of_another_container_passes(docker: FakeDockerApi) -> None:
     docker.answers["/containers/web/json"] = _facts(entrypoint="/bin/sh")
 

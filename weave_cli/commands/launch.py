@@ -20,7 +20,8 @@ from weave_cli.commands.usage import LaunchCommand, command
 from weave_cli.first_ring import choose_first_ring
 
 if TYPE_CHECKING:
-    from weave_cli.containers.specs import PluginOptions, ProxyOptions, RouterOptions
+    from weave_cli.containers.proxy_spec import ProxyOptions
+    from weave_cli.containers.specs import PluginOptions, RouterOptions
     from weave_cli.settings import Settings
 
 
@@ -179,7 +180,7 @@ def _first_ring(init: str | None, init_peer_count: int | None) -> str | None:
 
 def _proxy_options(words: dict[str, Any]) -> ProxyOptions:
     """What the proxy shares with the others; what only it has, launch-proxy takes."""
-    from weave_cli.containers.specs import ProxyOptions
+    from weave_cli.containers.proxy_spec import ProxyOptions
 
     return ProxyOptions(log_level=words["log_level"], restarts=not words["no_restart"])
 

@@ -17,7 +17,7 @@ from weave_cli.errors import RouterProblem, UsageProblem, WeaveError
 from weave_cli.settings import Settings, read_settings
 
 if TYPE_CHECKING:
-    from weave_cli.containers.specs import ProxyOptions
+    from weave_cli.containers.proxy_spec import ProxyOptions
 
 _NO_PROXY: Final = "There is no proxy to point to: 'weave launch-proxy' starts it."
 
@@ -142,7 +142,7 @@ def proxy_config(context: click.Context) -> None:
 
 
 def _proxy_options(words: dict[str, Any]) -> ProxyOptions:
-    from weave_cli.containers.specs import ProxyOptions
+    from weave_cli.containers.proxy_spec import ProxyOptions
 
     return ProxyOptions(
         listen=words["listen"],

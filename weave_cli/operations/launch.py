@@ -12,13 +12,8 @@ from weave_cli.api.sync import RouterClient
 from weave_cli.containers import lifecycle, lookup, networks
 from weave_cli.containers.client import Docker
 from weave_cli.containers.facts import OurContainer
-from weave_cli.containers.specs import (
-    PluginOptions,
-    ProxyOptions,
-    RouterOptions,
-    find_mesh_network_name,
-    make_plugin_spec,
-)
+from weave_cli.containers.proxy_spec import ProxyOptions
+from weave_cli.containers.specs import PluginOptions, RouterOptions, find_mesh_network_name, make_plugin_spec
 from weave_cli.error_codes import NoticeCode
 from weave_cli.host.bridge import read_bridge
 from weave_cli.host.network import tear_down

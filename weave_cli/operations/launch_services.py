@@ -15,13 +15,8 @@ from typing import Final
 from weave_cli.api.sync import RouterClient
 from weave_cli.containers import lifecycle, networks
 from weave_cli.containers.client import Docker
-from weave_cli.containers.specs import (
-    PluginOptions,
-    ProxyOptions,
-    RouterOptions,
-    find_mesh_network_name,
-    make_plugin_spec,
-)
+from weave_cli.containers.proxy_spec import ProxyOptions
+from weave_cli.containers.specs import PluginOptions, RouterOptions, find_mesh_network_name, make_plugin_spec
 from weave_cli.error_codes import Code
 from weave_cli.errors import HostProblem
 from weave_cli.host import systemd

@@ -9,7 +9,7 @@ from dataclasses import replace
 from weave_cli.containers import lifecycle, lookup
 from weave_cli.containers.client import Docker
 from weave_cli.containers.facts import OurContainer
-from weave_cli.containers.specs import ProxyOptions, make_proxy_spec
+from weave_cli.containers.proxy_spec import ProxyOptions, make_proxy_spec
 from weave_cli.host_files import real_host_path
 from weave_cli.interrupts import undoing
 from weave_cli.names import PROXY_CONTAINER, PROXY_PORT, PROXY_SOCKET, image_name

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from weave_cli.containers.specs import ProxyOptions, ProxyTls
+from weave_cli.containers.proxy_spec import ProxyOptions, ProxyTls
 from weave_cli.errors import HostProblem, UsageProblem
 from weave_cli.host_files import on_host
 from weave_cli.settings import Settings, host_root
@@ -73,11 +73,22 @@ def _detect(proc: Path) -> Mapping[str, Any]:
             hint="Give --tls or --tlsverify with their files, or --no-detect-tls to go without TLS.",
         )
     found = read_daemon_words(words)
-    with suppress(OSError, ValueError):
-        configured = json.loads(on_host(found.get("config-file") or _CONFIGURATION).read_text())
-        if isinstance(configured, dict):
-            return {**configured, **found}
-    return found
+    return {**_read_configuration(found.get("config-file") or _CONFIGURATION), **found}
+
+
+def _read_configuration(path: str) -> Mapping[str, Any]:
+    """Empty when there is no such file. What cannot be read may say that clients need certificates."""
+    try:
+        configured = json.loads(on_host(path).read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as problem:
+        reason = (problem.strerror if isinstance(problem, OSError) else None) or f"it is no JSON: {problem}"
+        raise HostProblem(
+            f"cannot read {path}, which says whether the proxy's TCP ports get TLS as Docker's do: {reason}",
+            hint="Give --tls or --tlsverify with their files, or --no-detect-tls to go without TLS.",
+        ) from problem
+    return configured if isinstance(configured, dict) else {}
 
 
 def _find_daemon(proc: Path) -> Sequence[str] | None:

@@ -94,6 +94,8 @@ class Attacher:
         self._jobs: dict[str, asyncio.Task[None]] = {}
         self._slots = asyncio.Semaphore(_MOST_AT_ONCE)
         self._hurry: dict[str, asyncio.Event] = {}
+        #: Why those wait that do not fail for it.
+        self._troubles: dict[str, str] = {}
         self._awaited: dict[str, list[_Start]] = {}
         #: Container and first process of those whose life's work is done: attached, or left alone.
         self._settled: dict[str, int] = {}
@@ -119,6 +121,10 @@ class Attacher:
 
     def is_awaited(self, container_id: str) -> bool:
         return container_id in self._awaited
+
+    def find_trouble(self, container_id: str) -> str | None:
+        """Why it is not attached yet; None when nothing is known to be in its way."""
+        return self._troubles.get(container_id)
 
     async def settle(self, container_id: str, before: int | None = None) -> None:
         """Returns once the container is attached, or left alone; raises NotAttached.
@@ -157,7 +163,7 @@ class Attacher:
         """Those that run: attached already, waiting for a proxy, or started again while nobody told us."""
         status, rows = await self._ask("/containers/json")
         if status != 200:
-            raise DockerProblem(f"Docker cannot list containers: {_message_of(rows)}", hint=_SEE_DOCKER)
+            raise DockerProblem(f"Docker cannot list containers: {message_of(rows)}", hint=_SEE_DOCKER)
         for row in rows:
             if has_mark_in_row(row):
                 self._begin(row["Id"], is_new=False)
@@ -187,7 +193,7 @@ class Attacher:
         status, facts = await self._ask(f"/containers/{quote(name, safe='')}/json")
         if status >= 500:
             raise DockerProblem(
-                f"Docker cannot tell of container {name[:12]}: {_message_of(facts)}", hint=_SEE_DOCKER
+                f"Docker cannot tell of container {name[:12]}: {message_of(facts)}", hint=_SEE_DOCKER
             )
         return read_workload(facts) if status == 200 else None
 
@@ -209,6 +215,7 @@ class Attacher:
     def _finish(self, container_id: str, job: asyncio.Task[None]) -> None:
         self._jobs.pop(container_id, None)
         self._hurry.pop(container_id, None)
+        self._troubles.pop(container_id, None)
         is_restarted = container_id in self._restarted
         self._restarted.discard(container_id)
         if job.cancelled():
@@ -248,6 +255,7 @@ class Attacher:
                     await self._give_up(container_id, found, reason)
                     raise NotAttached(reason) from None
                 log.warning("cannot attach %s yet: %s", container_id[:12], reason)
+                self._troubles[container_id] = reason
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
                     await self._hurry[container_id].wait()
@@ -275,7 +283,8 @@ class Attacher:
             await self._addresses.obtain(found.id, member)
             async with self._slots:
                 await self._docker.call(attach_now, self._settings, self._options, found, member)
-        except BaseException:
+        except Exception:
+            # Not when we are to end: the thread goes on for a moment, and the next proxy finds the address.
             with suppress(RouterProblem):
                 await self._router.release_all(found.id)
             raise
@@ -329,6 +338,6 @@ def _may_pass(problem: WeaveError) -> bool:
     return isinstance(problem, RouterAway | RouterUnreachable)
 
 
-def _message_of(answer: Any) -> str:
+def message_of(answer: Any) -> str:
     """What an error of Docker's says."""
     return str(answer.get("message") if isinstance(answer, dict) else answer)

@@ -5,6 +5,7 @@ What a call needs to know it asks Docker and the router; what becomes of a body 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from contextlib import ExitStack, suppress
 from dataclasses import replace
@@ -14,12 +15,12 @@ from urllib.parse import quote, unquote
 from weave_cli.api.sync import RouterClient, RouterUnreachable
 from weave_cli.containers.engine_http import call
 from weave_cli.daemon_thread import in_thread
-from weave_cli.errors import HostProblem, RouterProblem, UsageProblem, WeaveError
+from weave_cli.errors import DockerProblem, HostProblem, RouterProblem, UsageProblem, WeaveError
 from weave_cli.names import DEFAULT_DOMAIN, GLOBAL_DRIVER, GUEST_LINK, MESH_DRIVER
 from weave_cli.proxy.exchange import Answer, Refusal, Request
 from weave_cli.proxy.options import RewritingOptions
 from weave_cli.proxy.rewriting import documents
-from weave_cli.proxy.rewriting.attaching import Attacher, NotAttached
+from weave_cli.proxy.rewriting.attaching import Attacher, NotAttached, message_of
 from weave_cli.proxy.rewriting.creation import (
     Creation,
     ImageFacts,
@@ -34,12 +35,16 @@ from weave_cli.proxy.rewriting.membership import VARIABLE, LeftAlone, decide, is
 from weave_cli.proxy.rewriting.starting import restore_host_config
 from weave_cli.proxy.rewriting.workload import Workload
 from weave_cli.proxy.wording import describe
-from weave_cli.settings import Settings
+from weave_cli.settings import DOCKER_SOCKET, Settings
 
 log = logging.getLogger(__name__)
 
 _OK, _CREATED = 200, 201
 _BAD_REQUEST: Final = 400
+_CONFLICT: Final = 409
+_SERVER_ERROR: Final = 500
+#: For a command beside a program that waits for the network; longer than an address may take.
+_EXEC_LIMIT_S: Final = 15.0
 _OURS: Final = frozenset({MESH_DRIVER, GLOBAL_DRIVER})
 
 
@@ -50,11 +55,12 @@ class Engine:
         self._settings = settings
 
     async def find_image(self, name: str) -> ImageFacts | None:
-        """None when Docker has no such image: it shall say so itself."""
+        """None when Docker has no such image: it shall say so itself. Raises DockerProblem."""
         facts = await self._find(f"/images/{quote(name, safe=':@/')}/json")
         return None if facts is None else read_image(facts)
 
     async def find_driver(self, network: str) -> str | None:
+        """None when there is no such network. Raises DockerProblem."""
         facts = await self._find(f"/networks/{quote(network, safe='')}")
         return None if facts is None else documents.get_text(facts, "Driver")
 
@@ -81,7 +87,12 @@ class Engine:
             return None
 
     async def _find(self, path: str) -> dict[str, Any] | None:
+        """None when there is no such thing; raises DockerProblem when Docker cannot tell."""
         status, answer = await in_thread(lambda: call(self._settings, "GET", path), "docker")
+        if status >= _SERVER_ERROR:
+            raise DockerProblem(
+                f"Docker cannot tell of {path}: {message_of(answer)}", hint="See the log of Docker's daemon."
+            )
         return answer if status == _OK else None
 
 
@@ -153,7 +164,11 @@ class Create(_Plain):
         mode = creation.network_mode
         if not is_of_driver(mode) or documents.find_variable(creation.environment, VARIABLE) == "none":
             return
-        if await self._engine.find_driver(mode) in _OURS:
+        try:
+            driver = await self._engine.find_driver(mode)
+        except DockerProblem as problem:
+            return log.warning("cannot look whose network %s is: %s", mode, problem)
+        if driver in _OURS:
             warning = (
                 f"network {mode} is served by weave's network plugin: the proxy leaves the container to it,"
                 f" and {VARIABLE} does not count ('-e {VARIABLE}=none' says that this is meant)"
@@ -227,16 +242,30 @@ class Start(_Plain):
 class Exec(_Plain):
     """POST /containers/X/exec: what is executed beside a container's program waits as that does."""
 
-    def __init__(self, attacher: Attacher, name: str) -> None:
+    def __init__(self, attacher: Attacher, name: str, *, limit_s: float = _EXEC_LIMIT_S) -> None:
         self._attacher = attacher
         self._name = unquote(name)
+        self._limit_s = limit_s
 
     async def prepare(self, request: Request) -> Request:
-        with suppress(WeaveError, NotAttached):  # then there is nothing to execute in, and Docker says so
-            container = await self._attacher.find_workload(self._name)
-            if container is not None and container.pid:
-                await self._attacher.settle(container.id)
+        container = None
+        try:
+            async with asyncio.timeout(self._limit_s):
+                container = await self._attacher.find_workload(self._name)
+                if container is not None and container.pid:
+                    await self._attacher.settle(container.id)
+        except (WeaveError, NotAttached):
+            pass  # then there is nothing to execute in, and Docker says so
+        except TimeoutError:
+            raise Refusal(self._explain_wait(container), status=_CONFLICT) from None
         return request
+
+    def _explain_wait(self, container: Workload | None) -> str:
+        reason = None if container is None else self._attacher.find_trouble(container.id)
+        return (
+            f"container {self._name} still waits for the network{f': {reason}' if reason else '.'}"
+            f" (a command is executed in it all the same with 'docker -H unix://{DOCKER_SOCKET} exec')"
+        )
 
 
 class Inspect(_Plain):

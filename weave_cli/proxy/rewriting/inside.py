@@ -18,8 +18,8 @@ from weave_cli.settings import Settings
 log = logging.getLogger(__name__)
 
 
-class _Silent:
-    """A reporter for whom progress is no news."""
+class _Logging:
+    """A reporter that writes a log."""
 
     def progress(self, text: str) -> None:
         log.debug("%s", text)
@@ -74,5 +74,5 @@ def attach_now(
             wants_multicast_route=options.wants_multicast_route,
             wants_dns=options.wants_dns,
         ),
-        _Silent(),
+        _Logging(),
     )
