@@ -5,7 +5,8 @@
 One run each, of a host with two containers that Docker restarts. Without plugin they are on a bridge
 network; with one, on its network. A plugin without our measures is one that does nothing, in a container, and
 leaves its socket. Each row: seconds until the engine answers, and until all containers run; `down` after a
-minute and a half. At a power-off, what comes before the engine counts too: namespaces, and services.
+minute and a half. systemd runs the engine; at a power-off, what comes before it counts too: namespaces,
+systemd itself, and services.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from tests.bench.measure import BenchProblem, Row, run_alone
 from tests.lab import engines, needs
 from tests.lab.box import BoxBroken
 from tests.lab.hosts import EngineSilent, Lab, LabHost
-from tests.lab.services import bring_systemd, weave
 from tests.lab.shell import CommandFailed
+from tests.lab.systemd import bring_systemd
 from weave_cli.names import image_name
 
 _COUNT: Final = 2
@@ -62,6 +63,7 @@ def take(versions: tuple[str, ...] = engines.VERSIONS) -> list[Row]:
 
 
 def _take(host: LabHost, version: str) -> list[Row]:
+    bring_systemd(host)
     bare = _measure(host, "bridge", _nothing)
     before = _measure(host, "idle", _idle)
     containers = _measure(host, "weave", _launched)
@@ -95,11 +97,12 @@ def _take(host: LabHost, version: str) -> list[Row]:
 
 def _measure(host: LabHost, network: str, ready: Callable[[LabHost], None]) -> dict[str, _Start]:
     """Of each way to go down and come up. `ready` brings the network."""
+    at_boot = host.at_boot
     ready(host)
     for name in _NAMES:
         host.run(f"docker run -d --init --restart=always --net={network} --name {name} busybox sleep 1d")
     if ready is _served:
-        weave(host, "install-service")
+        host.run("weave install-service", timeout=120)
     found = {}
     for way, (down, is_for_all) in _WAYS.items():
         if is_for_all or ready in (_idle, _launched):
@@ -113,6 +116,7 @@ def _measure(host: LabHost, network: str, ready: Callable[[LabHost], None]) -> d
     if ready is _idle:
         host.run("docker network rm idle; docker rm -f idle", timeout=_ENGINE_S)
         host.run("rm -f /run/docker/plugins/*.sock; ip link delete weave")
+        host.at_boot = at_boot
     return found
 
 
@@ -156,7 +160,6 @@ def _launched(host: LabHost) -> None:
 
 
 def _served(host: LabHost) -> None:
-    bring_systemd(host)
     _launched(host)
 
 
@@ -164,8 +167,14 @@ def _idle(host: LabHost) -> None:
     def bring_bridge(on: LabHost) -> None:
         on.run("ip link add weave type bridge && ip link set weave up")
 
+    def boot(on: LabHost) -> None:
+        if boot_before is not None:
+            boot_before(on)
+        bring_bridge(on)
+
+    boot_before = host.at_boot
     bring_bridge(host)
-    host.at_boot = bring_bridge
+    host.at_boot = boot
     host.run(
         "docker run -d --restart=always --name idle --net=host --cap-drop=ALL --cap-add=NET_ADMIN"
         f" -v /run/docker/plugins:/run/docker/plugins -v {REPOSITORY}:{REPOSITORY}:ro -w {REPOSITORY}"

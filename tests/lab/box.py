@@ -31,6 +31,8 @@ class Box:
         self.unique_name = f"{slot.prefix}-host{number}"
         self.disk = slot.directory / self.name
         self.init: int | None = None
+        self.inner: int | None = None
+        """A process of the box, by its number there, whose own namespaces are entered as well."""
         self._slot = slot
         self._switch = switch
         self._number = number
@@ -77,7 +79,7 @@ class Box:
         if self.init is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.init, signal.SIGKILL)
-            self.init = None
+            self.init = self.inner = None
         if self._holder is not None:
             self._holder.wait()
             if self._holder.stdin is not None:
@@ -95,7 +97,8 @@ class Box:
         """What to put before a command to run it inside. Raises BoxBroken when switched off."""
         if self.init is None:
             raise BoxBroken(f"{self.name} is switched off")
-        return ["nsenter", "-t", str(self.init), "-m", "-n", "-u", "-i", "-p"]
+        words = ["nsenter", "-t", str(self.init), "-m", "-n", "-u", "-i", "-p"]
+        return words if self.inner is None else [*words, "nsenter", "-t", str(self.inner), "-m", "-p", "-C"]
 
     def outside(self, path: str) -> Path:
         """Where a file of the box is seen from outside."""

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from tests.lab import busybox, slots
 from tests.lab.box import Box
@@ -27,6 +27,18 @@ class EngineSilent(Exception):
     """An engine does not answer on its socket; says what its log ends with."""
 
 
+class EngineKeeper(Protocol):
+    """Who runs the engine of a host, in our place."""
+
+    def start(self, host: LabHost) -> None: ...
+
+    def stop(self, host: LabHost) -> None: ...
+
+    def kill(self, host: LabHost) -> None: ...
+
+    def is_alive(self, host: LabHost) -> bool: ...
+
+
 class LabHost:
     """One Docker host: `name` (host1), `ip` on the underlay, `number` from 1."""
 
@@ -38,9 +50,39 @@ class LabHost:
         self._box = box
         self._env = env
         self._daemon: subprocess.Popen[bytes] | None = None
+        self._inner: subprocess.Popen[bytes] | None = None
         self._touched = False
         self.at_boot: Callable[[LabHost], None] | None = None
         """What happens at a boot before the engine starts."""
+        self.engine_keeper: EngineKeeper | None = None
+        """None: the engine is our child."""
+
+    @property
+    def unique_name(self) -> str:
+        """Its name among those of all labs of this machine."""
+        return self._box.unique_name
+
+    @property
+    def disk(self) -> Path:
+        """What outlives a power cycle; logs of ours are there."""
+        return self._box.disk
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of the operator's shell."""
+        return self._env
+
+    def entry(self) -> list[str]:
+        """What to put before a command to run it on this host."""
+        return self._box.entry()
+
+    def enter_also(self, process: int, child: subprocess.Popen[bytes]) -> None:
+        """Let commands enter the namespaces of this process of the host as well, while it is on.
+
+        child: ours, which runs it, and ends with the host.
+        """
+        self._box.inner = process
+        self._inner = child
 
     @property
     def is_on(self) -> bool:
@@ -50,6 +92,8 @@ class LabHost:
     @property
     def engine_runs(self) -> bool:
         """Whether the engine's process is alive."""
+        if self.engine_keeper is not None:
+            return self.engine_keeper.is_alive(self)
         return self._daemon is not None and self._daemon.poll() is None
 
     def sh(self, command: str, *, timeout: float = 60, stdin: str = "") -> Result:
@@ -70,14 +114,26 @@ class LabHost:
     def terminal(self, command: str) -> Terminal:
         """Type a command at a terminal of this host, to converse with it."""
         self._touched = True
-        return Terminal([*self._box.entry(), "bash", "-c", command], self._env)
+        return Terminal([*self.entry(), "bash", "-c", command], self._env)
 
     def start_engine(self, *options: str) -> None:
         """Start dockerd and wait until it answers. Raises EngineSilent."""
+        if self.engine_keeper is not None:
+            self.engine_keeper.start(self)
+        else:
+            self._start_child(options)
+        deadline = time.monotonic() + _ENGINE_START
+        while not self._answers():
+            is_gone = self._daemon is not None and self._daemon.poll() is not None
+            if is_gone or time.monotonic() > deadline:
+                raise EngineSilent(f"dockerd on {self.name}:\n{self.engine_log()}")
+            time.sleep(0.02)
+
+    def _start_child(self, options: Sequence[str]) -> None:
         with open(self._box.disk / "dockerd.log", "ab") as log:
             self._daemon = subprocess.Popen(
                 [
-                    *self._box.entry(),
+                    *self.entry(),
                     "dockerd",
                     f"--cgroup-parent=/{self._box.unique_name}",
                     "--exec-opt=native.cgroupdriver=cgroupfs",
@@ -90,18 +146,19 @@ class LabHost:
                 cwd="/",
                 start_new_session=True,
             )
-        deadline = time.monotonic() + _ENGINE_START
-        while not self._answers():
-            if self._daemon.poll() is not None or time.monotonic() > deadline:
-                raise EngineSilent(f"dockerd on {self.name}:\n{self.engine_log()}")
-            time.sleep(0.02)
 
     def stop_engine(self) -> None:
         """Stop dockerd and its containers in good order."""
+        if self.engine_keeper is not None:
+            self.engine_keeper.stop(self)
+            return
         self._signal_engine("kill -TERM $(cat /run/docker.pid)")
 
     def kill_engine(self) -> None:
         """Kill dockerd and containerd as a crash would; containers go on running."""
+        if self.engine_keeper is not None:
+            self.engine_keeper.kill(self)
+            return
         # containerd is dockerd's child and may already have gone with it.
         self._signal_engine(
             "read -r child </run/docker/containerd/containerd.pid"
@@ -116,9 +173,10 @@ class LabHost:
     def power_off(self) -> None:
         """Pull the plug: nothing is shut down, /run and /tmp are lost."""
         self._box.switch_off()
-        if self._daemon is not None:
-            self._daemon.wait()
-            self._daemon = None
+        for child in (self._daemon, self._inner):
+            if child is not None:
+                child.wait()
+        self._daemon = self._inner = None
 
     def boot(self) -> None:
         """Switch the host on and start its engine."""
@@ -136,7 +194,7 @@ class LabHost:
     def replace(self) -> None:
         """A new host with an empty disk in the place of this one."""
         self.power_off()
-        self.at_boot = None
+        self.at_boot = self.engine_keeper = None
         self._box.erase()
         self.install()
 

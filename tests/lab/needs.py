@@ -27,7 +27,7 @@ PACKAGES: Final = (
     "procps",
     "python3-venv",
     "runc",
-    "systemd",  # whose reader of units is tried with ours; it need not run
+    "systemd",  # runs hosts of the lab that are to boot; it need not run the machine
     "util-linux",
     "zsh",
 )

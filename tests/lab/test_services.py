@@ -1,7 +1,4 @@
-"""Boots: no container is left down, whether Docker or systemd starts router and plugin.
-
-Units are run by a stand-in for systemd (see systemd.py), which reads the files that are installed.
-"""
+"""Boots by a real systemd: no container is left down, whether Docker or systemd starts router and plugin."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ import pytest
 
 from tests.lab.checks import until
 from tests.lab.hosts import LabHost
-from tests.lab.services import bring_systemd, weave
+from tests.lab.systemd import bring_systemd
 
 _LIMIT_S = 60.0
 _UNITS = "/etc/systemd/system/weave-router.service /etc/systemd/system/weave-plugin.s*"
@@ -56,7 +53,7 @@ def test_no_container_is_left_down(booting: LabHost) -> None:
     assert "container always" in said and "container kept" in said and "container stopped" not in said
     # Services: they are up before Docker is.
     before = host.run("weave report -f '{{.Router.Name}}'")
-    weave(host, "install-service")
+    host.run("weave install-service", timeout=120)
     assert running(host) == {"always", "kept"}
     assert host.run("weave report -f '{{.Router.Name}} {{.Router.NickName}}'") == f"{before} boots"
     host.restart_engine()
@@ -69,31 +66,31 @@ def test_no_container_is_left_down(booting: LabHost) -> None:
 
 def test_commands_act_on_services(booting: LabHost) -> None:
     host = booting
-    listed = json.loads(weave(host, "install-service --dry-run -o json"))["data"]["deeds"]
+    listed = json.loads(host.run("weave install-service --dry-run -o json"))["data"]["deeds"]
     assert [deed["act"] for deed in listed] == ["write"] * 4
-    weave(host, "install-service")
-    weave(host, "install-service")  # once more is as good
+    host.run("weave install-service", timeout=120)
+    host.run("weave install-service", timeout=120)  # once more is as good
     assert host.sh(f"systemd-analyze verify --man=no {_UNITS}").stderr == ""
-    assert "journalctl" not in weave(host, "doctor || test $? = 11")
+    assert "journalctl" not in host.run("weave doctor || test $? = 11", timeout=120)
     # One that is killed comes back, and Docker has waited at the socket meanwhile.
     host.run("kill -KILL $(pgrep -f 'weave_cli[.]plugin')")
     host.run("docker run --rm --net=weave busybox true")
     # What is stopped stays so over a boot; what is launched has the options of that launch.
-    weave(host, "stop")
+    host.run("weave stop", timeout=120)
     assert host.sh("ls /run/docker/plugins/*.sock").stdout == ""
     assert "weave-router.service" in host.sh("weave status").stderr
     host.power_off()
     host.boot()
     assert host.sh("weave status").status != 0
-    weave(host, "launch --nickname other")
+    host.run("weave launch --nickname other", timeout=120)
     assert host.run("weave report -f '{{.Router.NickName}}'") == "other"
     comes_up(host)
     # And back.
-    weave(host, "install-service --uninstall")
+    host.run("weave install-service --uninstall", timeout=120)
     assert {"weave", "weaveplugin"} < running(host)
     assert host.run("weave report -f '{{.Router.NickName}}'") == "other"
     assert host.sh(f"ls {_UNITS} /var/lib/weave-service").stdout == ""
-    weave(host, "install-service")
-    weave(host, "reset --force")
+    host.run("weave install-service", timeout=120)
+    host.run("weave reset --force", timeout=120)
     left = f"ls {_UNITS} /etc/systemd/system/docker.service.d /var/lib/weave-service /etc/docker/plugins/*"
     assert host.sh(left).stdout == ""
