@@ -153,6 +153,23 @@ def split_wishes(words: Sequence[str]) -> tuple[tuple[Wish, ...], tuple[str, ...
     return wishes or (FromSubnet(None),), tuple(words[count:])
 
 
+def is_wish(word: str) -> bool:
+    """Does it look like one?"""
+    return bool(_LIKE_A_WISH.fullmatch(word))
+
+
+def explain_no_wish(word: str) -> str | None:
+    """What is wrong with a word that was probably meant as a wish; None for others."""
+    kind, colon, rest = word.rpartition(":")
+    if kind not in ("", "ip", "net"):
+        return None
+    if _LIKE_AN_ADDRESS.fullmatch(rest):
+        return f"It has no prefix length: {kind}{colon}{rest}/24 has one."
+    if kind:
+        return "There are 10.2.1.1/24, net:10.2.1.0/24 and net:default."
+    return None
+
+
 def split_addresses(words: Sequence[str]) -> tuple[tuple[Address, ...], tuple[str, ...]]:
     """The plain addresses that a command line begins with, and the other words."""
     count = _count_leading(_LIKE_AN_ADDRESS, words)

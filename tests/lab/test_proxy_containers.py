@@ -102,6 +102,9 @@ def _has_names(host: LabHost) -> str:
     other = stays(host, "other", "-h foo.weave.local")
     shared = through(host, "run --rm --net=container:web busybox ip -4 -o addr show ethwe")
     assert f"inet {web}/16" in shared
+    through(host, "run -d --name guest --net=container:web busybox sleep 1000")
+    assert host.run("weave ps guest").split()[1:] == host.run("weave ps web").split()[1:]
+    through(host, "rm -f guest")
     for container, target in (("other", "web"), ("web", "foo"), ("web", "foo.weave.local"), ("web", other)):
         pings(host, container, target)
     assert host.run("weave dns-lookup web") == web
@@ -181,3 +184,58 @@ def test_195_630_660_680_options_of_the_proxy_are_those_of_the_start(host: LabHo
         ("--name=x-other-z -h own.weave.local", "own.weave.local"),
     ):
         assert through(host, f"run --rm {words} busybox hostname") == name
+
+
+def test_630_to_690_words_lead_to_the_proxy_wherever_it_listens(host: LabHost) -> None:
+    assert host.run("weave env; weave config || true") == "", "there is none yet"
+    host.run("weave launch-proxy", timeout=120)
+    _needs_no_router_for_a_fixed_address(host)
+    host.run(f"weave launch-router --ipalloc-range={_RANGE}", timeout=120)
+    assert host.run("weave dns-lookup early") == "10.2.1.1", "the router learns what was there before"
+    _is_run_by_weave(host)
+    assert host.run("docker $(weave config) run --rm busybox hostname -i").startswith("10.32.")
+    there = host.run(
+        'eval "$(weave env)"; weave version; echo $DOCKER_HOST; docker run --rm busybox hostname -i'
+    )
+    assert "\nunix:///var/run/weave/weave.sock\n10.32." in there, there
+    assert host.sh("docker -H tcp://127.0.0.1:12375 ps").status == 1, "a socket only, as Docker has it"
+    _listens_where_it_is_told(host)
+
+
+def _needs_no_router_for_a_fixed_address(host: LabHost) -> None:
+    """610, 630, 650"""
+    words = "-d --name early -h early.weave.local -e WEAVE_CIDR=10.2.1.1/24 busybox sleep 1000"
+    host.run(f"docker $(weave config) run {words}")
+    assert address(host, "early") == "10.2.1.1"
+    says = "weave container is not present. Have you launched it?"
+    words = "-e WEAVE_CIDR='10.2.1.2/24 net:default' busybox true"
+    refused(host, f"run --rm {words}", status=125, says=says)
+
+
+def _is_run_by_weave(host: LabHost) -> None:
+    """685: one address, and nothing of the proxy's"""
+    host.run('eval "$(weave env)"; weave run 10.2.1.13/24 --name=own -t busybox sh')
+    assert host.run("weave ps own").split()[2:] == ["10.2.1.13/24"]
+    assert host.run("docker inspect -f '{{.Path}} {{.Mounts}}' own") == "sh []"
+
+
+def _listens_where_it_is_told(host: LabHost) -> None:
+    """690"""
+    host.run("ln -s /var/run/docker.sock /run/alternative.sock")
+    ours, other = "unix:///var/run/weave/weave.sock", "unix:///run/other.sock"
+    for words, where, absent in (
+        (f"-H {other}", other, ours),
+        ("-H tcp://0.0.0.0:12345", "tcp://127.0.0.1:12345", "tcp://127.0.0.1:12375"),
+        (f"-H tcp://0.0.0.0:12375 -H {ours}", "tcp://127.0.0.1:12375", other),
+    ):
+        host.run(
+            f"weave stop-proxy; DOCKER_HOST=unix:///run/alternative.sock weave launch-proxy {words}",
+            timeout=120,
+        )
+        assert host.run("weave config") == f"-H={where}"
+        assert host.run(f"docker -H {where} run --rm busybox hostname -i").startswith("10.32.")
+        assert host.sh(f"docker -H {absent} ps").status == 1
+    wrong = host.sh(
+        "DOCKER_HOST=tcp://127.0.0.1:12375 DOCKER_TLS_VERIFY=1 DOCKER_CERT_PATH=/ weave launch-proxy"
+    )
+    assert wrong.status == 1 and wrong.stderr.startswith("cannot talk TLS to Docker at tcp://"), wrong

@@ -52,6 +52,7 @@ FLOORS: Mapping[str, int] = {
     "weave_cli.doctor.facts": 31,
     "weave_cli.doctor": 32,
     # trials with containers of our own
+    "weave_cli.connectivity.hosts": 10,
     "weave_cli.connectivity.results": 10,
     "weave_cli.connectivity": 31,
     # programs
@@ -196,6 +197,7 @@ PURE = (
     "weave_cli.proxy.wording",
     "weave_cli.doctor.findings",
     "weave_cli.doctor.checks",
+    "weave_cli.connectivity.hosts",
     "weave_cli.connectivity.results",
     "weave_cli.addresses",
     "weave_cli.names",

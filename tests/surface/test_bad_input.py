@@ -54,7 +54,7 @@ _WORDS = {
     "attach": ("which container?", "usage"),
     "attach net:default": ("which container?", "usage"),
     "attach 10.2.1.1/24 box other": ("one container, please: box other", "usage"),
-    "attach 10.2.1.1 box": ("one container, please: 10.2.1.1 box", "usage"),
+    "attach 10.2.1.1 box": ("no address: 10.2.1.1\nIt has no prefix length", "usage"),
     "detach": ("which container?", "usage"),
     "start": ("which container?", "usage"),
     "start one two": ("one container, please: one two", "usage"),

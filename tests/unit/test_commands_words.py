@@ -255,11 +255,15 @@ def test_rmpeer_tries_all_and_says_what_came_of_each(api: FakeRouterApi, capsys:
 
 
 def test_connect_and_forget_are_silent(api: FakeRouterApi, capsys: Output) -> None:
-    api.answers |= {"POST /connect": (200, ""), "POST /forget": (200, "")}
+    api.answers |= {
+        "POST /connect": (200, ""),
+        "POST /forget": (200, ""),
+        "GET /report": (200, '{"Router": {"Targets": ["host2", "host3"]}}'),
+    }
     assert tree.run(["connect", "--replace", "host2"]) == 0
     assert tree.run(["connect", "--replace"]) == 0
     assert tree.run(["forget", "host2", "host3"]) == 0
-    assert [body for _, body in api.asked] == [
+    assert [body for call, body in api.asked if call.startswith("POST")] == [
         "replace=true&peer=host2",
         "replace=true",
         "peer=host2&peer=host3",

@@ -9,6 +9,7 @@ from weave_cli.commands.answers import get_output
 from weave_cli.commands.place import Needs
 from weave_cli.commands.suggestions import ips_then_container, one_of
 from weave_cli.commands.usage import command
+from weave_cli.error_codes import NoticeCode
 from weave_cli.output.progress import Progress
 from weave_cli.settings import read_settings
 
@@ -93,5 +94,9 @@ def dns_lookup(*, name: str) -> None:
     from weave_cli.operations.naming import look_up
 
     addresses = look_up(name, read_settings())
+    if not addresses:
+        get_output().tell(
+            f"weaveDNS has no name {name}; 'weave status dns' lists them.", NoticeCode.NOTHING_TO_DO
+        )
     text = "".join(f"{address}\n" for address in addresses)
     get_output().answer("Lookup", {"name": name, "addresses": list(addresses)}, text=text)

@@ -80,6 +80,7 @@ EXAMPLES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "connectivity": (
         ("weave connectivity test", "between two containers of this host"),
         ("weave connectivity test --hosts", "to every other host as well"),
+        ("weave connectivity test --hosts host2,host3", "to two of them"),
     ),
     "reset": (
         ("weave reset --dry-run", "lists what that would remove"),

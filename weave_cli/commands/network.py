@@ -7,6 +7,7 @@ import click
 from weave_cli.commands.answers import get_output
 from weave_cli.commands.session import beside_others
 from weave_cli.commands.usage import command
+from weave_cli.error_codes import NoticeCode
 from weave_cli.settings import read_settings
 
 
@@ -51,6 +52,10 @@ def _list(names: tuple[str, ...]) -> None:
     from weave_cli.operations.networks import list_networks
 
     rows = [one for one in list_networks(read_settings()) if not names or one.name in names]
+    for name in set(names) - {one.name for one in rows}:
+        get_output().tell(
+            f"there is no network {name}; 'weave network ls' lists them.", NoticeCode.NOTHING_TO_DO
+        )
     get_output().answer(
         "Networks",
         {"networks": [one.as_data() for one in rows]},

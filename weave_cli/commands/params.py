@@ -8,7 +8,14 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from weave_cli.addresses import Wish, parse_subnet, parse_trusted_subnets, split_wishes
+from weave_cli.addresses import (
+    Wish,
+    explain_no_wish,
+    is_wish,
+    parse_subnet,
+    parse_trusted_subnets,
+    split_wishes,
+)
 from weave_cli.commands.suggestions import addresses_then_container, one_of
 from weave_cli.commands.usage import OptionalValue
 from weave_cli.durations import looks_like_duration, parse_duration
@@ -242,17 +249,25 @@ multicast_option = click.option(
 def split_container(words: Sequence[str]) -> tuple[tuple[Wish, ...], str]:
     """Addresses, then exactly one container."""
     wishes, rest = split_wishes(words)
-    if len(rest) != 1:
-        raise click.UsageError(
-            "which container?" if not rest else f"one container, please: {' '.join(rest)}",
-            click.get_current_context(),
-        )
+    if not rest:
+        raise click.UsageError("which container?", click.get_current_context())
+    if len(rest) > 1:
+        first, *others = rest
+        if advice := explain_no_wish(first):
+            raise UsageProblem(f"no address: {first}", hint=advice)
+        behind = [word for word in others if is_wish(word)]
+        if behind == others:
+            line = f"weave {click.get_current_context().info_name} {' '.join(behind)} {first}"
+            raise UsageProblem(f"an address behind the container: {others[0]}", hint=f"Type: {line}")
+        raise click.UsageError(f"one container, please: {' '.join(rest)}", click.get_current_context())
     return wishes, rest[0]
 
 
 def split_alone(words: Sequence[str]) -> tuple[Wish, ...]:
     """Addresses, and nothing behind them."""
     wishes, rest = split_wishes(words)
+    if rest and (advice := explain_no_wish(rest[0])):
+        raise UsageProblem(f"no address: {rest[0]}", hint=advice)
     if rest:
         raise click.UsageError(f"no address: {rest[0]}", click.get_current_context())
     return wishes

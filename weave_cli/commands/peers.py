@@ -47,8 +47,14 @@ def forget(*, peers: tuple[str, ...], dry_run: bool) -> None:
         answer_rehearsal(rehearse_forget(read_settings(), peers, _tell_unknown))
         return
     from weave_cli.operations.asking import ask_router
+    from weave_cli.operations.survey import describe_no_target, read_report
 
-    ask_router(lambda api: api.forget(peers), read_settings())
+    settings = read_settings()
+    targets = read_report(settings)["Router"]["Targets"] or ()
+    for peer in peers:
+        if peer not in targets:
+            _tell_unknown(describe_no_target(peer))
+    ask_router(lambda api: api.forget(peers), settings)
 
 
 @command("rmpeer", needs=Needs.ROUTER)

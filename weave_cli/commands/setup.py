@@ -10,8 +10,7 @@ from weave_cli.commands.place import Needs
 from weave_cli.commands.session import with_docker
 from weave_cli.commands.suggestions import command_names
 from weave_cli.commands.usage import command
-from weave_cli.error_codes import Code
-from weave_cli.errors import UsageProblem, WeaveError
+from weave_cli.errors import WeaveError
 from weave_cli.output.answer import Output
 from weave_cli.output.progress import Progress
 from weave_cli.output.text import tell
@@ -65,9 +64,9 @@ def show_help(context: click.Context, *, name: str | None) -> None:
         raise WeaveError("help belongs into the tree of commands")
     found = root.command.get_command(root, name)
     if found is None:
-        raise UsageProblem(
-            f"unknown command: {name}", hint="'weave help' lists them.", code=Code.UNKNOWN_COMMAND
-        )
+        from weave_cli.commands.tree import describe_unknown
+
+        raise describe_unknown(name)
     _answer_help(found.get_help(click.Context(found, info_name=name, parent=root)), get_output(context))
 
 

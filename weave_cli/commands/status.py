@@ -13,6 +13,7 @@ from weave_cli.commands.params import duration_option
 from weave_cli.commands.place import Needs
 from weave_cli.commands.suggestions import one_of, words
 from weave_cli.commands.usage import PictureCommand, command
+from weave_cli.error_codes import NoticeCode
 from weave_cli.names import SWARM_DRIVER
 from weave_cli.output.text import show, show_raw, tell, tell_problem
 from weave_cli.settings import read_settings, wants_colour
@@ -145,4 +146,10 @@ def ps(*, names: tuple[str, ...]) -> None:
         addresses = [str(cidr) for cidr in found.addresses]
         interfaces.append({"owner": found.owner, "mac": found.mac, "addresses": addresses})
         output.show(" ".join([found.owner, found.mac, *addresses]))
+    for name in names:
+        if not any(one["owner"] == name for one in interfaces):
+            output.tell(
+                f"{name} is no running container that is on the network; 'weave ps' lists them.",
+                NoticeCode.NOTHING_TO_DO,
+            )
     output.answer("Interfaces", {"interfaces": interfaces})

@@ -20,7 +20,7 @@ from weave_cli.error_codes import Code, ExitStatus
 from weave_cli.errors import UsageProblem, WeaveError
 from weave_cli.interrupts import Interrupted
 from weave_cli.output.answer import Output
-from weave_cli.output.text import DEFECT_HINT, describe_defect, tell, tell_defect
+from weave_cli.output.text import DEFECT_HINT, describe_defect, tell, tell_defect, tell_problem
 from weave_cli.settings import is_completing, wants_trace
 
 if TYPE_CHECKING:
@@ -102,7 +102,11 @@ class CommandTree(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta[WORDS] = tuple(args)
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as problem:
+            problem.ctx = problem.ctx or ctx
+            raise
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -131,18 +135,46 @@ class CommandTree(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         # While a shell completes, nobody asked for help.
         if args and args[0] not in {*COMMANDS, *PLUMBING} and not ctx.resilient_parsing:
-            _refuse(ctx, f"unknown command: {args[0]}", Code.UNKNOWN_COMMAND, is_json=asks_for_json(args))
+            _refuse_unknown(ctx, args[0], is_json=asks_for_json(args))
         return super().resolve_command(ctx, args)
 
 
-def _refuse(context: click.Context, message: str, code: Code, *, is_json: bool = False) -> NoReturn:
-    """For people, the whole usage follows."""
+def describe_unknown(name: str) -> UsageProblem:
+    """There is no such command; with the one that was perhaps meant."""
+    from weave_cli.commands.guesses import guess  # who types well does not pay for it
+
+    meant = guess(name, COMMANDS)
+    hint = f"Did you mean '{meant}'?" if meant else "'weave help' lists the commands."
+    return UsageProblem(f"unknown command: {name}", hint=hint, code=Code.UNKNOWN_COMMAND)
+
+
+def _refuse_unknown(context: click.Context, name: str, *, is_json: bool) -> NoReturn:
+    """For people, the whole usage as the script had it, and behind it what they will still see."""
+    problem = describe_unknown(name)
     if is_json or get_output(context).is_json:
-        raise UsageProblem(message, hint="'weave help' lists the commands.", code=code)
-    if code is Code.UNKNOWN_COMMAND:
-        tell(message)
+        raise problem
+    tell(problem.message)
+    tell(context.get_help())
+    tell("")
+    tell_problem(problem)
+    context.exit(ExitStatus.FAILURE)
+
+
+def _refuse_nothing(context: click.Context) -> NoReturn:
+    """No command at all."""
+    if get_output(context).is_json:
+        raise UsageProblem("which command?", hint="'weave help' lists the commands.", code=Code.USAGE)
     tell(context.get_help())
     context.exit(ExitStatus.FAILURE)
+
+
+def _show_version(context: click.Context, _: click.Parameter, is_asked: bool) -> None:
+    if is_asked and not context.resilient_parsing:
+        command = weave.get_command(context, "version")
+        assert command is not None
+        with command.make_context("version", [], parent=context) as made:
+            command.invoke(made)
+        context.exit(ExitStatus.SUCCESS)
 
 
 def _stay_here(context: click.Context, _: click.Parameter, is_asked: bool) -> None:
@@ -152,6 +184,13 @@ def _stay_here(context: click.Context, _: click.Parameter, is_asked: bool) -> No
 @click.group(cls=CommandTree, name="weave", invoke_without_command=True, add_help_option=False)
 @help_option
 @output_option
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    callback=_show_version,
+    help="The same as 'weave version'.",
+)
 @click.option(
     "--local",
     is_flag=True,
@@ -167,7 +206,7 @@ def weave(context: click.Context) -> None:
     'weave COMMAND --help' tells more about a command.
     """
     if context.invoked_subcommand is None:
-        _refuse(context, "which command?", Code.USAGE)
+        _refuse_nothing(context)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

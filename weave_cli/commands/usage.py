@@ -48,14 +48,17 @@ def _show_help(context: click.Context, _parameter: click.Parameter, is_asked: bo
         context.exit(0)
 
 
-help_option = click.option(
-    "--help",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=_show_help,
-    help="Show this text.",
-)
+def help_option(function: Function, *, is_short: bool = True) -> Function:
+    """`--help`; and `-h`, where that means nothing else and is not passed on."""
+    taken = {name for one in getattr(function, "__click_params__", ()) for name in one.opts}
+    return click.option(
+        *(("-h", "--help") if is_short and "-h" not in taken else ("--help",)),
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_show_help,
+        help="Show this text.",
+    )(function)
 
 
 class OptionalValue(click.Option):
@@ -69,8 +72,11 @@ class OptionalValue(click.Option):
         super().__init__(*arguments, **attributes)
         self.bare = bare
         self.takes = takes
+        self.completes_itself = "shell_complete" in attributes
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        if self.completes_itself:
+            return super().shell_complete(ctx, incomplete)
         # Behind it comes what would come without it.
         arguments = [one for one in ctx.command.params if isinstance(one, click.Argument)]
         return arguments[0].shell_complete(ctx, incomplete) if arguments else []
@@ -121,7 +127,11 @@ class WeaveCommand(click.Command):
                     formatter.write(f"{'':{formatter.current_indent}}{line}\n")
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, fill_in(self, args))
+        try:
+            return super().parse_args(ctx, fill_in(self, args))
+        except click.UsageError as problem:
+            problem.ctx = problem.ctx or ctx  # click forgets it of an option without its value
+            raise
 
     @property
     def passes_words_on(self) -> bool:
@@ -218,9 +228,12 @@ def command(
     needs: what of the host; the less, the more often it can run where it was typed.
     """
 
+    passes_on = bool(attributes.get("context_settings", {}).get("ignore_unknown_options"))
+
     def declare(function: Function) -> WeaveCommand:
-        made = click.command(name, cls=kind, add_help_option=False, **attributes)(help_option(function))
+        helped = help_option(function, is_short=not passes_on)
+        made = click.command(name, cls=kind, add_help_option=False, **attributes)(helped)
         made.needs = needs
-        return made if made.passes_words_on else output_option(made)
+        return made if passes_on else output_option(made)
 
     return declare

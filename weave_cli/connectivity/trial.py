@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ from weave_cli.addresses import format_address, parse_cidr
 from weave_cli.api.dns_question import BadName, make_question
 from weave_cli.api.sync import RouterClient
 from weave_cli.connectivity.echo_server import echoing
+from weave_cli.connectivity.hosts import Hosts, choose_hosts, is_down
 from weave_cli.connectivity.probes import Prober
 from weave_cli.connectivity.results import (
     Evidence,
@@ -49,10 +50,15 @@ class _Target:
 
 
 def run_trial(
-    client: Docker, settings: Settings, reporter: Reporter, *, wants_hosts: bool
+    client: Docker, settings: Settings, reporter: Reporter, *, wanted: Sequence[str] | None
 ) -> list[TargetResult]:
-    """Probe a container of this host, and each other host. Raises RouterProblem when no router runs."""
+    """Probe a container of this host, and other hosts.
+
+    wanted: which, by nickname, name or address; empty: all; None: no other. Raises RouterProblem when no
+    router runs, UsageProblem for a host that is not there.
+    """
     report = read_report(settings)
+    hosts = None if wanted is None else choose_hosts(report, wanted)
     router = lookup.find_our_container(client, ROUTER_CONTAINER)
     if router is None or not router.is_ours:
         raise RouterProblem(
@@ -70,7 +76,7 @@ def run_trial(
             two_workloads(client, settings, reporter, image=router.image_id, domain=domain, dns=dns) as pair,
             echoing(pair.second.pid, pair.second.address),
         ):
-            return list(_try_all(settings, report, reporter, pair, dns, wants_hosts))
+            return list(_try_all(settings, report, reporter, pair, dns, hosts))
 
 
 def _find_dns(report: Report) -> tuple[str, str | None]:
@@ -86,29 +92,32 @@ def _try_all(
     reporter: Reporter,
     pair: Workloads,
     dns: str | None,
-    wants_hosts: bool,
+    hosts: Hosts | None,
 ) -> Iterator[TargetResult]:
     api = RouterClient(settings.http_address)
     if pair.problem:
         loss = Loss(leg="plugin", reason=pair.problem, mend="weave doctor; weave launch-plugin")
         yield TargetResult(host="", address="", probes=(), loss=loss)
     targets = [_Target(host="", address=pair.second.address, fqdn=pair.second.fqdn)]
-    if wants_hosts:
-        reporter.progress("asking the other hosts to answer")
-        for answer in api.inquire("responder"):
-            made = _read_offer(answer)
-            if isinstance(made, _Target):
-                targets.append(made)
-            else:
-                yield made
-        yield from _list_unconnected(report)
+    if hosts is not None:
+        if hosts.names:
+            reporter.progress("asking the other hosts to answer")
+            for answer in api.inquire("responder"):
+                if answer["name"] not in hosts.names:
+                    continue
+                made = _read_offer(answer)
+                if isinstance(made, _Target):
+                    targets.append(made)
+                else:
+                    yield made
+        yield from _list_unconnected(report, hosts)
     prober = Prober(pair.first.pid, pair.first.address)
     server = dns and (_DOCKER_DNS if pair.by_plugin else dns)
-    before = _read_seen(api, pair.first.address) if wants_hosts else {}
+    before = _read_seen(api, pair.first.address) if hosts is not None else {}
     groups = prober.multicast([one.address for one in targets])
     probed = [(one, tuple(_probe(prober, one, groups, server, reporter))) for one in targets]
     local_passed = all(one.passed for one in probed[0][1] if one.probe in ("address", "udp", "tcp"))
-    seen = _read_seen(api, pair.first.address) if wants_hosts else {}
+    seen = _read_seen(api, pair.first.address) if hosts is not None else {}
     # As it is now: a connection may have broken meanwhile.
     report = read_report(settings)
     for target, probes in probed:
@@ -195,10 +204,10 @@ def _subtract(after: Mapping[str, int] | None, before: Mapping[str, int]) -> dic
     return {kind: count - before.get(kind, 0) for kind, count in after.items()}
 
 
-def _list_unconnected(report: Report) -> Iterator[TargetResult]:
+def _list_unconnected(report: Report, hosts: Hosts) -> Iterator[TargetResult]:
     """Hosts that we are to be connected to, and are not."""
     for one in report["Router"]["Connections"]:
-        if one["State"] in ("failed", "retrying", "connecting", "waiting"):
+        if one["Address"] in hosts.down and is_down(one):
             reason = f"no connection to {one['Address']}: {one['Info'] or one['State']}"
             loss = Loss(leg="router-router", reason=reason, mend="weave doctor; weave status connections")
             yield TargetResult(host=one["Address"], address="", probes=(), loss=loss)

@@ -64,7 +64,12 @@ class RunningContainer:
     @property
     def has_own_network(self) -> bool:
         """False when it shares the host's or another container's network namespace."""
-        return self.network_mode != "host" and not self.network_mode.startswith("container:")
+        return not self.is_on_host and not self.network_mode.startswith("container:")
+
+    @property
+    def is_on_host(self) -> bool:
+        """Its network is that of the host."""
+        return self.network_mode == "host"
 
 
 class NotRunning(DockerProblem):

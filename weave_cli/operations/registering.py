@@ -43,13 +43,24 @@ def add_names(
     settings: Settings, addresses: Sequence[Address], name: str | None, fqdn: str | None, reporter: Reporter
 ) -> None:
     """`dns-add`: name the addresses, or those of the container; its own name when none is given."""
-    api = _get_router(settings, reporter)
+    api, domain = _get_router(settings, reporter)
     found = None if name is None else _find_container(settings, name)
     fqdn = found.fqdn if fqdn is None and found is not None else fqdn
     if fqdn is None:
+        reporter.notice(
+            f"The host name of {name} has no domain: it gets no name. Give one with -h.",
+            NoticeCode.NOTHING_TO_DO,
+        )
         return
+    if domain is not None and not f".{fqdn.rstrip('.')}".lower().endswith(f".{domain.strip('.')}".lower()):
+        reporter.notice(
+            f"{fqdn} is not in the domain {domain}, so weaveDNS does not take it.", NoticeCode.NOTHING_TO_DO
+        )
     owner = EXTERN_OWNER if found is None else found.id
-    for address in addresses or _list_addresses(found):
+    named = addresses or _list_addresses(found)
+    if not named:
+        reporter.notice(f"{name} is not on the network: nothing gets the name.", NoticeCode.NOTHING_TO_DO)
+    for address in named:
         with suppress(RouterProblem):
             api.add_name(owner, address, fqdn, check_alive=found is not None)
 
@@ -58,7 +69,7 @@ def remove_names(
     settings: Settings, addresses: Sequence[Address], name: str | None, fqdn: str | None, reporter: Reporter
 ) -> None:
     """`dns-remove`: take that name, or all that they have of this owner, from the addresses."""
-    api = _get_router(settings, reporter)
+    api, _ = _get_router(settings, reporter)
     found = None if name is None else _find_container(settings, name)
     owner = EXTERN_OWNER if found is None else found.id
     for address in addresses or _list_addresses(found):
@@ -66,11 +77,15 @@ def remove_names(
             api.remove_names(owner, address, fqdn=fqdn)
 
 
-def _get_router(settings: Settings, reporter: Reporter) -> RouterClient:
-    """Raises RouterProblem when there is no router; a stopped one has an exit status of its own."""
+def _get_router(settings: Settings, reporter: Reporter) -> tuple[RouterClient, str | None]:
+    """And weaveDNS's domain, None when that is off.
+
+    Raises RouterProblem when there is no router; a stopped one has an exit status of its own.
+    """
     api = RouterClient(settings.http_address)
     try:
-        if api.find_domain() is None:
+        domain = api.find_domain()
+        if domain is None:
             reporter.notice(
                 "WARNING: weaveDNS is switched off: nobody will see that name.", NoticeCode.DNS_OFF
             )
@@ -79,7 +94,7 @@ def _get_router(settings: Settings, reporter: Reporter) -> RouterClient:
         if isinstance(explained, RouterStopped):
             explained.exit_status = _STOPPED_STATUS
         raise explained from problem
-    return api
+    return api, domain
 
 
 def _find_container(settings: Settings, name: str) -> RunningContainer:
@@ -92,7 +107,7 @@ def _list_addresses(found: RunningContainer | None) -> list[int]:
     """The addresses on the network of a container, however it was attached."""
     from weave_cli.host.netns import read_guest_addresses
 
-    if found is None or not found.has_own_network:
+    if found is None or found.is_on_host:
         return []
     try:
         return [cidr.address for cidr in read_guest_addresses(found.pid)]

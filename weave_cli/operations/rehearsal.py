@@ -41,7 +41,7 @@ from weave_cli.operations.bridge import firewall_facts
 from weave_cli.operations.plugin_absence import list_specifications
 from weave_cli.operations.plugin_sockets import list_sockets
 from weave_cli.operations.reporter import Reporter
-from weave_cli.operations.survey import read_report
+from weave_cli.operations.survey import describe_no_target, read_report
 from weave_cli.operations.swarm_plugin import find_stoppable, say_that_plugin_stays
 from weave_cli.report_states import list_owners, living_names
 from weave_cli.reports import Report
@@ -147,7 +147,7 @@ def rehearse_forget(settings: Settings, peers: Sequence[str], tell: Callable[[st
         if peer in targets:
             yield Deed(act="forget", kind="target", name=peer)
         else:
-            tell(f"{peer} is no target; 'weave status targets' lists them.")
+            tell(describe_no_target(peer))
 
 
 def rehearse_takeover(

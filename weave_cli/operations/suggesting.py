@@ -69,6 +69,14 @@ def suggest_new_targets(settings: Settings) -> Iterator[Suggestion]:
     yield from (Suggestion(address, nickname) for address, nickname in found.items() if address not in known)
 
 
+def suggest_hosts(settings: Settings) -> Iterator[Suggestion]:
+    """Other hosts of the mesh."""
+    router = _report(settings)["Router"]
+    for peer in router["Peers"]:
+        if peer["Name"] != router["Name"]:
+            yield Suggestion(peer["NickName"] or peer["Name"], peer["Name"])
+
+
 def suggest_owners(settings: Settings) -> Iterator[Suggestion]:
     """Hosts that own addresses and are not in the mesh."""
     report = _report(settings)

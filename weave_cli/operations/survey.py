@@ -81,6 +81,11 @@ def read_report(settings: Settings) -> Report:
     return found
 
 
+def describe_no_target(peer: str) -> str:
+    """Nobody was told to connect there."""
+    return f"{peer} is no target; 'weave status targets' lists them."
+
+
 def has_plugin(settings: Settings) -> bool:
     """Does the plugin serve, and is it wanted?"""
     return settings.wants_plugin and is_plugin_listening()
@@ -128,14 +133,14 @@ def list_attachments(wanted: Sequence[str], settings: Settings) -> Iterator[Atta
     if not wanted:
         yield from _list_interfaces(None, EXPOSE_OWNER)
         for running in quick.list_running(settings):
-            if running.has_own_network:
+            if not running.is_on_host:
                 yield from _list_interfaces(running.pid, running.id[:SHORT_ID_LENGTH])
     for name in wanted:
         if name == EXPOSE_OWNER:
             yield from _list_interfaces(None, name)
             continue
         found = quick.find_running(settings, name)
-        if found is not None and found.has_own_network:
+        if found is not None and not found.is_on_host:
             yield from _list_interfaces(found.pid, name)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from weave_cli.api.sync import RouterUnreachable
 from weave_cli.daemon_thread import in_thread
+from weave_cli.error_codes import Code
 from weave_cli.errors import RouterProblem
 from weave_cli.proxy.rewriting.membership import Member
 from weave_cli.settings import Settings
@@ -51,6 +52,8 @@ class AddressDesk:
 
             given = problem
             explained = await in_thread(lambda: explain_unreachable(given, self._settings), "docker")
+            if explained.code is Code.ROUTER_ABSENT and all(isinstance(one, Fixed) for one in member.wishes):
+                return  # nobody launched one: as with 'weave attach', these are for the next launch to claim
             raise RouterAway(explained.message, hint=explained.hint, code=explained.code) from None
         except TimeoutError:
             raise RouterProblem(await self._explain_wait(), hint="See 'weave status ipam'.") from None

@@ -1,0 +1,131 @@
+"""Slips of fingers that know other programs: what they meant is said, and scripts read what they did."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.fakes.router_http import FakeRouterApi, serving
+from weave_cli import __version__
+from weave_cli.commands import tree
+from weave_cli.commands.guesses import guess
+from weave_cli.commands.tree import COMMANDS
+from weave_cli.operations import survey
+
+pytestmark = pytest.mark.unit
+
+Output = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRouterApi]:
+    with serving({}) as served:
+        monkeypatch.setenv("WEAVE_HTTP_ADDR", served.address)
+        yield served
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("stauts", "weave status"),
+        ("staus", "weave status"),
+        ("lunch", "weave launch"),
+        ("conect", "weave connect"),
+        ("dns-lokup", "weave dns-lookup"),
+        ("up", "weave launch"),
+        ("down", "weave stop"),
+        ("peers", "weave status peers"),
+        ("ping", "weave connectivity test"),
+        ("logs", "docker logs weave"),
+        ("frobnicate", None),
+    ],
+)
+def test_command_that_was_meant_is_guessed(typed: str, meant: str | None) -> None:
+    assert guess(typed, COMMANDS) == meant
+
+
+def test_all_guesses_are_words_that_there_are() -> None:
+    from weave_cli.commands import guesses
+
+    assert {line.split()[0] for line in guesses._ELSEWHERE.values()} <= COMMANDS.keys()
+    assert not guesses._ELSEWHERE.keys() & COMMANDS.keys()
+
+
+def test_guess_stands_behind_the_usage_where_it_is_seen(capsys: Output) -> None:
+    assert tree.run(["stauts", "peers"]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "unknown command: stauts"
+    assert lines[-2:] == ["unknown command: stauts", "Did you mean 'weave status'?"]
+    assert tree.run(["help", "stauts"]) == 1
+    assert capsys.readouterr().err == "unknown command: stauts\nDid you mean 'weave status'?\n"
+    assert tree.run(["stauts", "-o", "json"]) == 1
+    assert json.loads(capsys.readouterr().out)["error"] == {
+        "code": "unknown-command",
+        "message": "unknown command: stauts",
+        "hint": "Did you mean 'weave status'?",
+    }
+
+
+@pytest.mark.parametrize("words", [["-h"], ["attach", "-h"], ["help", "-h"], ["launch-proxy", "-h"]])
+def test_short_help_is_help_where_it_means_nothing_else(words: list[str], capsys: Output) -> None:
+    assert tree.run(words) == 0
+    shown = capsys.readouterr().err
+    assert shown.startswith("Usage: weave") and "  -h, --help " in shown
+
+
+def test_short_help_is_the_name_where_the_script_had_it(capsys: Output) -> None:
+    assert tree.run(["expose", "-h"]) == 1
+    assert capsys.readouterr().err == (
+        "Option '-h' requires an argument.\n"
+        "Usage: weave expose [OPTIONS] [ADDRESS]...\nTry 'weave expose --help'.\n"
+    )
+
+
+def test_version_is_an_option_too(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
+    monkeypatch.setattr(survey, "list_versions", lambda *_: iter([("router", "1.2")]))
+    assert tree.run(["--version"]) == 0
+    assert capsys.readouterr().out == f"weave script {__version__}\nweave router 1.2\n"
+    assert tree.run(["-o", "json", "--version"]) == 0
+    assert json.loads(capsys.readouterr().out)["data"]["router"] == "1.2"
+
+
+@pytest.mark.parametrize(
+    ("words", "says", "advises"),
+    [
+        ("attach box 10.2.1.1/24", "an address behind the container: 10.2.1.1/24", "attach 10.2.1.1/24 box"),
+        ("detach box net:default", "an address behind the container: net:default", "detach net:default box"),
+        ("attach 10.2.1.1 box", "no address: 10.2.1.1", "10.2.1.1/24"),
+        ("attach ip:10.2.1.1 box", "no address: ip:10.2.1.1", "ip:10.2.1.1/24"),
+        ("start net:defualt box", "no address: net:defualt", "net:default"),
+        ("expose 10.2.1.1", "no address: 10.2.1.1", "10.2.1.1/24"),
+        ("hide net:", "no address: net:", "net:default"),
+    ],
+)
+def test_address_that_is_none_is_told_what_it_lacks(
+    words: str, says: str, advises: str, capsys: Output
+) -> None:
+    assert tree.run(words.split()) == 1
+    first, hint = capsys.readouterr().err.splitlines()
+    assert first == says
+    assert advises in hint
+
+
+def test_what_means_nothing_is_done_and_said(api: FakeRouterApi, capsys: Output) -> None:
+    api.answers |= {
+        "POST /forget": (200, ""),
+        "GET /report": (200, '{"Router": {"Targets": ["host2"]}}'),
+        "GET /domain": (200, "weave.local."),
+        "PUT /name/weave:extern/10.2.1.1": (204, ""),
+        "GET /network": (200, "[]"),
+    }
+    assert tree.run(["forget", "host2", "host9"]) == 0
+    assert capsys.readouterr() == ("", "host9 is no target; 'weave status targets' lists them.\n")
+    assert ("POST /forget", "peer=host2&peer=host9") in api.asked
+
+    assert tree.run(["dns-add", "10.2.1.1", "-h", "box.example.com"]) == 0
+    told = "box.example.com is not in the domain weave.local., so weaveDNS does not take it.\n"
+    assert capsys.readouterr() == ("", told)
+    assert tree.run(["dns-add", "10.2.1.1", "-h", "Box.WEAVE.local"]) == 0
+    assert capsys.readouterr() == ("", "")
