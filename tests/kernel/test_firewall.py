@@ -111,15 +111,7 @@ def test_removal_without_any_rules_creates_no_tables(host: Host) -> None:
 def test_a_container_may_ask_dns_and_not_the_mesh(host: Host, backend: str) -> None:
     """The host refuses everything else, as one with a firewall of its own does."""
     add_docker_rules(host, backend)
-    guest = host.underlay.namespace("guest")
-    host.run("ip link add docker_gwbridge type bridge")
-    host.run("ip addr add 172.18.0.1/16 dev docker_gwbridge")
-    host.run(f"ip link add port0 type veth peer name eth0 netns {guest}")
-    host.run("ip link set port0 master docker_gwbridge")
-    for name in ("port0", "docker_gwbridge"):
-        host.run(f"ip link set {name} up")
-    host.underlay.run_in(guest, "ip addr add 172.18.0.2/16 dev eth0")
-    host.underlay.run_in(guest, "ip link set eth0 up")
+    guest = add_gateway_guest(host)
     ensure(host)
     host.run(f"{backend} -w -A INPUT -p udp --dport 53 -j DROP")
     with (
@@ -133,6 +125,59 @@ def test_a_container_may_ask_dns_and_not_the_mesh(host: Host, backend: str) -> N
         mesh.settimeout(0.2)
         with pytest.raises(TimeoutError):
             mesh.recv(100)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_container_reaches_out_but_no_mesh_there_and_no_exposed_network(host: Host, backend: str) -> None:
+    """By the way that Docker gives to containers of its networks, which leads through the host."""
+    add_docker_rules(host, backend)
+    guest = add_gateway_guest(host)
+    host.run("sysctl -qw net.ipv4.ip_forward=1")
+    for rule in ("FORWARD -i docker_gwbridge -j ACCEPT", "FORWARD -o docker_gwbridge -j ACCEPT"):
+        host.run(f"{backend} -w -A {rule}")
+    host.run(f"{backend} -w -t nat -A POSTROUTING -s 172.18.0.0/16 ! -o docker_gwbridge -j MASQUERADE")
+    host.underlay.run_in(guest, "ip route add default via 172.18.0.1")
+    facts = FirewallFacts(exposures=(Exposure(parse_cidr("10.32.0.1/16")),))
+    call_in(host.namespace, lambda: ensure_network(replace(WISH, firewall=facts)))
+    inside = host.container()
+    host.underlay.run_in(inside, "ip route add default via 10.32.0.1")
+    ports = (6783, 6784)
+    with (
+        udp_socket(guest) as client,
+        udp_socket(host.underlay.router, port=5000) as outside,
+        udp_socket(host.underlay.router, port=ports[0]) as sleeve,
+        udp_socket(host.underlay.router, port=ports[1]) as vxlan,
+        udp_socket(inside, port=5000) as exposed,
+    ):
+        client.sendto(b"to the outside", (host.gateway, 5000))
+        assert outside.recv(100) == b"to the outside"
+        refused = (
+            (sleeve, (host.gateway, ports[0])),
+            (vxlan, (host.gateway, ports[1])),
+            (exposed, ("10.32.1.1", 5000)),
+        )
+        for _, place in refused:
+            client.sendto(b"forged", place)
+        client.sendto(b"last", (host.gateway, 5000))
+        assert outside.recv(100) == b"last"
+        for opened, _ in refused:
+            opened.settimeout(0.2)
+            with pytest.raises(TimeoutError):
+                opened.recv(100)
+
+
+def add_gateway_guest(host: Host) -> str:
+    """A container that has the host as its way out, at 172.18.0.2; its namespace."""
+    guest = host.underlay.namespace("guest")
+    host.run("ip link add docker_gwbridge type bridge")
+    host.run("ip addr add 172.18.0.1/16 dev docker_gwbridge")
+    host.run(f"ip link add port0 type veth peer name eth0 netns {guest}")
+    host.run("ip link set port0 master docker_gwbridge")
+    for name in ("port0", "docker_gwbridge"):
+        host.run(f"ip link set {name} up")
+    host.underlay.run_in(guest, "ip addr add 172.18.0.2/16 dev eth0")
+    host.underlay.run_in(guest, "ip link set eth0 up")
+    return guest
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -80,10 +80,12 @@ def ear(namespace: str) -> Iterator[socket.socket]:
         yield opened
 
 
-def hears(opened: socket.socket, octets: bytes) -> bool:
+def hears(opened: socket.socket, *octets: bytes) -> bool:
+    """Does a frame come with any of these?"""
     with contextlib.suppress(TimeoutError):
         while True:
-            if octets in opened.recv(65536):
+            frame = opened.recv(65536)
+            if any(one in frame for one in octets):
                 return True
     return False
 
@@ -92,6 +94,11 @@ def mac_of(namespace: str, underlay: Underlay) -> bytes:
     return bytes.fromhex(
         underlay.run_in(namespace, "cat /sys/class/net/eth0/address").strip().replace(":", "")
     )
+
+
+def address_of(namespace: str, underlay: Underlay) -> bytes:
+    shown = underlay.run_in(namespace, "ip -o -4 address show eth0").split()[3]
+    return socket.inet_aton(shown.split("/")[0])
 
 
 def test_a_realm_is_one_network_and_no_other_reaches_it(pair: tuple[Router, Router]) -> None:
@@ -128,11 +135,13 @@ def test_forged_frames_stay_in_the_network_that_they_came_from(
             mouth = stack.enter_context(ear(villain))
             mouth.bind(("eth0", 0))
             for victim in victims:
-                octets = os.urandom(32)
-                for frame in forgeries(mac_of(victim, underlay), octets):
+                mac, place = mac_of(victim, underlay), address_of(victim, underlay)
+                tagged, plain = os.urandom(32), os.urandom(32)
+                for frame in (*forgeries(mac, tagged), *real_protocols(mac, place, plain)):
                     mouth.send(frame)
-                assert not any(hears(opened, octets) for opened in ears), logs_of(one, two)
-            assert hears(friends_ear, octets)  # they did leave the container
+                for opened in ears:
+                    assert not hears(opened, tagged, plain), logs_of(one, two)
+            assert hears(friends_ear, tagged) and hears(friends_ear, plain)  # they did leave the container
 
 
 def forgeries(victim: bytes, octets: bytes) -> Iterator[bytes]:
@@ -147,6 +156,52 @@ def forgeries(victim: bytes, octets: bytes) -> Iterator[bytes]:
                 yield plain[:12] + VXLAN_HEADER[:4] + struct.pack(">I", realm.vni << 8) + plain
             for vlan in (0, 1, 2, 4094):
                 yield plain[:12] + b"\x81\x00" + vlan.to_bytes(2, "big") + plain[12:]
+
+
+def real_protocols(victim: bytes, address: bytes, octets: bytes) -> Iterator[bytes]:
+    """What kernels understand: the victim is spoken to, and somebody says that he is the victim."""
+    villain = bytes.fromhex("0a0000000098")
+    link_local = bytes.fromhex("fe80000000000000") + bytes(
+        (victim[0] ^ 2, *victim[1:3], 0xFF, 0xFE, *victim[3:])
+    )
+    for source in (victim, villain):
+        for destination in (victim, _ALL):
+            for kind in (1, 2):  # question and answer
+                yield (
+                    destination + source + b"\x08\x06\0\x01\x08\0\6\4\0" + bytes((kind,))
+                    + source + address + victim + address + octets
+                )  # fmt: skip
+        for destination, place in (
+            (victim, address),
+            (_ALL, b"\xff" * 4),
+            (bytes.fromhex("01005e000001"), bytes((224, 0, 0, 1))),
+        ):
+            yield destination + source + b"\x08\x00" + _ipv4_datagram(address, place, octets)
+        for destination, place in (
+            (victim, link_local),
+            (bytes.fromhex("333300000001"), bytes.fromhex("ff02") + bytes(13) + b"\x01"),
+        ):
+            length = (8 + len(octets)).to_bytes(2, "big")
+            datagram = struct.pack(">HH", 5000, 5000) + length + bytes(2) + octets
+            yield (
+                destination
+                + source
+                + b"\x86\xdd\x60\0\0\0"
+                + length
+                + b"\x11\x40"
+                + link_local
+                + place
+                + datagram
+            )
+
+
+def _ipv4_datagram(source: bytes, destination: bytes, octets: bytes) -> bytes:
+    head = struct.pack(">BBHHHBBH", 0x45, 0, 28 + len(octets), 1, 0, 64, 17, 0) + source + destination
+    total: int = sum(struct.unpack(">10H", head))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    head = head[:10] + (~total & 0xFFFF).to_bytes(2, "big") + head[12:]
+    return head + struct.pack(">HHHH", 5000, 5000, 8 + len(octets), 0) + octets
 
 
 def test_a_host_on_the_way_that_lacks_the_realm_passes_it_on(underlay: Underlay, tmp_path: Path) -> None:

@@ -85,8 +85,15 @@ def _forward_chain(facts: FirewallFacts) -> Chain:
         f"-i {BRIDGE_PREFIX}+ -j DROP",
         f"-o {BRIDGE_PREFIX}+ -j DROP",
     ]
-    if facts.docker_bridge != facts.bridge:
-        rules.append(f"-i {facts.docker_bridge} -o {facts.bridge} -j DROP")
+    outer = [name for name in (facts.docker_bridge, facts.gateway_bridge) if name != facts.bridge]
+    # An exposed host is a way into ours, but not for containers of isolated networks, by the gateway bridge.
+    rules += (f"-i {name} -o {facts.bridge} -j DROP" for name in outer)
+    # As from this host, a container could tell others to put what it likes into any network of theirs.
+    rules += (
+        f"-i {name} ! -o {name} -p {protocol} -m {protocol} --dport {number} -j DROP"
+        for name in (*outer, facts.bridge)
+        for protocol, number in _mesh_ports(facts.mesh_port)
+    )
     subnets = dict.fromkeys(exposure.subnet for exposure in facts.exposures)
     rules += (f"-d {subnet} -o {facts.bridge} -j ACCEPT" for subnet in subnets)
     if subnets:

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 #: Shorter than the server's deadline: there must be time left to ask why it takes so long.
 _ALLOCATION_LIMIT_S: Final = 8.5
+#: The router's words for a subnet that it has no addresses of.
+_OUTSIDE: Final = " out of bounds: "
 
 
 def _is_link_present(name: str) -> bool:
@@ -128,7 +130,15 @@ class AddressDriver:
         if wish.pool is None:
             return await self._router.allocate()
         if wish.address is None:
-            got = await self._router.allocate(wish.pool.part)
+            try:
+                got = await self._router.allocate(wish.pool.part)
+            except RouterProblem as problem:
+                if _OUTSIDE not in problem.message:
+                    raise
+                raise UsageProblem(
+                    f"{problem.message}: choose the container's address with --ip, or make the network with a"
+                    " --subnet inside of that"
+                ) from None
             return Cidr(got.address, wish.pool.subnet.prefix_len)
         wanted = Cidr(wish.address, wish.pool.subnet.prefix_len)
         await self._router.claim(wanted)
