@@ -322,7 +322,7 @@ def test_status_without_router_still_tells_of_the_plugin(
     monkeypatch.setenv("WEAVE_HTTP_ADDR", "127.0.0.1:9")
     monkeypatch.setattr(survey, "is_plugin_listening", lambda: True)
     monkeypatch.setattr(
-        survey, "explain_unreachable", lambda *_: RouterProblem("weave container is not present.")
+        asking, "explain_unreachable", lambda *_: RouterProblem("weave container is not present.")
     )
     assert tree.run(["status"]) == 1
     assert capsys.readouterr() == (

@@ -9,13 +9,13 @@ import pytest
 from tests.fakes.docker_client import FakeEngine, answer_quickly
 from tests.fakes.reporter import FakeReporter
 from weave_cli.addresses import parse_cidr
-from weave_cli.api.sync import RouterUnreachable
+from weave_cli.api.sync import RouterClient, RouterUnreachable
 from weave_cli.containers import quick
-from weave_cli.errors import DockerProblem
+from weave_cli.errors import DockerProblem, RouterProblem
 from weave_cli.host import netns
 from weave_cli.host.interface_dump import Interface
-from weave_cli.operations import survey
-from weave_cli.operations.asking import explain_unreachable
+from weave_cli.operations import asking, survey
+from weave_cli.operations.asking import ask_router, explain_unreachable
 from weave_cli.operations.survey import list_attachments, list_versions
 from weave_cli.settings import read_settings
 
@@ -82,6 +82,42 @@ def test_silence_of_the_router_is_explained_by_its_container(
     if status:
         engine.add_ours("weave", status=status)
     assert explain_unreachable(RouterUnreachable("silent"), read_settings({})).message == message
+
+
+@pytest.mark.parametrize(("status", "calls"), [("running", 3), (None, 1), ("exited", 1), ("restarting", 1)])
+def test_router_that_runs_and_does_not_listen_yet_is_waited_for(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, status: str | None, calls: int
+) -> None:
+    if status:
+        engine.add_ours("weave", status=status)
+    monkeypatch.setattr(asking, "_POLL_S", 0)
+    asked = []
+
+    def call(_: RouterClient) -> str:
+        asked.append("again")
+        if len(asked) < 3:
+            raise RouterUnreachable("silent") from ConnectionRefusedError()
+        return "answer"
+
+    if status == "running":
+        assert ask_router(call, read_settings({})) == "answer"
+    else:
+        with pytest.raises(RouterProblem, match="weave container is"):
+            ask_router(call, read_settings({}))
+    assert len(asked) == calls
+
+
+def test_router_that_runs_and_never_listens_is_not_waited_for_longer(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.add_ours("weave", status="running")
+    monkeypatch.setattr(asking, "_START_S", 0)
+
+    def call(_: RouterClient) -> str:
+        raise RouterUnreachable("silent") from ConnectionRefusedError()
+
+    with pytest.raises(RouterUnreachable, match="silent"):
+        ask_router(call, read_settings({}))
 
 
 def test_versions_come_from_running_containers_else_from_the_image(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from weave_cli.api.sync import RouterClient, RouterUnreachable
 from weave_cli.error_codes import Code
@@ -14,6 +15,10 @@ from weave_cli.settings import Settings
 
 Answer = TypeVar("Answer")
 
+#: How long a router may take from its start until it listens: a second, on a host with much to do several.
+_START_S: Final = 5.0
+_POLL_S: Final = 0.1
+
 
 class RouterStopped(RouterProblem):
     """The router's container is there, and does not run."""
@@ -22,11 +27,28 @@ class RouterStopped(RouterProblem):
 
 
 def ask_router(call: Callable[[RouterClient], Answer], settings: Settings) -> Answer:
-    """The answer to `call`; raises RouterProblem naming the state of the router's container."""
+    """The answer to `call`; raises RouterProblem naming the state of the router's container.
+
+    A router that runs, and does not listen yet, has just been started again: it is waited for.
+    """
+    deadline = time.monotonic() + _START_S
+    while True:
+        try:
+            return call(RouterClient(settings.http_address))
+        except RouterUnreachable as problem:
+            if time.monotonic() > deadline or not _is_starting(problem, settings):
+                raise explain_unreachable(problem, settings) from problem
+        time.sleep(_POLL_S)
+
+
+def _is_starting(problem: RouterUnreachable, settings: Settings) -> bool:
+    """Does it run already, while nobody listens at its address?"""
+    if not isinstance(problem.__cause__, ConnectionRefusedError):
+        return False
     try:
-        return call(RouterClient(settings.http_address))
-    except RouterUnreachable as problem:
-        raise explain_unreachable(problem, settings) from problem
+        return not is_router_down(settings)
+    except DockerProblem:
+        return False
 
 
 def is_router_down(settings: Settings) -> bool:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 from weave_cli import __version__
 from weave_cli.addresses import Cidr
-from weave_cli.api.sync import RouterClient, RouterUnreachable
 from weave_cli.error_codes import Code, NoticeCode
 from weave_cli.errors import RouterProblem, UsageProblem, WeaveError
 from weave_cli.leaks import Leaks
@@ -21,7 +20,7 @@ from weave_cli.names import (
     SWARM_DRIVER,
     image_name,
 )
-from weave_cli.operations.asking import ask_router, explain_unreachable
+from weave_cli.operations.asking import ask_router
 from weave_cli.operations.plugin_sockets import is_plugin_listening, is_swarm_plugin_listening, read_leaks
 from weave_cli.operations.proxy_beacon import find_proxy
 from weave_cli.operations.reporter import Reporter
@@ -67,9 +66,9 @@ def read_status(settings: Settings) -> Status:
         proxy=find_proxy() or (),
     )
     try:
-        reply = RouterClient(settings.http_address).get_status()
-    except RouterUnreachable as problem:
-        return replace(found, problem=explain_unreachable(problem, settings))
+        reply = ask_router(lambda api: api.get_status(), settings)
+    except WeaveError as problem:
+        return replace(found, problem=problem)
     return replace(found, text=reply.text, is_ready=reply.is_success)
 
 
