@@ -44,7 +44,7 @@ _FORWARDED: Final = frozenset(
     {
         "CHECKPOINT_DISABLE", "DOCKER_API_VERSION", "DOCKER_BRIDGE", "DOCKER_CLIENT_HOST", "ORIG_DOCKER_HOST",
         "PROXY_HOST", "TERM", "COLORTERM", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS",
-        "LINES",
+        "LINES", "LC_ALL", "LC_CTYPE", "LANG",
     }
 )  # fmt: skip
 
@@ -230,6 +230,13 @@ def read_bash_line() -> tuple[str, str]:
 def wants_colour() -> bool:
     """False when NO_COLOR is not empty (no-color.org), or the terminal has none."""
     return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def wants_ascii() -> bool:
+    """Does the locale not say UTF-8? Python speaks it in the locale C, too, whose terminals may not."""
+    words = os.environ
+    locale = words.get("LC_ALL") or words.get("LC_CTYPE") or words.get("LANG") or ""
+    return "utf8" not in locale.lower().replace("-", "")
 
 
 def plugin_fault_file() -> str | None:

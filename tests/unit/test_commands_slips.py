@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +14,9 @@ from weave_cli import __version__
 from weave_cli.commands import tree
 from weave_cli.commands.guesses import guess
 from weave_cli.commands.tree import COMMANDS
+from weave_cli.containers import quick
 from weave_cli.operations import survey
+from weave_cli.settings import read_settings, wants_ascii
 
 pytestmark = pytest.mark.unit
 
@@ -129,3 +133,50 @@ def test_what_means_nothing_is_done_and_said(api: FakeRouterApi, capsys: Output)
     assert capsys.readouterr() == ("", told)
     assert tree.run(["dns-add", "10.2.1.1", "-h", "Box.WEAVE.local"]) == 0
     assert capsys.readouterr() == ("", "")
+
+
+def test_empty_word_is_no_container() -> None:
+    assert quick.find_running(read_settings({}), "") is None, "and Docker, which would list all, is not asked"
+
+
+def test_word_that_is_no_text_is_refused(capsys: Output) -> None:
+    assert tree.run(["ps", "box\udcff"]) == 1
+    assert capsys.readouterr().err == "no text in this locale: '\\udcff'\nNames are letters in UTF-8.\n"
+
+
+@pytest.mark.parametrize("words", ["version >&-", "version 2>&-", "-o json status >&- 2>&-", "help 2>&-"])
+def test_closed_stream_is_nobody_who_listens(words: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m weave_cli {words}"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode in (0, 1) and "Traceback" not in done.stderr, done.stderr
+
+
+def test_full_disk_is_told() -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m weave_cli -o json help >/dev/full"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, "cannot write the answer: No space left on device\n")
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"LANG": "C.UTF-8"}, False),
+        ({"LANG": "de_DE.utf8"}, False),
+        ({"LANG": "C.UTF-8", "LC_ALL": "C"}, True),
+        ({"LANG": "de_DE.ISO-8859-1"}, True),
+        ({}, True),
+    ],
+)
+def test_locale_says_what_the_terminal_shows(
+    variables: dict[str, str], expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LC_ALL", "LC_CTYPE", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert wants_ascii() is expected

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import click
 import pytest
 
-from weave_cli.commands.doctor import doctor, parse_duration
+from weave_cli.commands.doctor import doctor
 from weave_cli.doctor.findings import Category, failure, note, ok
+from weave_cli.errors import UsageProblem
 from weave_cli.output.findings import lay_out
 
 pytestmark = pytest.mark.unit
@@ -35,13 +35,21 @@ def test_every_verdict_is_a_word_and_each_complaint_tells_what_mends_it() -> Non
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [(None, 0), ("60", 60), ("60s", 60), ("1.5m", 90), ("2h", 7200), ("0", 0)]
+    ("words", "seconds"),
+    [
+        ("", None),
+        ("--wait", 60),
+        ("--wait 60", 60),
+        ("--wait=60s", 60),
+        ("--wait 1.5m", 90),
+        ("--wait 2h", 7200),
+    ],
 )
-def test_time_to_wait(text: str | None, seconds: float) -> None:
-    assert parse_duration(click.Context(doctor), doctor.params[0], text) == seconds
+def test_time_to_wait(words: str, seconds: float | None) -> None:
+    assert doctor.make_context("doctor", words.split()).params["wait"] == seconds
 
 
 @pytest.mark.parametrize("text", ["", "soon", "5 s", "-5", "5d", "٥"])
 def test_time_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(click.BadParameter, match="is no time"):
-        parse_duration(click.Context(doctor), doctor.params[0], text)
+    with pytest.raises(UsageProblem, match="is no length of time"):
+        doctor.make_context("doctor", [f"--wait={text}"])

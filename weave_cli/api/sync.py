@@ -21,6 +21,11 @@ _CONNECT_TIMEOUT_S: Final = 3.0
 _ANSWER_TIMEOUT_S: Final = 60.0
 
 
+def _reason(problem: Exception) -> str:
+    """Without its number."""
+    return getattr(problem, "strerror", None) or str(problem) or type(problem).__name__
+
+
 class RouterUnreachable(RouterProblem):
     """Nobody answers at the router's address: it is not running, or not yet."""
 
@@ -82,7 +87,7 @@ class RouterClient:
             return Reply(response.status, response.read().decode("utf-8", "replace"))
         except (OSError, http.client.HTTPException) as problem:
             raise RouterUnreachable(
-                f"the router does not answer at {self._address}: {problem or type(problem).__name__}",
+                f"the router does not answer at {self._address}: {_reason(problem)}",
                 hint="Is it running? Start it with 'weave launch'; 'docker logs weave' shows what it says.",
             ) from problem
         finally:

@@ -6,32 +6,19 @@ from dataclasses import asdict
 
 import click
 
-from weave_cli import durations
 from weave_cli.commands.answers import get_output
+from weave_cli.commands.params import duration_option
 from weave_cli.commands.session import as_root
 from weave_cli.commands.usage import command
 from weave_cli.error_codes import ExitStatus
 
 
-def parse_duration(_: click.Context, __: click.Parameter, text: str | None) -> float:
-    """Seconds of a text like 60, 60s or 2m; 0 for none."""
-    if text is None:
-        return 0.0
-    if not durations.looks_like_duration(text):
-        raise click.BadParameter(f"{text!r} is no time; it looks like 60s or 2m.")
-    return durations.parse_duration(text)
-
-
 @command("doctor")
-@click.option(
-    "--wait",
-    "wait_s",
-    metavar="TIME",
-    callback=parse_duration,
-    help="Look again until all is well, at most so long, as in 60s or 2m.",
+@duration_option(
+    "--wait", bare="1m", help="Look again until all is well, at most so long, as in 60s; default: 1m."
 )
 @click.pass_context
-def doctor(context: click.Context, *, wait_s: float) -> None:
+def doctor(context: click.Context, *, wait: float | None) -> None:
     """Look for what is wrong on this host and between the hosts, and say what mends it.
 
     Before a launch it tells whether one would succeed. Changes nothing. Exit status: 0 all is well, 10
@@ -43,7 +30,9 @@ def doctor(context: click.Context, *, wait_s: float) -> None:
         from weave_cli.output.findings import show_findings
 
         progress.progress("looking")
-        seen = examine_until_well(settings, wait_s, lambda _: progress.progress("waiting until all is well"))
+        seen = examine_until_well(
+            settings, wait or 0.0, lambda _: progress.progress("waiting until all is well")
+        )
     worst = find_worst(seen)
     findings = [{"category": category.name, **asdict(one)} for category in seen for one in category.findings]
     output = get_output()

@@ -13,7 +13,7 @@ from weave_cli.errors import HostProblem, RouterProblem, WeaveError
 from weave_cli.operations.survey import read_report, read_status, read_status_page
 from weave_cli.output.live import is_terminal, page_width, watch
 from weave_cli.output.text import show_raw
-from weave_cli.settings import Settings, wants_colour
+from weave_cli.settings import Settings, wants_ascii, wants_colour
 from weave_cli.topology import Topology, read_topology
 
 TOPOLOGY: Final = ("topology",)
@@ -79,7 +79,7 @@ def _draw(topology: Topology) -> str:
     from weave_cli.output.topology_text import draw_topology
 
     paint = coloured if is_terminal() and wants_colour() else plain
-    signs = choose_signs(sys.stdout.encoding)
+    signs = choose_signs(None if wants_ascii() else sys.stdout.encoding)
     lines = draw_topology(topology, width=page_width(), signs=signs, paint=paint)
     text = "\n".join([*lines, ""])
     # Nicknames may be in letters that this terminal does not have.

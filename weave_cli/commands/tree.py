@@ -220,6 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """One command; errors become words on stderr, or a document, and an exit status, never a trace."""
+    _open_closed_streams()
     output = Output()
     try:
         status = _run(arguments, output)
@@ -230,6 +231,18 @@ def run(arguments: Sequence[str]) -> int:
         # Whoever read our output has had enough; stop quietly, also at the interpreter's own last flush.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitStatus.FAILURE
+    except OSError as problem:
+        # What is still in the buffer would fail once more at the interpreter's end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        tell(f"cannot write the answer: {problem.strerror or problem}")
+        return ExitStatus.FAILURE
+
+
+def _open_closed_streams() -> None:
+    """Python has no stream where a shell's `>&-` closed one; whoever did that wants to hear nothing."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
 
 
 def _run(arguments: Sequence[str], output: Output) -> int:
@@ -252,6 +265,10 @@ def _run(arguments: Sequence[str], output: Output) -> int:
     except Interrupted as end:
         output.fail(WeaveError(f"interrupted: {end.outcome}", code=Code.INTERRUPTED))
         return end.status
+    except UnicodeEncodeError as problem:
+        # A word of the command line that is no text, which neither Docker nor the router could be told.
+        word = ascii(problem.object[problem.start : problem.end])
+        output.fail(UsageProblem(f"no text in this locale: {word}", hint="Names are letters in UTF-8."))
     except Exception as defect:  # the last one: a person never sees a trace unasked
         if output.is_json:
             output.fail(WeaveError(describe_defect(defect), hint=DEFECT_HINT, code=Code.DEFECT))

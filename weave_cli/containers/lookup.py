@@ -91,6 +91,8 @@ def read_image_environment(client: Docker, name: str) -> tuple[str, ...]:
 
 def find_facts(client: Docker, name_or_id: str) -> dict[str, Any] | None:
     """All that Docker tells of a container; None when there is none of that name or id."""
+    if not name_or_id:
+        return None
     with translated(f"inspect container {name_or_id}"):
         try:
             facts: dict[str, Any] = client.api.inspect_container(name_or_id)

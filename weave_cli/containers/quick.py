@@ -65,6 +65,8 @@ def find_managed(settings: Settings, name: str) -> ManagedPlugin | None:
 
 
 def _find_facts(settings: Settings, name_or_id: str) -> dict[str, Any] | None:
+    if not name_or_id:
+        return None  # else Docker would list them all
     status, answer = call(settings, "GET", f"/containers/{quote(name_or_id, safe='')}/json")
     if status == 404:
         return None
