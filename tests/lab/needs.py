@@ -26,6 +26,7 @@ PACKAGES: Final = (
     "kmod",
     "procps",
     "python3-venv",
+    "qemu-user",  # runs the waiting program of another processor
     "runc",
     "systemd",  # runs hosts of the lab that are to boot; it need not run the machine
     "util-linux",

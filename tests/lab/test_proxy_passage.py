@@ -36,6 +36,7 @@ held[0].settimeout(30)
 assert held[0].recv(1000).startswith(b"HTTP/1.1 400 "), "garbage is refused"
 """
 
+_COMPOSE: Final = '{"version": "2", "services": {"one": {"image": "busybox", "command": "sleep 1d"}}}'
 _FILES: Final = (("cacert", "ca"), ("cert", "server-cert"), ("key", "server-key"))
 
 
@@ -43,9 +44,11 @@ def told_by(host: LabHost, where: str) -> list[str]:
     """What each call printed, on either stream, and its status."""
     lines = [
         "set -o pipefail",
-        f"export DOCKER_HOST={where} DOCKER_BUILDKIT=0 NONE='-e WEAVE_CIDR=none' BEGUN=$(date +%s.%N)",
+        f"export DOCKER_HOST={where} SOCKET={where.removeprefix('unix://')} DOCKER_BUILDKIT=0",
+        "export NONE='-e WEAVE_CIDR=none' BEGUN=$(date +%s.%N)",
         f"mkdir -p {_DATA}; echo small >{_DATA}/small; head -c 5000000 /dev/zero >{_DATA}/large",
         rf"printf 'FROM busybox\nCOPY large /l\nRUN wc -c /l\n' >{_DATA}/Dockerfile",
+        f"echo '{_COMPOSE}' >{_DATA}/compose.yml",
     ]
     for call in CALLS:
         lines.append(f"echo '=====' ; {{ {call.replace('DATA', _DATA)}\n}} 2>&1; echo \"status $?\"")
@@ -103,6 +106,11 @@ def check_terminal(host: LabHost) -> None:
         terminal.wait_for(r"# ")
         terminal.press("echo he''re\n")
         terminal.wait_for(r"here")
+        terminal.press("\x10\x11")
+        assert terminal.wait_for_end() == 0
+    with host.terminal(f"docker -H {_PROXY} attach left") as terminal:
+        terminal.press("echo aga''in\n")
+        terminal.wait_for(r"again")
         terminal.press("\x10\x11")
         assert terminal.wait_for_end() == 0
     assert host.run("docker inspect -f '{{.State.Running}}' left").strip() == "true"
