@@ -126,6 +126,7 @@ def test_every_word_acts_on_the_host_that_docker_is_on(behind_tls: tuple[LabHost
     exposed = two.run(f"{there} weave expose -h gate.weave.local")
     assert one.run("weave dns-lookup gate") == exposed
     assert two.run(f"{there} weave ps") == one.run("weave ps")
+    _proxy_is_reached(one, two, there)
 
     two.run("echo GREETING=hello > /run/operator/variables")
     words = "--env-file /run/operator/variables --add-host=db:10.0.0.7 --name web busybox sleep 1000"
@@ -152,6 +153,26 @@ def test_every_word_acts_on_the_host_that_docker_is_on(behind_tls: tuple[LabHost
 
     wrong = two.sh(f"{there} DOCKER_CERT_PATH=/nonexistent weave launch")
     assert wrong.status == 1 and wrong.stderr.startswith("cannot talk TLS to Docker at tcp://")
+
+
+def _proxy_is_reached(one: LabHost, two: LabHost, there: str) -> None:
+    """At a port, with the certificates of Docker itself; a proxy at a socket only is no use from here."""
+    one.run("weave launch-proxy -H unix:///run/proxy.sock", timeout=120)
+    refused = two.sh(f"{there} weave env; weave config")
+    assert (refused.status, refused.stdout) == (1, "")
+    assert "The proxy listens at unix:///run/proxy.sock only" in refused.stderr
+    two.run(f"{there} weave stop-proxy && weave launch-proxy", timeout=120)
+    proxy, docker = f"tcp://{one.ip}:12375", f"tcp://{one.ip}:2376"
+    assert two.run(f"{there} weave env") == f"export DOCKER_HOST={proxy} ORIG_DOCKER_HOST={docker}"
+    seen = two.run(
+        f"{there} eval $(weave env) && echo $DOCKER_HOST && docker run --rm busybox hostname -i &&"
+        " weave env && eval $(weave env --restore) && echo $DOCKER_HOST &&"
+        " docker run --rm busybox hostname -i && docker $(weave config) run --rm busybox hostname -i"
+    ).splitlines()
+    assert [seen[0], seen[2], seen[3]] == [proxy, f"export DOCKER_HOST={proxy}", docker]
+    assert [address.startswith("10.32.") for address in (seen[1], seen[4], seen[5])] == [True, False, True]
+    two.run(f"{there} eval $(weave env) && weave stop-proxy")
+    assert two.sh(f"{there} weave config").status == 1
 
 
 def test_command_that_is_interrupted_or_killed_leaves_nothing_elsewhere(

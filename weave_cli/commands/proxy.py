@@ -76,7 +76,7 @@ def env(*, restore: bool) -> None:
     try:
         address = _find_address(settings)
     except WeaveError as problem:
-        output.tell(problem.message, NoticeCode.PROXY_ABSENT)
+        output.tell("\n".join(filter(None, (problem.message, problem.hint))), NoticeCode.PROXY_ABSENT)
         output.answer("Environment", {"variables": {}})
         return
     variables = {"DOCKER_HOST": address}
@@ -115,7 +115,14 @@ def _find_address(settings: Settings) -> str:
         from weave_cli.commands.forwarding import ask_elsewhere
 
         told = ask_elsewhere(settings, False, ("config",), tell=get_output().tell)
-        return told.strip().removeprefix("-H=")
+        address = told.strip().removeprefix("-H=")
+        if address.startswith("unix://") and not settings.endpoint.is_socket:
+            raise RouterProblem(
+                f"The proxy listens at {address} only, which no other host reaches.",
+                hint="After 'weave stop-proxy', 'weave launch-proxy' from here makes it listen at a port.",
+                code=Code.PROXY_ABSENT,
+            )
+        return address
     from weave_cli.operations.proxy_beacon import find_proxy
     from weave_cli.proxy_places import advertise
 
