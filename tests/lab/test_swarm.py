@@ -1,7 +1,11 @@
-"""A swarm with the managed plugin: networks of all its hosts, through the life of plugin and manager."""
+"""A swarm with the managed plugin: networks of all its hosts, through the life of plugin and manager.
+
+WEAVE_LAB_MANAGERS=3 also lets a swarm of three managers lose the one that leads.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 
 import pytest
@@ -9,7 +13,7 @@ import pytest
 from tests.lab.asking import address, at_once, launch_joined, meets
 from tests.lab.checks import ping, pings, resolves, until
 from tests.lab.engines import DEFAULT
-from tests.lab.hosts import LabHost
+from tests.lab.hosts import Lab, LabHost
 from tests.lab.matrix import every_engine
 
 SERVICE = (
@@ -20,7 +24,7 @@ SERVICE = (
 
 @pytest.mark.timeout(900)  # a machine with other work takes four times as long
 @every_engine
-def test_networks_of_a_swarm(two_hosts: tuple[LabHost, LabHost], engine: str) -> None:
+def test_networks_of_a_swarm(lab: Lab, two_hosts: tuple[LabHost, LabHost], engine: str) -> None:
     one, two = two_hosts
     launch_joined(two_hosts)
     refused = one.sh("weave launch-plugin --managed")
@@ -65,6 +69,8 @@ def test_networks_of_a_swarm(two_hosts: tuple[LabHost, LabHost], engine: str) ->
 
     if engine == DEFAULT:  # it takes as long as all the rest
         lose_manager(two_hosts)
+        if os.environ.get("WEAVE_LAB_MANAGERS") == "3":
+            lose_leader_of_three((one, two, lab.host(3)))
 
     said = two.sh("weave reset --force", timeout=120)
     assert said.status == 0 and "Cut off from network shop: " in said.stderr
@@ -109,3 +115,45 @@ def lose_manager(hosts: tuple[LabHost, LabHost]) -> None:
     pings(two, "c2", address(one, "c1"), timeout=60)
     until(lambda: tasks(hosts), 60, "the service is whole again")
     until(lambda: two.sh("docker run --rm --net=shop busybox true").status == 0, 60, "the manager serves")
+
+
+def lose_leader_of_three(hosts: tuple[LabHost, LabHost, LabHost]) -> None:
+    """With three managers two are a majority: networks are made and joined while the leader is away."""
+    one, two, three = hosts
+    three.run("weave launch $HOST1", timeout=120)
+    token = one.run("docker swarm join-token -q manager")
+    three.run(f"docker swarm join --token {token} --advertise-addr $HOST3 $HOST1:2377")
+    three.run("weave launch-plugin --managed", timeout=180)
+    one.run("docker node promote host2")
+    until(lambda: len(managers(one)) == 3, 60, "three managers")
+    one.power_off()
+    until(lambda: "Leader" in managers(two).values(), 120, "another one leads")
+    until(
+        lambda: two.sh("docker network create -d weave:swarm --attachable new").status == 0, 60, "it serves"
+    )
+    # A node waits for its manager as long as it takes, and Docker's command with it.
+    until(lambda: is_started(three, "c3", "shop") and is_started(three, "n3", "new"), 120, "three has them")
+    pings(three, "c3", address(two, "c2"), timeout=60)
+    one.boot()
+    until(lambda: len(managers(two)) == 3, 120, "the one that led is back")
+    until(lambda: is_started(one, "n1", "new"), 120, "it has the network that was made meanwhile")
+    pings(one, "n1", address(three, "n3"), timeout=60)
+    for host in (one, three):
+        host.run("docker rm -f n1 n3 c3")
+    until(lambda: one.sh("docker network rm new").status == 0, 60, "nobody is on it any more")
+    one.run("docker node demote host2 host3")
+    three.run("weave reset --force && docker swarm leave --force", timeout=120)
+
+
+def managers(host: LabHost) -> dict[str, str]:
+    """What those of them that are up are, by host name."""
+    rows = host.run("timeout 10 docker node ls --format '{{.Hostname}} {{.ManagerStatus}}'").splitlines()
+    return {words[0]: words[1] for words in map(str.split, rows) if words[1:] in (["Leader"], ["Reachable"])}
+
+
+def is_started(host: LabHost, name: str, network: str) -> bool:
+    """A container of that name runs on the network; one that failed to is removed."""
+    if host.sh(f"docker run -d --init --name {name} --net={network} busybox sleep 1d").status == 0:
+        return True
+    host.sh(f"docker rm -f {name}")
+    return False
