@@ -33,7 +33,9 @@ if [ ! -e "$disk/units" ]; then
     mv "$disk/units.new" "$disk/units"
 fi
 
-for tree in /sys/fs/cgroup/*/; do
+export cgroups=$(stat -f -c %T /sys/fs/cgroup)
+if [ "$cgroups" = cgroup2fs ]; then trees=(/sys/fs/cgroup/); else trees=(/sys/fs/cgroup/*/); fi
+for tree in "${trees[@]}"; do
     mkdir -p "$tree$name"
     for file in cpuset.cpus cpuset.mems; do
         if [ -e "$tree$file" ]; then cat "$tree$file" >"$tree$name/$file"; fi
@@ -56,14 +58,18 @@ for shared in fs kernel vm; do
 done
 trees=$(ls /sys/fs/cgroup)
 mount -t tmpfs -o mode=755 tmpfs /sys/fs/cgroup
-for tree in $trees; do
-    mkdir "/sys/fs/cgroup/$tree"
-    case $tree in
-    unified) mount -t cgroup2 cgroup2 "/sys/fs/cgroup/$tree" ;;
-    systemd) mount -t cgroup -o none,name=systemd cgroup "/sys/fs/cgroup/$tree" ;;
-    *) mount -t cgroup -o "$tree" cgroup "/sys/fs/cgroup/$tree" ;;
-    esac
-done
+if [ "$cgroups" = cgroup2fs ]; then
+    mount -t cgroup2 cgroup2 /sys/fs/cgroup
+else
+    for tree in $trees; do
+        mkdir "/sys/fs/cgroup/$tree"
+        case $tree in
+        unified) mount -t cgroup2 cgroup2 "/sys/fs/cgroup/$tree" ;;
+        systemd) mount -t cgroup -o none,name=systemd cgroup "/sys/fs/cgroup/$tree" ;;
+        *) mount -t cgroup -o "$tree" cgroup "/sys/fs/cgroup/$tree" ;;
+        esac
+    done
+fi
 
 mkdir /run/lab-dev
 mount -t tmpfs -o mode=755 tmpfs /run/lab-dev
