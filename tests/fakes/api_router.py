@@ -185,6 +185,7 @@ class ApiRouter:
                 name=US,
                 is_ready=self.is_ready,
                 node=self.node,
+                targets=self.node.direct_targets(),
                 dataplane=cast(Any, _Plane()),
                 terminations=0,
                 is_encrypted=lambda conn_id: False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -146,6 +147,7 @@ def test_every_word_acts_on_the_host_that_docker_is_on(behind_tls: tuple[LabHost
         two.sh(f"{there} weave launch").stderr
         == "weave is already running\nYou can stop it with 'weave stop-router'.\n"
     )
+    _looks_and_tries_there(one, two, there)
     two.run(f"{there} weave detach box && {there} weave hide && {there} weave reset", timeout=120)
     assert one.sh("ip link show weave").status == 1
     assert has_no_helper(one)
@@ -157,6 +159,10 @@ def test_every_word_acts_on_the_host_that_docker_is_on(behind_tls: tuple[LabHost
 
 def _proxy_is_reached(one: LabHost, two: LabHost, there: str) -> None:
     """At a port, with the certificates of Docker itself; a proxy at a socket only is no use from here."""
+    for word, status in (("env", 0), ("config", 1)):
+        absent = two.sh(f"{there} weave {word}")
+        assert (absent.status, absent.stdout) == (status, "")
+        assert absent.stderr == "There is no proxy to point to: 'weave launch-proxy' starts it.\n"
     one.run("weave launch-proxy -H unix:///run/proxy.sock", timeout=120)
     refused = two.sh(f"{there} weave env; weave config")
     assert (refused.status, refused.stdout) == (1, "")
@@ -173,6 +179,27 @@ def _proxy_is_reached(one: LabHost, two: LabHost, there: str) -> None:
     assert [address.startswith("10.32.") for address in (seen[1], seen[4], seen[5])] == [True, False, True]
     two.run(f"{there} eval $(weave env) && weave stop-proxy")
     assert two.sh(f"{there} weave config").status == 1
+
+
+def _looks_and_tries_there(one: LabHost, two: LabHost, there: str) -> None:
+    """Doctor and trial see what they see on the host itself."""
+
+    def findings(host: LabHost, typed: str) -> list[tuple[str, str]]:
+        found = json.loads(host.sh(f"{typed} -o json", timeout=120).stdout)["data"]["findings"]
+        return [(one["category"], one["code"]) for one in found]
+
+    seen = findings(two, f"{there} weave doctor")
+    assert seen == findings(one, "weave doctor")
+    assert {category for category, _ in seen} >= {"kernel", "docker", "ports", "firewall", "plugin"}
+
+    tried = two.sh(f"{there} weave connectivity test --hosts -o json", timeout=120)
+    assert tried.status == 0, tried
+    targets = json.loads(tried.stdout)["data"]["targets"]
+    assert [(one["host"], len(one["probes"]), one["loss"]) for one in targets] == [("", 6, None)]
+    assert "weave-test-" not in one.run("docker ps -a --format '{{.Names}}'")
+    nobody = two.sh(f"{there} weave connectivity test --hosts nobody")
+    assert (nobody.status, nobody.stdout) == (1, "")
+    assert nobody.stderr == "the mesh has no host nobody\nIt has: this host only.\n"
 
 
 def test_command_that_is_interrupted_or_killed_leaves_nothing_elsewhere(

@@ -85,8 +85,10 @@ def test_restart_takes_what_was_saved_and_waits_for_the_resolver(resolver: dict[
     async def restart() -> None:
         one = keeper(node, memory)
         one.recall(["10.0.0.9"])
+        assert one.wanted() == ["host1", "late"], "whoever looks at once sees them"
         await one.resume()
         assert node.wanted == {"host1": "10.0.0.1"}
+        assert one.wanted() == ["host1", "late"], "also who has no address yet"
         await one.connect(["10.0.0.9"], replace=False)
         assert memory.saved == ["host1", "10.0.0.9", "late"], "a peer without an address yet is not lost"
         resolver["late"] = "10.0.0.3"

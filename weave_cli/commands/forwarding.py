@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from weave_cli.commands.place import Needs
 from weave_cli.commands.usage import Parcel
 from weave_cli.containers.errand import Errand
 from weave_cli.containers.helper import STDOUT, OnOutput
 from weave_cli.error_codes import Code, ExitStatus, NoticeCode
-from weave_cli.errors import DockerProblem, HostProblem
+from weave_cli.errors import DockerProblem, HostProblem, WeaveError
 from weave_cli.operations.elsewhere import run_elsewhere
 from weave_cli.output.progress import Progress
 from weave_cli.output.terminals import describe_size, find_terminals, pass_on
@@ -83,6 +84,28 @@ def ask_elsewhere(
     if status != ExitStatus.SUCCESS:
         raise CommandFailed(words[0], status)
     return octets.decode()
+
+
+def ask_document(
+    settings: Settings, needs: Needs, words: Sequence[str], *, tell: Callable[[str, NoticeCode], None]
+) -> dict[str, Any]:
+    """The data of a command's answer there; its notices are told here, and its error is raised here."""
+    import json  # only this needs it
+
+    status, octets = _take_output(settings, needs, Parcel(words=("--output=json", *words)), tell=tell)
+    try:
+        document = json.loads(octets)
+    except ValueError:
+        raise CommandFailed(words[0], status) from None  # it has said why on stderr
+    # One of another version may have words that this one has not.
+    notices, codes = {str(one): one for one in NoticeCode}, {str(one): one for one in Code}
+    for text, code in zip(document["notices"], document["noticeCodes"], strict=True):
+        tell(text, notices.get(code, NoticeCode.NOTE))
+    problem = document["error"]
+    if problem is not None:
+        raise WeaveError(problem["message"], hint=problem["hint"], code=codes.get(problem["code"]))
+    data: dict[str, Any] = document["data"]
+    return data
 
 
 class CommandFailed(DockerProblem):

@@ -76,6 +76,8 @@ def env(*, restore: bool) -> None:
     try:
         address = _find_address(settings)
     except WeaveError as problem:
+        if problem.code is not Code.PROXY_ABSENT:
+            raise
         output.tell("\n".join(filter(None, (problem.message, problem.hint))), NoticeCode.PROXY_ABSENT)
         output.answer("Environment", {"variables": {}})
         return
@@ -112,10 +114,10 @@ def config() -> None:
 def _find_address(settings: Settings) -> str:
     """The proxy's first; raises RouterProblem when there is none."""
     if is_elsewhere(Needs.ROUTER, settings):
-        from weave_cli.commands.forwarding import ask_elsewhere
+        from weave_cli.commands.forwarding import ask_document
 
-        told = ask_elsewhere(settings, False, ("config",), tell=get_output().tell)
-        address = told.strip().removeprefix("-H=")
+        told = ask_document(settings, Needs.ROUTER, ("config",), tell=get_output().tell)
+        address = str(told["options"][0]).removeprefix("-H=")
         if address.startswith("unix://") and not settings.endpoint.is_socket:
             raise RouterProblem(
                 f"The proxy listens at {address} only, which no other host reaches.",

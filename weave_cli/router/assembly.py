@@ -199,6 +199,7 @@ class Weaver:
                 name=self._name,
                 is_ready=self.is_ready,
                 node=self._node,
+                targets=self._targets.wanted(),
                 dataplane=self._dataplane,
                 terminations=self._runner.terminations,
                 is_encrypted=self._runner.is_encrypted,

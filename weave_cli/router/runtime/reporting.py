@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -29,6 +29,7 @@ class ReportSources:
     name: PeerName
     is_ready: bool
     node: MeshNode
+    targets: Sequence[str]
     dataplane: DataPlane
     terminations: int
     is_encrypted: Callable[[int], bool]
@@ -94,7 +95,7 @@ def _router(sources: ReportSources) -> Router:
         ],
         "Connections": _connections(sources),
         "TerminationCount": sources.terminations,
-        "Targets": list(node.direct_targets()),
+        "Targets": list(sources.targets),
         "OverlayDiagnostics": sources.dataplane.diagnostics(),
         "TrustedSubnets": [str(subnet) for subnet in options.trusted_subnets],
         "Interface": f"{VXLAN_DEVICE} (via kernel), {TAP_DEVICE} (via sleeve)",

@@ -97,6 +97,10 @@ class TargetKeeper:
         self._save()
         self._pump()
 
+    def wanted(self) -> list[str]:
+        """All of them, also those whose address nobody knows yet, as the operator spelt them."""
+        return [*self._node.direct_targets(), *self._unresolved]
+
     def stop(self) -> None:
         if self._task:
             self._task.cancel()
@@ -105,7 +109,7 @@ class TargetKeeper:
         self._node.connect(found, replace=replace, now=self._clock())
 
     def _save(self) -> None:
-        self._store.save_targets([*self._node.direct_targets(), *self._unresolved])
+        self._store.save_targets(self.wanted())
 
     async def _resolve(self) -> None:
         found, problems = await resolve_targets(self._unresolved)
