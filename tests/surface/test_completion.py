@@ -154,7 +154,7 @@ def _offered(line: str, environment: dict[str, str]) -> list[str]:
         ("weave status peers ", []),
         ("weave help dns-l", ["dns-lookup"]),
         ("weave --lo", []),
-        ("weave launch -iprange 10.2.0.0/16 --no-d", ["--no-discovery", "--no-dns"]),
+        ("weave launch -iprange 10.2.0.0/16 --no-di", ["--no-discovery"]),
     ],
 )
 def test_words_are_offered_where_they_fit(line: str, offered: list[str], environment: dict[str, str]) -> None:

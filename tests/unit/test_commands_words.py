@@ -19,7 +19,7 @@ from weave_cli.operations import asking, plumbing, survey
 from weave_cli.operations import launch as operation
 from weave_cli.operations import launched as operation_launched
 from weave_cli.operations.survey import Attachment
-from weave_cli.settings import read_settings
+from weave_cli.settings import Settings, read_settings
 
 pytestmark = pytest.mark.unit
 
@@ -117,6 +117,7 @@ class Launched:
     router: RouterOptions
     plugin: PluginOptions
     proxy: ProxyOptions | None
+    wants_plugin: bool
 
 
 @pytest.fixture
@@ -129,7 +130,7 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> Launched:
 
     def act(
         _docker: Any,
-        _settings: Any,
+        settings: Settings,
         router: RouterOptions,
         plugin: PluginOptions,
         _: Any,
@@ -137,6 +138,7 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> Launched:
         proxy: ProxyOptions | None,
     ) -> Any:
         given.router, given.plugin, given.proxy = router, plugin, proxy
+        given.wants_plugin = settings.wants_plugin
         return operation_launched.Launched(router="1", plugin="2")
 
     monkeypatch.setattr(launch, "changing_host", changing_host)
@@ -155,6 +157,38 @@ def test_options_are_taken_in_both_spellings_and_behind_peers(launched: Launched
         ipalloc_range="",
         log_level="debug",
     )
+
+
+def test_launch_takes_the_options_of_all_three(launched: Launched) -> None:
+    listen = "-H tcp://0.0.0.0:1 -H unix:///p"
+    words = f"{listen} --rewrite-inspect --without-dns --no-multicast-route --tls --no-restart"
+    assert tree.run(["launch", *words.split(), "host2"]) == 0
+    assert (launched.router.peers, launched.router.restarts) == (("host2",), False)
+    assert launched.plugin.wants_multicast_route is False
+    assert launched.proxy == ProxyOptions(
+        listen=("tcp://0.0.0.0:1", "unix:///p"),
+        rewrites_inspect=True,
+        wants_dns=False,
+        wants_multicast_route=False,
+        wants_tls=True,
+        restarts=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "has_plugin", "has_proxy"),
+    [
+        ("", True, True),
+        ("--plugin --proxy", True, True),
+        ("--plugin=false", False, True),
+        ("--proxy=false host2", True, False),
+    ],
+)
+def test_launch_without_plugin_or_proxy_as_2_0_had_it(
+    launched: Launched, words: str, has_plugin: bool, has_proxy: bool
+) -> None:
+    assert tree.run(["launch", *words.split()]) == 0
+    assert (launched.wants_plugin, launched.proxy is not None) == (has_plugin, has_proxy)
 
 
 @pytest.mark.parametrize(

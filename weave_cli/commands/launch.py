@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +13,7 @@ from weave_cli.commands.params import (
     no_restart_option,
     peers_argument,
     plugin_options,
+    proxy_among_others_options,
     router_options,
     wait_option,
 )
@@ -20,7 +22,6 @@ from weave_cli.commands.usage import LaunchCommand, command
 from weave_cli.first_ring import choose_first_ring
 
 if TYPE_CHECKING:
-    from weave_cli.containers.proxy_spec import ProxyOptions
     from weave_cli.containers.specs import PluginOptions, RouterOptions
     from weave_cli.settings import Settings
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 @command("launch", kind=LaunchCommand)
 @router_options
 @plugin_options
+@proxy_among_others_options
 @log_level_option
 @no_restart_option
 @wait_option
@@ -41,9 +43,11 @@ def launch(**words: Any) -> None:
     """
     router = _router_options(words)
     with changing_host() as (docker, settings, progress):
+        from weave_cli.commands.proxy import make_proxy_options
         from weave_cli.operations.launch import launch as act
 
-        proxy = _proxy_options(words) if settings.wants_proxy else None
+        settings = replace(settings, wants_plugin=settings.wants_plugin and words["plugin"])
+        proxy = make_proxy_options(words) if settings.wants_proxy and words["proxy"] else None
         launched = act(docker, settings, router, _plugin_options(words), progress, proxy=proxy)
     _answer(launched.router, launched.plugin, launched.proxy)
     _wait(words, settings)
@@ -176,13 +180,6 @@ def _first_ring(init: str | None, init_peer_count: int | None) -> str | None:
     if init is None and init_peer_count is None:
         return None
     return str(choose_first_ring(init, init_peer_count))
-
-
-def _proxy_options(words: dict[str, Any]) -> ProxyOptions:
-    """What the proxy shares with the others; what only it has, launch-proxy takes."""
-    from weave_cli.containers.proxy_spec import ProxyOptions
-
-    return ProxyOptions(log_level=words["log_level"], restarts=not words["no_restart"])
 
 
 def _plugin_options(words: dict[str, Any]) -> PluginOptions:

@@ -89,6 +89,11 @@ def duration_option(name: str, *, bare: str, help: str) -> Callable[[Function], 
     )
 
 
+def _is_never(_: str) -> bool:
+    """The value of a switch stands behind its `=`."""
+    return False
+
+
 log_level_option = click.option(
     "--log-level", type=click.Choice(_LEVELS), help="How much the daemons log; default: info."
 )
@@ -177,20 +182,15 @@ plugin_options = stack(
 
 _file = click.Path()
 
-proxy_options = stack(
-    click.option(
-        "-H",
-        "--host",
-        "listen",
-        multiple=True,
-        metavar="ADDRESS",
-        help="Where to listen: unix:///PATH or tcp://IP:PORT; may be given again."
-        " Default: unix:///var/run/weave/weave.sock, or tcp://0.0.0.0:12375 if you use Docker by TCP.",
-    ),
+_LISTENS: Final = (
+    "Where{} to listen: unix:///PATH or tcp://IP:PORT; may be given again."
+    " Default: unix:///var/run/weave/weave.sock, or tcp://0.0.0.0:12375 if you use Docker by TCP."
+)
+
+_proxy_only_options = stack(
     click.option("--without-dns", is_flag=True, help="Containers do not use weaveDNS."),
     click.option("--no-default-ipalloc", is_flag=True, help="Leave containers without WEAVE_CIDR alone."),
     click.option("--no-rewrite-hosts", is_flag=True, help="Leave /etc/hosts of containers as it is."),
-    click.option("--no-multicast-route", is_flag=True, help="No multicast route in containers."),
     click.option(
         "--hostname-from-label", metavar="KEY", help="Containers get their host names from this label."
     ),
@@ -207,6 +207,38 @@ proxy_options = stack(
     click.option("--tlscacert", type=_file, metavar="FILE", help="Who signs the certificates of clients."),
     click.option("--tlscert", type=_file, metavar="FILE", help="The proxy's certificate."),
     click.option("--tlskey", type=_file, metavar="FILE", help="Its key."),
+)
+
+proxy_options = stack(
+    click.option("-H", "--host", "listen", multiple=True, metavar="ADDRESS", help=_LISTENS.format("")),
+    click.option("--no-multicast-route", is_flag=True, help="No multicast route in containers."),
+    _proxy_only_options,
+)
+
+#: Of `weave launch`, which 2.0 and later gave them to: what only the proxy has. Their --host is the router's.
+proxy_among_others_options = stack(
+    click.option("-H", "listen", multiple=True, metavar="ADDRESS", help=_LISTENS.format(" the proxy is")),
+    _proxy_only_options,
+    click.option(
+        "--proxy",
+        cls=OptionalValue,
+        bare="true",
+        takes=_is_never,
+        type=bool,
+        default=True,
+        metavar="=false",
+        help="Start no proxy, as with WEAVE_NO_PROXY.",
+    ),
+    click.option(
+        "--plugin",
+        cls=OptionalValue,
+        bare="true",
+        takes=_is_never,
+        type=bool,
+        default=True,
+        metavar="=false",
+        help="Start no plugin, as with WEAVE_NO_PLUGIN.",
+    ),
 )
 
 no_restart_option = click.option(

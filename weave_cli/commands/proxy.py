@@ -36,7 +36,7 @@ def launch_proxy(**words: Any) -> None:
     with changing_host() as (docker, settings, progress):
         from weave_cli.operations.proxy import launch_proxy as act
 
-        container_id = act(docker, settings, _proxy_options(words), progress)
+        container_id = act(docker, settings, make_proxy_options(words), progress)
     get_output().answer(
         "Launched",
         {"router": None, "plugin": None, "proxy": {"container": container_id}},
@@ -150,7 +150,8 @@ def proxy_config(context: click.Context) -> None:
     context.invoke(config)
 
 
-def _proxy_options(words: dict[str, Any]) -> ProxyOptions:
+def make_proxy_options(words: dict[str, Any]) -> ProxyOptions:
+    """What was typed behind launch-proxy, or launch."""
     from weave_cli.containers.proxy_spec import ProxyOptions
 
     return ProxyOptions(
