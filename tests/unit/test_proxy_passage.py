@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from pathlib import Path
@@ -79,6 +80,28 @@ async def test_octets_pass_as_they_are(tmp_path: Path, name: str) -> None:
         writer.close()
 
     assert heard == [request, _GET]
+
+
+@in_loop
+async def test_an_answer_that_comes_in_one_piece_goes_in_one(tmp_path: Path) -> None:
+    """Else the client wakes up twice for it, which costs as much as all the rest."""
+    answer = _ANSWERS["length"]
+
+    def ask(path: str) -> set[bytes]:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(path)
+            pieces = set()
+            for _ in range(200):
+                client.sendall(_GET)
+                piece = client.recv(1000)
+                pieces.add(piece)
+                if piece != answer:
+                    break
+            return pieces
+
+    async with passage(tmp_path, says(*[answer] * 200)) as proxy:
+        assert proxy.place.path is not None
+        assert await asyncio.to_thread(ask, proxy.place.path) == {answer}
 
 
 @in_loop

@@ -98,11 +98,11 @@ class Conversation:
             return await self._miss("Docker closed the connection without an answer")
         if self._holder is not None and self._may_be_held(head):
             return await self._conclude(self._holder, head)
-        await self._client.line.send(octets)
         if head.status == HTTPStatus.SWITCHING_PROTOCOLS or head.framing.is_until_close:
+            await self._client.line.send(octets)
             await self._stream()
             return False
-        if not await self._carry_answer(head):
+        if not await self._carry_answer(octets, head):
             return False
         return await self._hear_out() and self._request.keeps_alive and head.keeps_alive
 
@@ -121,9 +121,15 @@ class Conversation:
         await self._client.line.send(write_answer(answer, self._request, closes=True))
         return False
 
-    async def _carry_answer(self, head: AnswerHead) -> bool:
+    async def _carry_answer(self, octets: bytes, head: AnswerHead) -> bool:
+        """Head and body; what of it came in one piece goes in one, so that the client wakes up once."""
+        body = Ruler(head.framing)
         try:
-            return await carry(self._docker, self._client.line, Ruler(head.framing))
+            with memoryview(bytes(self._docker.held)) as view:
+                taken = body.take(view)
+                await self._client.line.send(octets + view[:taken])
+            del self._docker.held[:taken]
+            return await carry(self._docker, self._client.line, body)
         except Malformed as problem:
             raise Hangup(f"gets an answer from Docker that is none: {problem.message}") from problem
 
