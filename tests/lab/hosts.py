@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -37,6 +37,11 @@ class EngineKeeper(Protocol):
     def kill(self, host: LabHost) -> None: ...
 
     def is_alive(self, host: LabHost) -> bool: ...
+
+
+def _path(engine: Engine) -> str:
+    """Our commands first, then the engine's."""
+    return os.pathsep.join((str(Path(sys.prefix) / "bin"), *engine.path))
 
 
 class LabHost:
@@ -116,12 +121,12 @@ class LabHost:
         self._touched = True
         return Terminal([*self.entry(), "bash", "-c", command], self._env)
 
-    def start_engine(self, *options: str) -> None:
-        """Start dockerd and wait until it answers. Raises EngineSilent."""
+    def start_engine(self, *options: str, **variables: str) -> None:
+        """Start dockerd with these options and variables and wait until it answers. Raises EngineSilent."""
         if self.engine_keeper is not None:
             self.engine_keeper.start(self)
         else:
-            self._start_child(options)
+            self._start_child(options, variables)
         deadline = time.monotonic() + _ENGINE_START
         while not self._answers():
             is_gone = self._daemon is not None and self._daemon.poll() is not None
@@ -129,7 +134,7 @@ class LabHost:
                 raise EngineSilent(f"dockerd on {self.name}:\n{self.engine_log()}")
             time.sleep(0.02)
 
-    def _start_child(self, options: Sequence[str]) -> None:
+    def _start_child(self, options: Iterable[str], variables: Mapping[str, str]) -> None:
         with open(self._box.disk / "dockerd.log", "ab") as log:
             self._daemon = subprocess.Popen(
                 [
@@ -142,10 +147,15 @@ class LabHost:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=self._env,
+                env={**self._env, **variables},
                 cwd="/",
                 start_new_session=True,
             )
+
+    def change_engine(self, engine: Engine) -> None:
+        """Another version's programs, for commands at once and for the engine from its next start on."""
+        self.engine = engine
+        self._env = self._env | {"PATH": _path(engine)}
 
     def stop_engine(self) -> None:
         """Stop dockerd and its containers in good order."""
@@ -346,12 +356,11 @@ class Lab:
 
     def _environment(self) -> dict[str, str]:
         """An operator's environment: our commands first, then the engine's, and $HOST1, $HOST2, ... ."""
-        path: Sequence[str] = (str(Path(sys.prefix) / "bin"), *self.engine.path)
         return {
             "DOCKER_CONFIG": "/run/docker-config",  # not that of the machine, which may point elsewhere
             "HOME": "/root",
             "LANG": "C.UTF-8",
-            "PATH": os.pathsep.join(path),
+            "PATH": _path(self.engine),
             "TERM": "dumb",
             # Its tests start it; for all others it would be a second of each launch.
             "WEAVE_NO_PROXY": "1",
