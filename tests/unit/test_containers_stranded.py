@@ -32,6 +32,13 @@ def facts(error: str, *, policy: str = "always", status: str = "exited") -> dict
         "legacy plugin: dial unix /run/docker/plugins/weave.sock: connect: connection refused",
         "NetworkDriver.CreateEndpoint: the weave plugin was not done with it within 10 s",
         "NetworkDriver.CreateEndpoint: weave bridge not present. Did you launch weave?",
+        "IpamDriver.RequestAddress: weave container is not present. Have you launched it?",
+        "IpamDriver.RequestAddress: no address in 10.32.0.0/12 within 8 s: weave container is not present."
+        " Have you launched it?",
+        "IpamDriver.RequestAddress: the router did not answer POST /ip/10.32.0.1/10.32.0.0/12 in time",
+        'Post "http://%2Frun%2Fdocker%2Fplugins%2Fweavemesh.sock/NetworkDriver.Join": EOF',
+        'plugin "weave:swarm" not found',
+        f"dial unix /run/docker/plugins/{64 * 'a'}/weave-swarm.sock: connect: no such file or directory",
     ],
 )
 @pytest.mark.parametrize("policy", ["always", "unless-stopped", "on-failure"])
@@ -49,6 +56,16 @@ def test_what_failed_for_want_of_the_plugin_is_stranded(error: str, policy: str)
         facts(_ABSENT, status="created"),  # its `docker run` failed, and said so
         facts('failed to get network driver: plugin "calico" not found'),
         facts("driver failed programming external connectivity: port is already allocated"),
+        # Of other plugins, on whose networks or volumes the container is as well.
+        facts("dial unix /run/docker/plugins/myweave.sock: connect: connection refused"),
+        facts("dial unix /run/docker/plugins/weave.sock.old: connect: connection refused"),
+        facts('Post "http://%2Frun%2Fdocker%2Fplugins%2Fnetweave.sock/NetworkDriver.Join": EOF'),
+        facts('plugin "weave-flat" not found'),
+        facts('error looking up volume plugin weave: plugin "weave" not found'),
+        facts("NetworkDriver.Join: the router did not answer in time"),
+        facts("NetworkDriver.Join: the router did not answer ARP"),
+        facts("OtherDriver.Join: weave container is not present. Have you launched it?"),
+        facts("exec: /the-weave-plugin-is-not-running-here: not found"),
     ],
 )
 def test_others_are_not(found: dict[str, Any]) -> None:

@@ -7,27 +7,47 @@ with the next start that succeeds; so a container that somebody stopped has none
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote
 
 from docker.errors import NotFound
 
 from weave_cli.containers.client import Docker, translated
 from weave_cli.containers.facts import Facts
 from weave_cli.containers.lookup import find_facts
-from weave_cli.names import ABSENCE_FILE, GLOBAL_DRIVER, MESH_DRIVER
-
-#: In what Docker says of a start that failed for want of the plugin, or of the router behind it.
-_REASONS: Final = (
+from weave_cli.names import (
     ABSENCE_FILE,
-    *(f'plugin "{driver}" not found' for driver in (MESH_DRIVER, GLOBAL_DRIVER)),
-    *(f"{driver}.sock: connect: " for driver in (MESH_DRIVER, GLOBAL_DRIVER)),
-    *(f'Post "http://%2Frun%2Fdocker%2Fplugins%2F{driver}.sock' for driver in (MESH_DRIVER, GLOBAL_DRIVER)),
-    "the weave plugin was not done with it",
-    "weave container is not present",
-    "bridge not present. Did you launch weave?",
-    "the router did not answer",
+    GLOBAL_DRIVER,
+    MESH_DRIVER,
+    PLUGIN_SOCKET_DIRECTORY,
+    SWARM_DRIVER,
+    SWARM_SOCKET,
+)
+
+_DRIVERS: Final = "|".join((MESH_DRIVER, GLOBAL_DRIVER, SWARM_DRIVER))
+#: Where Docker looks for them: a managed plugin's is in a directory that is called after its id.
+_SOCKETS: Final = rf"(({MESH_DRIVER}|{GLOBAL_DRIVER})\.sock|[0-9a-f]{{64}}/{re.escape(SWARM_SOCKET)})"
+_CALL: Final = r"\b(NetworkDriver|IpamDriver)\.\w+: "
+_NO_ADDRESS: Final = r"(no address\b[^:]*: )?"
+#: What Docker says of a start that failed for want of the plugin, or of the router behind it. Whole words of
+#: ours only: the container may be on networks of other plugins as well, which have their own reasons.
+_REASONS: Final = re.compile(
+    "|".join(
+        (
+            rf"{re.escape(ABSENCE_FILE)}(?![\w-])",
+            rf"(?<!volume plugin {MESH_DRIVER}: )(?<!volume plugin {GLOBAL_DRIVER}: )"
+            rf'plugin "({_DRIVERS})" not found',
+            rf"dial unix {PLUGIN_SOCKET_DIRECTORY}/{_SOCKETS}: connect: ",
+            rf'Post "?http://{quote(PLUGIN_SOCKET_DIRECTORY, safe="")}%2F{_SOCKETS.replace("/", "%2F")}/',
+            rf"{_CALL}the weave plugin was not done with it within ",
+            rf"{_CALL}{_NO_ADDRESS}weave container is not present\. Have you launched it\?",
+            rf"{_CALL}{_NO_ADDRESS}the router did not answer (GET|POST|PUT|DELETE) /",
+            rf"{_CALL}\S+ bridge not present\. Did you launch weave\?",
+        )
+    )
 )
 
 
@@ -60,7 +80,7 @@ def is_stranded(facts: Facts) -> bool:
     state = facts["State"]
     policy = ((facts.get("HostConfig") or {}).get("RestartPolicy") or {}).get("Name") or "no"
     error = state.get("Error") or ""
-    return state["Status"] == "exited" and policy != "no" and any(reason in error for reason in _REASONS)
+    return state["Status"] == "exited" and policy != "no" and _REASONS.search(error) is not None
 
 
 def start_stranded(client: Docker, stranded: Stranded) -> bool:
