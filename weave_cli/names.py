@@ -55,6 +55,8 @@ TEST_LABEL: Final = "works.weave.test"
 
 # Inside our containers, the host's /proc/sys/net is bound here, writable; at its own path it is not.
 SYSCTL_NET_MOUNT: Final = "/weave/sys/net"
+#: Where the plugin's container has the host's /proc, to find its own number there.
+HOST_PROCESSES: Final = "/weave/proc"
 
 # The proxy's waiting program: a volume, which Docker mounts into the containers that the proxy looks after.
 WAIT_VOLUME: Final = "weavewait"

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from weave_cli.operations import plugin_sockets
 from weave_cli.operations.plugin_sockets import (
+    find_socket_state,
     is_plugin_listening,
     read_leaks,
     remove_dead_sockets,
@@ -72,3 +74,24 @@ def test_stand_in_does_not_push_a_living_plugin_aside(tmp_path: Path) -> None:
         with stand_in(directory=tmp_path):
             pass
         assert is_plugin_listening(directory=tmp_path)
+
+
+def test_a_link_of_a_dead_process_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "weave.sock").symlink_to("/proc/0/root/run/weave.sock")
+    remove_dead_sockets(directory=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_living_process_is_found_where_its_host_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docker, alone, shown = (tmp_path / name for name in ("docker", "alone", "shown"))
+    docker.mkdir()
+    (docker / "weavemesh.sock").symlink_to("/proc/0/root/weavemesh.sock")
+    (shown / "0").mkdir(parents=True)
+    (shown / "0" / "root").symlink_to(alone)
+    with stand_in(directory=alone):
+        assert not is_plugin_listening(directory=docker)
+        monkeypatch.setattr(plugin_sockets, "HOST_PROCESSES", str(shown))
+        assert is_plugin_listening(directory=docker)
+        assert find_socket_state(docker / "weavemesh.sock") == "answers"

@@ -14,6 +14,7 @@ from weave_cli import __version__
 from weave_cli.containers.extra_options import ExtraOptions, parse_extra_options
 from weave_cli.names import (
     COMPONENT_LABEL,
+    HOST_PROCESSES,
     LABEL,
     PASSWORD_FILE,
     PLUGIN_CONTAINER,
@@ -254,6 +255,7 @@ def make_plugin_spec(
             Mount(source=settings.state_volume, target=STATE_DIRECTORY),
             Mount(source="/proc/sys/net", target=SYSCTL_NET_MOUNT),
             Mount(source=PLUGIN_SOCKET_DIRECTORY, target=PLUGIN_SOCKET_DIRECTORY),
+            Mount(source="/proc", target=HOST_PROCESSES, is_read_only=True),
             docker,
         ),
         restarts=options.restarts,

@@ -7,6 +7,7 @@ and more (specification plugin, section 8). So whoever takes the plugin away has
 from __future__ import annotations
 
 import http.client
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -15,7 +16,14 @@ from pathlib import Path
 from typing import Final, Literal
 
 from weave_cli.leaks import Leaks
-from weave_cli.names import GLOBAL_DRIVER, LEAKS_CALL, MESH_DRIVER, PLUGIN_SOCKET_DIRECTORY, SWARM_SOCKET
+from weave_cli.names import (
+    GLOBAL_DRIVER,
+    HOST_PROCESSES,
+    LEAKS_CALL,
+    MESH_DRIVER,
+    PLUGIN_SOCKET_DIRECTORY,
+    SWARM_SOCKET,
+)
 
 DIRECTORY: Final = Path(PLUGIN_SOCKET_DIRECTORY)
 
@@ -29,7 +37,7 @@ def is_plugin_listening(driver: str = MESH_DRIVER, *, directory: Path = DIRECTOR
 
 def find_socket_state(path: Path) -> Literal["answers", "silent", "dead"] | None:
     """silent: somebody accepts, and answers nothing; dead: nobody accepts; None: it is no socket."""
-    if not path.is_socket():
+    if not Path(_find_way(path)).is_socket():
         return None
     if _answers(path):
         return "answers"
@@ -59,7 +67,7 @@ def _ask(path: Path, call: str) -> bytes | None:
     with socket.socket(socket.AF_UNIX) as opened:
         opened.settimeout(_CONNECT_TIMEOUT_S)
         try:
-            opened.connect(str(path))
+            opened.connect(_find_way(path))
             connection.sock = opened
             connection.request("POST", f"/{call}")
             response = connection.getresponse()
@@ -70,9 +78,9 @@ def _ask(path: Path, call: str) -> bytes | None:
 
 
 def list_sockets(*, directory: Path = DIRECTORY) -> list[Path]:
-    """The sockets of our drivers that are there, whoever listens."""
+    """The sockets of our drivers that are there, whoever listens; links to ones that are no more as well."""
     paths = (directory / f"{driver}.sock" for driver in (MESH_DRIVER, GLOBAL_DRIVER))
-    return [path for path in paths if path.is_socket()]
+    return [path for path in paths if path.is_socket() or path.is_symlink()]
 
 
 def remove_dead_sockets(*, directory: Path = DIRECTORY) -> None:
@@ -121,9 +129,16 @@ def is_swarm_plugin_listening(*, directory: Path = DIRECTORY) -> bool:
     return any(_answers(path) for path in directory.glob(f"*/{SWARM_SOCKET}"))
 
 
+def _find_way(path: Path) -> str:
+    """The path to connect to: the plugin's container has the host's processes elsewhere."""
+    if path.is_symlink() and os.path.isdir(HOST_PROCESSES):
+        return HOST_PROCESSES + os.readlink(path).removeprefix("/proc")
+    return str(path)
+
+
 def _accepts(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as opened, suppress(OSError):
         opened.settimeout(_CONNECT_TIMEOUT_S)
-        opened.connect(str(path))
+        opened.connect(_find_way(path))
         return True
     return False

@@ -2,6 +2,14 @@
 
 import sys
 
-from weave_cli.plugin.program import main
+from weave_cli.plugin.listening import listen_early
 
-sys.exit(main(sys.argv[1:]))
+
+def run() -> int:
+    early = listen_early(sys.argv[1:])
+    from weave_cli.plugin.program import main  # takes its time
+
+    return main(sys.argv[1:], early)
+
+
+sys.exit(run())

@@ -10,9 +10,11 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
 
 from weave_cli import __version__
 from weave_cli.cancelling import cancel
@@ -28,11 +30,12 @@ from weave_cli.names import (
     SWARM_SOCKET,
 )
 from weave_cli.plugin.faults import read_faults
+from weave_cli.plugin.listening import Listener
 from weave_cli.plugin.reconcile import BETWEEN_LOOKS_S
 from weave_cli.plugin.server import DriverServer
 from weave_cli.plugin.wiring import DRIVERS, Plugin
 from weave_cli.settings import Settings, plugin_fault_file, plugin_look_s
-from weave_cli.systemd_hands import take_handed_sockets, tell_ready
+from weave_cli.systemd_hands import take_handed_sockets
 
 log = logging.getLogger(__name__)
 
@@ -100,12 +103,15 @@ def read_options(arguments: Sequence[str], settings: Settings) -> Options:
     )
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Serve until SIGTERM or SIGINT; the exit status."""
-    return run_daemon(arguments, read_options, _serve)
+def main(arguments: Sequence[str], early: Mapping[str, Listener] = MappingProxyType({})) -> int:
+    """Serve until SIGTERM or SIGINT; the exit status. early: what listens already, by path."""
+    handed = {path: Listener(socket=one, inode=None) for path, one in take_handed_sockets().items()}
+    return run_daemon(arguments, read_options, partial(_serve, {**handed, **early}))
 
 
-async def _serve(options: Options, settings: Settings, stop: asyncio.Event) -> None:
+async def _serve(
+    handed: Mapping[str, Listener], options: Options, settings: Settings, stop: asyncio.Event
+) -> None:
     log.info("weave plugin %s, process %d", __version__, os.getpid())
     async with AsyncExitStack() as stack:
         plugin = Plugin(
@@ -116,7 +122,7 @@ async def _serve(options: Options, settings: Settings, stop: asyncio.Event) -> N
             on_reached=read_faults(plugin_fault_file()),
             between_looks_s=plugin_look_s() or BETWEEN_LOOKS_S,
             drivers=(SWARM_DRIVER,) if options.swarm_socket else DRIVERS,
-            handed_sockets=take_handed_sockets(),
+            handed=handed,
         )
         stack.push_async_callback(plugin.close)
         servers: list[DriverServer] = []
@@ -126,6 +132,10 @@ async def _serve(options: Options, settings: Settings, stop: asyncio.Event) -> N
         if options.mesh_socket:
             servers.append(plugin.make_mesh_server(options.mesh_socket))
             await _open(servers[-1], stack)
+        is_global_open = bool(options.global_socket) and plugin.knows_engine(options.global_socket)
+        if is_global_open:
+            servers.append(await plugin.make_global_server(options.global_socket))
+            await _open(servers[-1], stack)
         await plugin.load()
         tasks = [supervise(name, run) for name, run in plugin.background().items()]
         stack.push_async_callback(lambda: cancel(*tasks))
@@ -133,10 +143,10 @@ async def _serve(options: Options, settings: Settings, stop: asyncio.Event) -> N
             network = plugin.make_default_network(options.mesh_network_name)
             tasks.append(supervise("default network", network.run))
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, network.ensure_again)
-        tell_ready()  # Docker may be waiting for it, and the next step waits for Docker
         if options.global_socket:
-            servers.append(await plugin.make_global_server(options.global_socket))
-            await _open(servers[-1], stack)
+            if not is_global_open:
+                servers.append(await plugin.make_global_server(options.global_socket))
+                await _open(servers[-1], stack)
             tasks.append(supervise("shared networks", plugin.follow_shared_networks()))
         await stop.wait()
         log.info("stopping")

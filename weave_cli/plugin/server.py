@@ -12,15 +12,15 @@ import asyncio
 import json
 import logging
 import os
-import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
 from aiohttp import web
 
-from weave_cli.errors import HostProblem, WeaveError
+from weave_cli.errors import WeaveError
 from weave_cli.plugin.faults import Reached, pass_by
+from weave_cli.plugin.listening import BACKLOG, Listener, listen
 from weave_cli.plugin.protocol import BadRequest
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,6 @@ Call = Callable[[Mapping[str, Any]], Awaitable[dict[str, Any]]]
 DEADLINE_S: Final = 10.0
 
 _BODY_LIMIT_BYTES: Final = 1 << 20
-_BACKLOG: Final = 128
 _KEEP_OPEN_S: Final = 3600.0
 _LAST_ANSWERS_S: Final = 1.0
 
@@ -46,7 +45,7 @@ class DriverServer:
         *,
         deadline_s: float = DEADLINE_S,
         on_reached: Reached = pass_by,
-        handed: socket.socket | None = None,
+        handed: Listener | None = None,
     ) -> None:
         """calls: by method, as in `NetworkDriver.Join`; on_reached: see faults.
 
@@ -62,20 +61,18 @@ class DriverServer:
 
     async def start(self) -> None:
         """Listen; raises HostProblem when somebody listens there already, or the path is not writable."""
-        try:
-            listener, self._inode = _listen(self.path) if self._handed is None else (self._handed, None)
-        except OSError as problem:
-            raise HostProblem(f"cannot listen on {self.path}: {problem.strerror}") from problem
+        listener = self._handed or listen(self.path)
+        self._inode = listener.inode
         server = web.Server(self._handle, access_log=None, keepalive_timeout=_KEEP_OPEN_S)
         self._runner = web.ServerRunner(server, shutdown_timeout=_LAST_ANSWERS_S)
         await self._runner.setup()
-        await web.SockSite(self._runner, listener, backlog=_BACKLOG).start()
+        await web.SockSite(self._runner, listener.socket, backlog=BACKLOG).start()
         log.info("Listening on %s", self.path)
 
     def unlink(self) -> None:
         """Take the socket file away, unless it is somebody else's by now; may be called twice."""
         with suppress(FileNotFoundError):
-            if os.stat(self.path).st_ino == self._inode:
+            if os.lstat(self.path).st_ino == self._inode:
                 os.unlink(self.path)
 
     async def stop(self) -> None:
@@ -133,35 +130,3 @@ def _failure(name: str, text: str) -> web.Response:
     log.warning("%s failed: %s", name, text)
     body = json.dumps({"Err": text}).encode() + b"\n"
     return web.Response(status=500, body=body, content_type="application/json")
-
-
-def _listen(path: str) -> tuple[socket.socket, int | None]:
-    """A listening socket and its inode; it takes the place of a dead one without a moment in between."""
-    if _is_alive(path):
-        raise HostProblem(f"somebody listens on {path} already", hint="Is another weave plugin running?")
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    new = f"{path}.new"  # not *.sock, so Docker overlooks it
-    with suppress(FileNotFoundError):
-        os.unlink(new)
-    listener = socket.socket(socket.AF_UNIX)
-    try:
-        listener.setblocking(False)
-        listener.bind(new)
-        os.chmod(new, 0o600)
-        listener.listen(_BACKLOG)
-        inode = os.stat(new).st_ino
-        os.rename(new, path)
-    except BaseException:
-        listener.close()
-        raise
-    return listener, inode
-
-
-def _is_alive(path: str) -> bool:
-    with socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(1.0)
-        try:
-            probe.connect(path)
-        except OSError as problem:
-            return isinstance(problem, TimeoutError)
-        return True

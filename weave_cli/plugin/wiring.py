@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +20,7 @@ from weave_cli.plugin.ipam import AddressDriver
 from weave_cli.plugin.journal import Journal
 from weave_cli.plugin.leaks import LeakBook
 from weave_cli.plugin.links import BridgeLinks
+from weave_cli.plugin.listening import Listener
 from weave_cli.plugin.network import NetworkDriver, activate, activate_networks
 from weave_cli.plugin.protocol import has_words
 from weave_cli.plugin.pulse import RouterPulse
@@ -61,15 +61,15 @@ class Plugin:
         drivers: Collection[str] = DRIVERS,
         on_reached: Reached = pass_by,
         between_looks_s: float = BETWEEN_LOOKS_S,
-        handed_sockets: Mapping[str, socket.socket] | None = None,
+        handed: Mapping[str, Listener] | None = None,
     ) -> None:
         """drivers: whose networks are ours to look after; on_reached, between_looks_s: see faults, reconcile.
 
-        handed_sockets: listen already, by path. Raises StoreProblem when the journal cannot be opened.
+        handed: what listens already, by path. Raises StoreProblem when the journal cannot be opened.
         """
         self._settings = settings
         self._on_reached = on_reached
-        self._handed_sockets = handed_sockets or {}
+        self._handed = handed or {}
         self._wants_multicast_route = wants_multicast_route
         self._journal = Journal(journal_path)
         self._docker = DockerDoor(settings)
@@ -145,6 +145,10 @@ class Plugin:
         """Driver `weavemesh`: networks of this host, with addresses of our allocator."""
         return self._make_server(path, MESH_DRIVER, is_global=False)
 
+    def knows_engine(self, path: str) -> bool:
+        """Can `make_global_server` do without Docker, which may be waiting at the socket already?"""
+        return path in self._handed and self._journal.find_fact(_SHARING_FACT) is not None
+
     async def make_global_server(self, path: str) -> DriverServer:
         """Driver `weave`: networks that Docker shares between hosts, with Docker's own addresses.
 
@@ -152,7 +156,10 @@ class Plugin:
         drivers of managed plugins only, and elsewhere Docker's allocator would give the same addresses out on
         each host. Our allocator is there in either case.
         """
-        is_global = await self._shares_networks()
+        if self.knows_engine(path):
+            is_global = self._journal.find_fact(_SHARING_FACT) == "yes"
+        else:
+            is_global = await self._shares_networks()
         if not is_global:
             log.info("no cluster store: driver %s serves networks of this host", GLOBAL_DRIVER)
         return self._make_server(path, GLOBAL_DRIVER, is_global=is_global)
@@ -193,7 +200,7 @@ class Plugin:
             path,
             {**heeded, LEAKS_CALL: self._leaks.tell},
             on_reached=self._on_reached,
-            handed=self._handed_sockets.get(path),
+            handed=self._handed.get(path),
         )
 
     def _clear_realm(self, key: str) -> None:
