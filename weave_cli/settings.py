@@ -196,11 +196,6 @@ def _is_forwarded(name: str) -> bool:
     return name in _FORWARDED or (name.startswith("WEAVE") and name != HOST_ROOT)
 
 
-def notification_socket() -> str | None:
-    """NOTIFY_SOCKET: where systemd wants to hear how a service of its is; None: it did not start us."""
-    return os.environ.get("NOTIFY_SOCKET") or None
-
-
 def count_handed_sockets() -> int:
     """LISTEN_FDS: how many listening sockets systemd has handed to this process, from descriptor 3 on."""
     words = os.environ

@@ -107,8 +107,8 @@ def _measure(host: LabHost, network: str, ready: Callable[[LabHost], None]) -> d
     for way, (down, is_for_all) in _WAYS.items():
         if is_for_all or ready in (_idle, _launched):
             with down(host):
-                found[way] = _start(host, is_awaited=way != _ABSENT)
-                if way == _ABSENT:
+                found[way] = _start(host, is_awaited=is_for_all)
+                if not is_for_all:
                     found[way] = _bring_back(host, found[way])
             words = ready.__name__.strip("_")
             print(f"{host.engine.version} {words} {way}: {found[way]}", file=sys.stderr, flush=True)
@@ -212,13 +212,23 @@ def _without_plugin(host: LabHost) -> Iterator[None]:
     host.run(f"docker update --restart=always {ours}")
 
 
-_ABSENT: Final = "plugin absent"
+@contextmanager
+def _with_dead_socket(host: LabHost) -> Iterator[None]:
+    """The plugin was killed, and left its socket; then the engine was. The plugin does not come back."""
+    plugin = "$(docker ps -q -f name='^weaveplugin' -f name=idle)"
+    host.run(f"docker update --restart=no {plugin}; docker kill {plugin}", timeout=_ENGINE_S)
+    host.kill_engine()
+    yield
+    host.run("docker update --restart=always $(docker ps -aq -f name='^weave' -f name=idle)")
+
+
 #: How it goes down, and whether that is a way without plugin containers as well.
 _WAYS: Final = {
     "TERM": (_stopped, True),
     "KILL": (_killed, True),
     "power-off": (_without_power, True),
-    _ABSENT: (_without_plugin, False),
+    "power-off, plugin absent": (_without_plugin, False),
+    "KILL, plugin dead with socket": (_with_dead_socket, False),
 }
 
 

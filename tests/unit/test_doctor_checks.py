@@ -13,8 +13,10 @@ from weave_cli.doctor.checks.containers import (
     ALL_OUT_OF_REACH,
     AllocatorFacts,
     DaemonFacts,
+    ManagedFacts,
     check_allocator,
     check_daemon,
+    check_managed,
 )
 from weave_cli.doctor.checks.engine import DockerFacts, check_docker
 from weave_cli.doctor.checks.firewall import FirewallState, check_firewall
@@ -102,6 +104,22 @@ _ROUTER = DaemonFacts(component="router", container="weave", status="running", s
 )
 def test_daemons(facts: DaemonFacts, expected: list[str]) -> None:
     assert complaints(check_daemon(facts)) == expected
+
+
+_MANAGED = ManagedFacts(name="weave:swarm", is_ours=True, is_enabled=True, serves=True)
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        (_MANAGED, []),
+        (replace(_MANAGED, serves=False), ["daemons.swarm-plugin failure"]),
+        (replace(_MANAGED, is_enabled=False, serves=False), ["daemons.swarm-plugin failure"]),
+        (replace(_MANAGED, is_ours=False), ["daemons.swarm-plugin warning"]),
+    ],
+)
+def test_plugin_of_a_swarm(facts: ManagedFacts, expected: list[str]) -> None:
+    assert complaints(check_managed(facts)) == expected
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from weave_cli.operations.service_units import (
     plugin_container_arguments,
     plugin_service_command,
     read_command,
+    restarts,
     router_container_arguments,
     router_service_command,
     write_units,
@@ -28,13 +29,18 @@ _ROUTER = (
 _PLUGIN = ("python", "-m", "weave_cli.plugin", "--log-level=debug", "--mesh-network-name=")
 
 
-def plan(*, has_plugin: bool = True) -> ServicePlan:
+def plan(
+    *, has_plugin: bool = True, has_restart: bool = True, docker_host: str = "unix:///var/run/docker.sock"
+) -> ServicePlan:
     router = router_service_command(
         _ROUTER, interpreter="/bin/sh", resolver_file="/run/resolv.conf", has_password=True
     )
     plugin = plugin_service_command(_PLUGIN, interpreter="/bin/sh", http_address="127.0.0.1:7784")
     return ServicePlan(
-        router=router, plugin=plugin if has_plugin else None, docker_host="unix:///var/run/docker.sock"
+        router=router,
+        plugin=plugin if has_plugin else None,
+        docker_host=docker_host,
+        router_restarts=has_restart,
     )
 
 
@@ -73,6 +79,17 @@ def test_commands_come_out_of_the_units_as_they_went_in() -> None:
     assert read_command(units[ROUTER_UNIT]) == plan().router
     assert read_command(units[PLUGIN_UNIT]) == plan().plugin
     assert read_command("") == ()
+
+
+def test_what_shall_not_come_back_is_told_from_the_rest() -> None:
+    units = write_units(plan(has_restart=False))
+    assert not restarts(units[ROUTER_UNIT]) and "Restart=always" not in units[ROUTER_UNIT]
+    assert restarts(units[PLUGIN_UNIT]) and "Restart=always" in units[PLUGIN_UNIT]
+
+
+def test_the_environment_knows_specifiers_and_no_variables() -> None:
+    units = write_units(plan(docker_host="unix:///run/50%/$USER.sock"))
+    assert 'Environment="DOCKER_HOST=unix:///run/50%%/$USER.sock"' in units[PLUGIN_UNIT].splitlines()
 
 
 def test_nothing_of_a_plugin_that_nobody_wants() -> None:

@@ -164,9 +164,9 @@ def test_reset_leaves_first_and_takes_networks_apart_with_a_stand_in(
         "stop weave",
         "remove weave",
         "remove volume weavedb",
-        "uninstall services",
         "withdraw absence",
         "tear down",
+        "uninstall services",
     ]
     assert reporter.notices == []
     assert [network.name for network in engine.networks.values()] == ["bridge"]
@@ -190,9 +190,9 @@ def test_reset_of_nothing_is_silent(engine: FakeEngine, settings: Settings, api:
     assert engine.calls == [
         "remove sockets",
         "remove volume weavedb",
-        "uninstall services",
         "withdraw absence",
         "tear down",
+        "uninstall services",
     ]
     assert api.asked == []
 
@@ -300,7 +300,7 @@ def test_reset_goes_on_after_docker_was_away(
     reporter = FakeReporter()
     room.reset(engine.client, settings, reporter, force=True)
     assert reporter.notices == ["Docker does not answer, as when it restarts: going on when it does."]
-    assert engine.containers == {} and engine.calls[-1] == "tear down"
+    assert engine.containers == {} and engine.calls[-1] == "uninstall services"
 
 
 def test_reset_gives_up_on_a_docker_that_stays_away(engine: FakeEngine) -> None:

@@ -32,6 +32,8 @@ class OurContainer:
     restart_count: int
     image_id: str = ""
     """Of the image that it was made from, whatever has its name now."""
+    restarts: bool = True
+    """Does it come back after a crash and at a boot?"""
 
     @property
     def is_ours(self) -> bool:
@@ -92,6 +94,7 @@ def read_our_container(facts: Facts) -> OurContainer:
         command=tuple(config.get("Entrypoint") or ()) + tuple(config.get("Cmd") or ()),
         restart_count=int(facts.get("RestartCount") or 0),
         image_id=str(facts.get("Image") or ""),
+        restarts=((facts.get("HostConfig") or {}).get("RestartPolicy") or {}).get("Name") not in ("no", ""),
     )
 
 

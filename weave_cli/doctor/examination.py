@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from weave_cli.doctor.checks.connections import check_connections
-from weave_cli.doctor.checks.containers import check_allocator, check_daemon
+from weave_cli.doctor.checks.containers import check_allocator, check_daemon, check_managed
 from weave_cli.doctor.checks.engine import check_docker
 from weave_cli.doctor.checks.firewall import check_firewall
 from weave_cli.doctor.checks.image import check_image
@@ -31,6 +31,8 @@ Look = Callable[[Circumstances], Iterable[Finding]]
 def _look_at_daemons(around: Circumstances) -> Iterator[Finding]:
     for daemon in engine.read_daemons(around):
         yield from check_daemon(daemon)
+    if around.managed is not None:
+        yield from check_managed(engine.read_managed(around.managed))
     if around.report is not None and "IPAM" in around.report:
         yield from check_allocator(engine.read_allocator(around.report["IPAM"]))
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from weave_cli.api.sync import RouterClient
-from weave_cli.containers import lifecycle
+from weave_cli.containers import lifecycle, lookup
 from weave_cli.containers.client import Docker, translated
 from weave_cli.containers.facts import OurContainer
 from weave_cli.containers.managed_plugin import find_managed
@@ -38,6 +38,7 @@ from weave_cli.operations.launch_services import make_plan, save_password, serve
 from weave_cli.operations.plugin_sockets import is_plugin_listening
 from weave_cli.operations.rehearsal import Deed
 from weave_cli.operations.reporter import Reporter
+from weave_cli.operations.service_docker import check_docker_unit
 from weave_cli.operations.service_state import clear_state, copy_state
 from weave_cli.operations.service_units import (
     PLUGIN_UNIT,
@@ -74,9 +75,18 @@ def install(client: Docker, settings: Settings, reporter: Reporter) -> None:
     """Write the units, and let services run what the containers ran. Once more: with this installation."""
     services.check_place()
     systemd.check_systemd()
+    check_docker_unit(client)
     if services.are_installed():
-        _renew(client, settings, reporter)
-        return
+        names = (settings.router_container, PLUGIN_CONTAINER)
+        left = [one for name in names if (one := lookup.find_our_container(client, name)) and one.is_ours]
+        if any(services.find_service(name) is not None for name in names):
+            _renew(client, settings, reporter, left)
+            return
+        if not left:
+            _renew(client, settings, reporter, [])
+            return
+        # Cut off before any service was started: what the containers know is the newest.
+        services.uninstall()
     found = _find(client, settings)
     plan = _plan_of(found, settings)
     running = [one for one in (found.router, found.plugin) if one is not None and one.is_running]
@@ -90,11 +100,7 @@ def install(client: Docker, settings: Settings, reporter: Reporter) -> None:
             serve_router(client, plan.router, reporter)
         if found.plugin is not None and found.plugin.is_running and plan.plugin is not None:
             serve_plugin(client, plan.plugin, reporter)
-    with unbroken():
-        for one in (found.plugin, found.router):
-            if one is not None:
-                lifecycle.remove_container(client, one.id)
-        _give_volume_up(client, settings)
+    _give_containers_up(client, settings, [one for one in (found.plugin, found.router) if one is not None])
 
 
 def uninstall(client: Docker, settings: Settings, reporter: Reporter) -> None:
@@ -118,10 +124,10 @@ def uninstall(client: Docker, settings: Settings, reporter: Reporter) -> None:
             if systemd.read_unit(unit) is not None:
                 services.stop(unit)
         copy_state(Path(SERVICE_STATE), volume)
-        services.uninstall()
         # Both, before one is waited for: the plugin can do without a router for a while.
         router_id = None if router is None else start(client, specs[0], reporter)
         plugin_id = None if plugin is None else start(client, specs[1], reporter)
+        services.uninstall()  # now that nothing else needs to know the options
     if router_id is not None:
         is_ready = RouterClient(settings.http_address).is_ready
         _wait_for(is_ready, client, router_id, specs[0].name, reporter)
@@ -170,7 +176,12 @@ def _plan_of(found: _Containers, settings: Settings) -> ServicePlan:
             interpreter=sys.executable,
             http_address=service_units.find_http_address(router),
         )
-    return replace(make_plan(settings, router=router), plugin=plugin or None)
+    return replace(
+        make_plan(settings, router=router),
+        plugin=plugin or None,
+        router_restarts=found.router.restarts,
+        plugin_restarts=found.plugin is None or found.plugin.restarts,
+    )
 
 
 def _read_plan(settings: Settings) -> ServicePlan:
@@ -192,16 +203,23 @@ def _read_plan(settings: Settings) -> ServicePlan:
     return replace(plan, router=router, plugin=plugin)
 
 
-def _renew(client: Docker, settings: Settings, reporter: Reporter) -> None:
-    """Services that run go on with the new units; containers keep their network meanwhile."""
+def _renew(client: Docker, settings: Settings, reporter: Reporter, left: list[OurContainer]) -> None:
+    """Services that run go on with the new units; containers keep their network meanwhile.
+
+    left: containers of an installation that a power failure cut off, when services had their state already.
+    """
     plan = _read_plan(settings)
     router, plugin = (services.find_service(name) for name in (settings.router_container, PLUGIN_CONTAINER))
     services.write(service_units.write_units(plan))
-    if router is not None:
-        _end_old(router, reporter)
+    if left:
+        _give_containers_up(client, settings, left)
+    if router is not None or left:
+        if router is not None:
+            _end_old(router, reporter)
         serve_router(client, plan.router, reporter)
-    if plugin is not None and plan.plugin is not None:
-        _end_old(plugin, reporter)
+    if plan.plugin is not None and (plugin is not None or left):
+        if plugin is not None:
+            _end_old(plugin, reporter)
         serve_plugin(client, plan.plugin, reporter)
 
 
@@ -232,6 +250,14 @@ def _taken_over(client: Docker, running: list[OurContainer], reporter: Reporter)
 def _volume(client: Docker, settings: Settings) -> Path:
     """The host's directory of the state of containers."""
     return Path(lifecycle.ensure_volume(client, settings.state_volume))
+
+
+def _give_containers_up(client: Docker, settings: Settings, containers: list[OurContainer]) -> None:
+    """Remove them, and their state: services have it."""
+    with unbroken():
+        for one in containers:
+            lifecycle.remove_container(client, one.id)
+        _give_volume_up(client, settings)
 
 
 def _give_volume_up(client: Docker, settings: Settings) -> None:
@@ -267,11 +293,13 @@ def _container_specs(
     plan: ServicePlan, settings: Settings, password: bytes | None
 ) -> tuple[ContainerSpec, ContainerSpec]:
     host = read_host_facts(settings)
-    router = make_router_spec(RouterOptions(), settings, host, image=image_name(), password=password)
+    router = make_router_spec(
+        RouterOptions(restarts=plan.router_restarts), settings, host, image=image_name(), password=password
+    )
     arguments = service_units.router_container_arguments(
         plan.router, resolver_name=host.resolver_file.rpartition("/")[2]
     )
-    plugin = make_plugin_spec(PluginOptions(), settings, image=image_name())
+    plugin = make_plugin_spec(PluginOptions(restarts=plan.plugin_restarts), settings, image=image_name())
     return (
         replace(router, command=(*_PROGRAM, "weave_cli.router", *arguments)),
         replace(

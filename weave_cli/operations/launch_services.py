@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -76,7 +77,8 @@ def launch_router(client: Docker, settings: Settings, options: RouterOptions, re
         resolver_file=read_host_facts(settings).resolver_file,
         has_password=password is not None,
     )
-    services.write(service_units.write_units(make_plan(settings, router=command)))
+    plan = replace(make_plan(settings, router=command), router_restarts=options.restarts)
+    services.write(service_units.write_units(plan))
     services.forget_launch()
     serve_router(client, command, reporter)
     return ROUTER_UNIT
@@ -92,7 +94,8 @@ def launch_plugin(client: Docker, settings: Settings, options: PluginOptions, re
         interpreter=sys.executable,
         http_address=settings.http_address,
     )
-    services.write(service_units.write_units(make_plan(settings, plugin=command)))
+    plan = replace(make_plan(settings, plugin=command), plugin_restarts=options.restarts)
+    services.write(service_units.write_units(plan))
     serve_plugin(client, command, reporter)
     return PLUGIN_UNIT
 
@@ -129,12 +132,14 @@ def make_plan(
     settings: Settings, *, router: tuple[str, ...] = (), plugin: tuple[str, ...] = ()
 ) -> ServicePlan:
     """With these commands; where one is missing, with that of the unit that is there."""
-    units = (systemd.read_unit(name) or "" for name in (ROUTER_UNIT, PLUGIN_UNIT))
+    units = [systemd.read_unit(name) or "" for name in (ROUTER_UNIT, PLUGIN_UNIT)]
     old_router, old_plugin = map(service_units.read_command, units)
     return ServicePlan(
         router=router or old_router,
         plugin=plugin or old_plugin or None,
         docker_host=f"unix://{settings.docker_socket}",
+        router_restarts=service_units.restarts(units[0]),
+        plugin_restarts=service_units.restarts(units[1]),
     )
 
 

@@ -5,6 +5,7 @@ Both must be at rest. What the managed plugin of a swarm has in the volume stays
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,16 +19,29 @@ _ONLY_HERE: Final = (Path(SERVICE_PASSWORD).name, "restart.sentinel")
 
 
 def copy_state(source: Path, target: Path) -> None:
-    """Databases with what belongs to them; the target is made for root only, if it is not there."""
+    """Databases with what belongs to them, onto the disk itself: whoever calls removes the source.
+
+    The target is made for root only, if it is not there.
+    """
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
     for path in _list_state(source):
         shutil.copy2(path, target / path.name)
+        _sync(target / path.name)
+    _sync(target)
 
 
 def clear_state(directory: Path) -> None:
     """Remove what `copy_state` has taken along."""
     for path in _list_state(directory):
         path.unlink()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _list_state(directory: Path) -> Iterator[Path]:

@@ -1,8 +1,8 @@
 """The systemd units of router and plugin as texts, and the commands in them. Pure: touches no file.
 
 What has to hold at a boot: the sockets listen before Docker starts, since a driver that does not answer
-costs Docker 15 s a call; router and plugin are ready before it; and neither of them, broken, keeps Docker
-from starting.
+costs Docker 15 s a call; router and plugin start before it, but it need not wait for them; and neither of
+them, broken, keeps Docker from starting.
 """
 
 from __future__ import annotations
@@ -49,6 +49,9 @@ class ServicePlan:
     plugin: tuple[str, ...] | None
     docker_host: str
     """Where the plugin finds Docker."""
+    router_restarts: bool = True
+    plugin_restarts: bool = True
+    """Whether each comes back after a crash, and at boots."""
 
 
 def router_service_command(
@@ -122,6 +125,11 @@ def read_command(unit: str) -> tuple[str, ...]:
     )
 
 
+def restarts(unit: str) -> bool:
+    """Of the text of a unit that we wrote: does it come back?"""
+    return "Restart=no" not in unit.splitlines()
+
+
 def _split(command: Sequence[str]) -> tuple[list[str], list[str]]:
     """Options that mean the same everywhere, and peers; without the program in front."""
     module = next((place for place, word in enumerate(command) if word == "-m"), -1)
@@ -146,7 +154,7 @@ def _router(plan: ServicePlan) -> str:
             *_limits(),
             "",
             "[Service]",
-            *_service(plan.router, _ROUTER_RIGHTS),
+            *_service(plan.router, _ROUTER_RIGHTS, has_restart=plan.router_restarts),
             "",
             "[Install]",
             "WantedBy=multi-user.target",
@@ -167,8 +175,8 @@ def _plugin(plan: ServicePlan, command: Sequence[str]) -> str:
             *_limits(),
             "",
             "[Service]",
-            *_service(command, _PLUGIN_RIGHTS),
-            f"Environment={_quoted(f'DOCKER_HOST={plan.docker_host}')}",
+            *_service(command, _PLUGIN_RIGHTS, has_restart=plan.plugin_restarts),
+            f"Environment={_quoted(f'DOCKER_HOST={plan.docker_host}', has_variables=False)}",
             "",
             "[Install]",
             "WantedBy=multi-user.target",
@@ -220,9 +228,11 @@ def _limits() -> tuple[str, ...]:
     return ("StartLimitIntervalSec=60", "StartLimitBurst=20")
 
 
-def _service(command: Sequence[str], rights: str) -> tuple[str, ...]:
+def _service(command: Sequence[str], rights: str, *, has_restart: bool) -> tuple[str, ...]:
     return (
-        "Type=notify",
+        # Docker starts beside them: its calls wait at the sockets, and the plugin waits for the router. The
+        # order counts at the end only: they serve until Docker has stopped.
+        "Type=exec",
         f"ExecStart={' '.join(map(_quoted, command))}",
         f"StateDirectory={SERVICE_STATE.rpartition('/')[2]}",
         "StateDirectoryMode=0700",
@@ -230,14 +240,14 @@ def _service(command: Sequence[str], rights: str) -> tuple[str, ...]:
         f"CapabilityBoundingSet={rights}",
         "NoNewPrivileges=yes",
         "LimitNOFILE=65536",
-        "Restart=always",
-        "RestartSec=1",
-        "TimeoutStartSec=30",
+        *(("Restart=always", "RestartSec=1") if has_restart else ("Restart=no",)),
         "TimeoutStopSec=10",
     )
 
 
-def _quoted(word: str) -> str:
-    """As systemd reads it: quotes, backslashes, and the signs of its own variables and specifiers."""
-    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+def _quoted(word: str, *, has_variables: bool = True) -> str:
+    """As systemd reads it: quotes, backslashes, its specifiers, and in commands its variables."""
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    if has_variables:
+        escaped = escaped.replace("$", "$$")
     return f'"{escaped}"'

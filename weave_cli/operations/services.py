@@ -22,6 +22,7 @@ from weave_cli.operations.service_units import (
     SERVICE_STATE,
     SOCKET_UNIT,
     read_command,
+    restarts,
 )
 from weave_cli.settings import host_root
 
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 #: Written into the state by a router that was up: it takes the peers of the last time up again.
 _SENTINEL: Final = Path(SERVICE_STATE, "restart.sentinel")
 
-_ALL_UNITS: Final = (ROUTER_UNIT, PLUGIN_UNIT, SOCKET_UNIT, DROP_IN)
+#: The router's is the last to go: where it is, the others are looked for.
+_ALL_UNITS: Final = (DROP_IN, SOCKET_UNIT, PLUGIN_UNIT, ROUTER_UNIT)
 
 #: systemd's words for a unit's state, as Docker has them for a container's.
 _STATES: Final = {"active": "running", "reloading": "running", "activating": "restarting"}
@@ -77,14 +79,13 @@ def find_service(name: str) -> OurContainer | None:
 
 
 def start_router() -> None:
-    """Enable and start it; raises HostProblem. Whether it serves, others see."""
-    _start(ROUTER_UNIT)
+    """Now, and at boots to come if it restarts. Raises HostProblem. Whether it serves, others see."""
+    _start(ROUTER_UNIT, ROUTER_UNIT)
 
 
 def start_plugin() -> None:
     """The same, its sockets first."""
-    systemd.control("enable", "--now", SOCKET_UNIT)
-    _start(PLUGIN_UNIT)
+    _start(PLUGIN_UNIT, SOCKET_UNIT, PLUGIN_UNIT)
 
 
 def stop(unit: str) -> None:
@@ -115,7 +116,7 @@ def write(units: dict[str, str]) -> None:
 
 
 def uninstall() -> None:
-    """Stop all, remove units and state; no error when there are none."""
+    """Stop all, remove units and state; no error when there are none. Raises HostProblem for what stays."""
     import shutil
 
     if are_installed():
@@ -125,7 +126,15 @@ def uninstall() -> None:
                 stop(unit)
         systemd.remove_units(*_ALL_UNITS)
         systemd.control("daemon-reload")
-    shutil.rmtree(SERVICE_STATE, ignore_errors=True)
+    try:
+        shutil.rmtree(SERVICE_STATE)
+    except FileNotFoundError:
+        pass
+    except OSError as problem:
+        raise HostProblem(
+            f"cannot remove {problem.filename or SERVICE_STATE}: {problem.strerror}",
+            hint=f"Remove {SERVICE_STATE} by hand: the password of the network may be in it.",
+        ) from problem
 
 
 def list_files() -> list[str]:
@@ -143,9 +152,11 @@ def read_last_log_lines(unit: str, *, count: int) -> list[str]:
         return []
 
 
-def _start(unit: str) -> None:
-    systemd.control("enable", unit)
-    systemd.control("start", "--no-block", unit)
+def _start(unit: str, *units: str) -> None:
+    """unit: whose text tells whether all of them start at boots, too."""
+    systemd.control("enable" if restarts(systemd.read_unit(unit) or "") else "disable", *units)
+    for one in units:
+        systemd.control("start", *(["--no-block"] if one == unit else []), one)
 
 
 def check_place() -> None:

@@ -150,9 +150,9 @@ def reset(client: Docker, settings: Settings, reporter: Reporter, *, force: bool
         reporter.progress("removing volumes, interfaces and firewall rules")
         patience.do(lambda: lifecycle.remove_volume(client, settings.state_volume))
         patience.do(lambda: lifecycle.remove_unused_volume(client, WAIT_VOLUME))
-        services.uninstall()
         withdraw_absence()
         tear_down()
+        services.uninstall()  # the last, as it may not succeed
     return warning
 
 

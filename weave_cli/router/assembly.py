@@ -51,7 +51,6 @@ from weave_cli.router.runtime.target_keeper import TargetKeeper
 from weave_cli.router.runtime.tasks import unless
 from weave_cli.router.runtime.transport import Introduction, Transport
 from weave_cli.router.wire.intro import Features
-from weave_cli.systemd_hands import tell_ready
 
 log = logging.getLogger(__name__)
 
@@ -165,7 +164,6 @@ class Weaver:
             await asyncio.to_thread(self._dns_server.start)
         await self._transport.listen()
         self._has_data_path = True
-        tell_ready()  # names of peers may take a resolver that takes its time, or Docker
         if resumes:
             await unless(stopping, self._targets.resume())
         with contextlib.suppress(OSError):

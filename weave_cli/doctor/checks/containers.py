@@ -42,6 +42,16 @@ class DaemonFacts:
         return f"{'systemctl' if self.is_service else 'docker'} restart {self.container}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagedFacts:
+    """Docker's plugin for networks of a swarm; `name` is that of its driver."""
+
+    name: str
+    is_ours: bool
+    is_enabled: bool
+    serves: bool
+
+
 #: The state of an allocator that could have addresses from nobody.
 ALL_OUT_OF_REACH: Final = "all of the range belongs to hosts that are not in the mesh"
 
@@ -93,6 +103,33 @@ def check_daemon(facts: DaemonFacts) -> Iterator[Finding]:
             why="it died; its log says of what",
             mend=facts.log,
         )
+
+
+def check_managed(facts: ManagedFacts) -> Iterator[Finding]:
+    code, name = "daemons.swarm-plugin", facts.name.removesuffix(":latest")
+    if not facts.is_ours:
+        yield warning(
+            code,
+            f"Docker has a plugin {name} that is not ours",
+            why="networks of a swarm with this driver are not weave's",
+            mend=f"docker plugin rm {name}, when nobody uses it; then weave launch-plugin --managed",
+        )
+    elif not facts.is_enabled:
+        yield failure(
+            code,
+            f"Docker's plugin {name} is switched off",
+            why="containers on its networks of the swarm do not start on this host",
+            mend=f"docker plugin enable {name}",
+        )
+    elif not facts.serves:
+        yield failure(
+            code,
+            f"Docker's plugin {name} is switched on, and does not answer",
+            why="each call to it takes Docker 15 s and more",
+            mend=f"docker plugin disable -f {name}; docker plugin enable {name}",
+        )
+    else:
+        yield ok(code, f"the plugin for networks of a swarm ({name}) serves")
 
 
 def check_allocator(facts: AllocatorFacts) -> Iterator[Finding]:

@@ -10,6 +10,8 @@ from weave_cli.api.sync import RouterClient, RouterUnreachable
 from weave_cli.containers import lookup
 from weave_cli.containers.client import Docker, open_docker
 from weave_cli.containers.facts import OurContainer
+from weave_cli.containers.managed_plugin import find_managed
+from weave_cli.containers.managed_spec import ManagedPlugin
 from weave_cli.doctor.checks.peers import PeerFacts
 from weave_cli.doctor.facts.peers import read_peers
 from weave_cli.errors import DockerProblem, HostProblem, RouterProblem
@@ -29,6 +31,8 @@ class Circumstances:
     router: OurContainer | None
     plugin: OurContainer | None
     proxy: OurContainer | None
+    managed: ManagedPlugin | None
+    """Docker's plugin for networks of a swarm."""
     report: Report | None
     """None: no router answers."""
     peers: tuple[PeerFacts, ...]
@@ -54,12 +58,15 @@ class Circumstances:
 
 def read_circumstances(settings: Settings) -> Circumstances:
     """Asks Docker and the router; neither need be there."""
-    client, problem, router, plugin, proxy = None, None, None, None, None
+    # Services can be seen, and may be what is wrong, while Docker is down.
+    router, plugin, proxy = _find_service(settings.router_container), _find_service(PLUGIN_CONTAINER), None
+    client, problem, managed = None, None, None
     try:
         client = open_docker(settings)
-        router = _find_daemon(client, settings.router_container)
-        plugin = _find_daemon(client, PLUGIN_CONTAINER)
-        proxy = _find_daemon(client, PROXY_CONTAINER)
+        router = router or lookup.find_our_container(client, settings.router_container)
+        plugin = plugin or lookup.find_our_container(client, PLUGIN_CONTAINER)
+        proxy = lookup.find_our_container(client, PROXY_CONTAINER)
+        managed = find_managed(client)
     except DockerProblem as caught:
         client, problem = None, caught
     report = _read_report(settings)
@@ -70,17 +77,16 @@ def read_circumstances(settings: Settings) -> Circumstances:
         router=router,
         plugin=plugin,
         proxy=proxy,
+        managed=managed,
         report=report,
         peers=() if report is None else tuple(read_peers(settings)),
     )
 
 
-def _find_daemon(client: Docker, name: str) -> OurContainer | None:
+def _find_service(name: str) -> OurContainer | None:
     with suppress(HostProblem):  # in a helper container, nobody can tell of services
-        service = find_service(name)
-        if service is not None:
-            return service
-    return lookup.find_our_container(client, name)
+        return find_service(name)
+    return None
 
 
 def _read_report(settings: Settings) -> Report | None:

@@ -8,7 +8,8 @@ from typing import Any
 from weave_cli.containers import lookup, networks
 from weave_cli.containers.client import Docker
 from weave_cli.containers.facts import OurContainer
-from weave_cli.doctor.checks.containers import ALL_OUT_OF_REACH, AllocatorFacts, DaemonFacts
+from weave_cli.containers.managed_spec import ManagedPlugin
+from weave_cli.doctor.checks.containers import ALL_OUT_OF_REACH, AllocatorFacts, DaemonFacts, ManagedFacts
 from weave_cli.doctor.checks.engine import DockerFacts
 from weave_cli.doctor.checks.image import ImageFacts
 from weave_cli.doctor.checks.plugin import PluginFacts, SocketFacts
@@ -16,7 +17,12 @@ from weave_cli.doctor.facts.circumstances import Circumstances
 from weave_cli.images.builder import find_image
 from weave_cli.names import GLOBAL_DRIVER, MESH_DRIVER, PLUGIN_CONTAINER, PROXY_CONTAINER, image_name
 from weave_cli.operations.host_facts import find_interface_address
-from weave_cli.operations.plugin_sockets import DIRECTORY, find_socket_state, is_plugin_listening
+from weave_cli.operations.plugin_sockets import (
+    DIRECTORY,
+    find_socket_state,
+    is_plugin_listening,
+    is_swarm_plugin_listening,
+)
 from weave_cli.operations.proxy_beacon import find_proxy
 from weave_cli.operations.services import is_service
 from weave_cli.report_states import RingState, find_ring_state
@@ -82,6 +88,15 @@ def _read_daemon(
         restart_count=0 if found is None else found.restart_count,
         serves=serves,
         is_wanted=is_wanted,
+    )
+
+
+def read_managed(found: ManagedPlugin) -> ManagedFacts:
+    return ManagedFacts(
+        name=found.name,
+        is_ours=found.version is not None,
+        is_enabled=found.is_enabled,
+        serves=found.is_enabled and is_swarm_plugin_listening(),
     )
 
 
