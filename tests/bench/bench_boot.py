@@ -1,12 +1,14 @@
 """How long Docker takes to come up with a plugin's networks, and when their containers are up again.
 
-    python -m tests.bench.bench_boot [ENGINE...]
+    python -m tests.bench.bench_boot [--without-before] [ENGINE...]
 
 One run each, of a host with two containers that Docker restarts. Without plugin they are on a bridge
 network; with one, on its network. A plugin without our measures is one that does nothing, in a container, and
-leaves its socket. Each row: seconds until the engine answers, and until all containers run; `down` after a
-minute and a half. systemd runs the engine; at a power-off, what comes before it counts too: namespaces,
-systemd itself, and services.
+leaves its socket; it takes most of the time, and can be left out.
+
+Each row: seconds until the engine answers, and until all containers run; `down` after a minute and a half.
+systemd runs the engine; at a power-off, what comes before it counts too: namespaces, systemd itself, and
+services.
 """
 
 from __future__ import annotations
@@ -48,7 +50,7 @@ class _Start:
         return f"{self.engine_s:.1f} / {up} s"
 
 
-def take(versions: tuple[str, ...] = engines.VERSIONS) -> list[Row]:
+def take(versions: tuple[str, ...] = engines.VERSIONS, *, has_before: bool = True) -> list[Row]:
     """The rows of all engines. Raises BenchProblem."""
     if reason := needs.unmet():
         raise BenchProblem(reason)
@@ -56,16 +58,16 @@ def take(versions: tuple[str, ...] = engines.VERSIONS) -> list[Row]:
     for version in versions:
         try:
             with Lab(engines.prepare(version)) as lab:
-                rows += _take(lab.host(1), version)
+                rows += _take(lab.host(1), version, has_before=has_before)
         except (CommandFailed, EngineSilent, engines.EngineMissing, BoxBroken, OSError) as problem:
             raise BenchProblem(f"engine {version}: {problem}") from problem
     return rows
 
 
-def _take(host: LabHost, version: str) -> list[Row]:
+def _take(host: LabHost, version: str, *, has_before: bool) -> list[Row]:
     bring_systemd(host)
     bare = _measure(host, "bridge", _nothing)
-    before = _measure(host, "idle", _idle)
+    before = _measure(host, "idle", _idle) if has_before else {}
     containers = _measure(host, "weave", _launched)
     host.run("weave reset --force", timeout=120)
     services = _measure(host, "weave", _served)
@@ -87,7 +89,7 @@ def _take(host: LabHost, version: str) -> list[Row]:
             Row(
                 measure=f"{version}, {way}: containers of ours",
                 value=str(containers[way]),
-                baseline=f"plugin without measures {before[way]}",
+                baseline=f"plugin without measures {before.get(way, 'not asked for')}",
                 target="none down",
                 is_met=containers[way].containers_s is not None,
             )
@@ -233,4 +235,6 @@ _WAYS: Final = {
 
 
 if __name__ == "__main__":
-    run_alone(functools.partial(take, tuple(sys.argv[1:]) or engines.VERSIONS))
+    words = sys.argv[1:]
+    versions = tuple(word for word in words if not word.startswith("-")) or engines.VERSIONS
+    run_alone(functools.partial(take, versions, has_before="--without-before" not in words))

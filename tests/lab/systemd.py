@@ -16,7 +16,7 @@ class _DockerUnit:
     """The engine of a host, in the hands of its systemd."""
 
     def start(self, host: LabHost) -> None:
-        host.run("systemctl start --no-block docker.socket docker.service")
+        host.run(f"systemctl reset-failed {_DOCKER}; systemctl start --no-block docker.socket docker.service")
 
     def stop(self, host: LabHost) -> None:
         host.run(f"systemctl stop {_DOCKER}", timeout=120)
@@ -24,7 +24,9 @@ class _DockerUnit:
     def kill(self, host: LabHost) -> None:
         """systemd starts it again by itself, a moment later."""
         host.run(
-            "pid=$(systemctl show --property=MainPID --value docker.service)"
+            # Its unit allows for three starts a minute.
+            "systemctl reset-failed docker.service;"
+            " pid=$(systemctl show --property=MainPID --value docker.service)"
             " && kill -KILL $pid && while [ -e /proc/$pid ]; do sleep 0.01; done"
         )
 
