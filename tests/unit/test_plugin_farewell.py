@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from weave_cli.plugin.farewell import is_docker_there, see_off
+from weave_cli.plugin.farewell import has_docker_started, is_docker_there, see_off
 from weave_cli.plugin.journal import Journal
 from weave_cli.settings import read_settings
 
@@ -50,6 +52,30 @@ def test_the_plugin_stays_until_the_last_endpoint_is_gone(tmp_path: Path) -> Non
 
     asyncio.run(run())
     journal.close()
+
+
+def test_a_docker_that_has_just_started_is_told_from_one_that_was_there(tmp_path: Path) -> None:
+    program = tmp_path / "dockerd"
+    shutil.copy("/bin/sleep", program)
+    started = subprocess.Popen([str(program), "600"])
+    shown, old = tmp_path / "shown" / str(started.pid), tmp_path / "old" / "7"
+    shown.parent.mkdir()
+    old.mkdir(parents=True)
+
+    def is_new(processes: Path) -> bool:
+        return asyncio.run(has_docker_started(within_s=60, processes=str(processes)))
+
+    try:
+        shown.symlink_to(f"/proc/{started.pid}")
+        assert is_new(shown.parent)
+        (old / "stat").write_text(f"7 (dockerd) S {'0 ' * 40}")
+        assert not is_new(old.parent)
+        (old / "stat").write_text((shown / "stat").read_text().replace("(dockerd)", "(other)"))
+        assert not is_new(old.parent)
+        assert not is_new(tmp_path / "none")
+    finally:
+        started.kill()
+        started.wait()
 
 
 AWAY = read_settings({"DOCKER_HOST": "unix:///nonexistent/docker.sock"})

@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+import os
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 from weave_cli.daemon_thread import in_thread
 from weave_cli.errors import DockerProblem, StoreProblem
+from weave_cli.names import HOST_PROCESSES
 from weave_cli.plugin.journal import Journal
 from weave_cli.settings import Settings
 
@@ -25,11 +30,29 @@ _POLL_S: Final = 0.1
 #: The last address is given back right after the last endpoint is deleted.
 _LAST_WORDS_S: Final = 0.5
 _ANSWER_S: Final = 1.0
+_DOCKER: Final = "dockerd"
 
 
 async def is_docker_there(settings: Settings) -> bool:
     """Does Docker take a new question? One that ends does not."""
     return await in_thread(lambda: _ask(settings), "docker")
+
+
+async def has_docker_started(within_s: float, *, processes: str = HOST_PROCESSES) -> bool:
+    """Is there a Docker that started so recently? False where the host's processes are not shown."""
+    return await in_thread(lambda: any(age_s <= within_s for age_s in _read_ages(processes)), "docker")
+
+
+def _read_ages(processes: str) -> Iterator[float]:
+    """Seconds since the start of each dockerd."""
+    now_s = time.clock_gettime(time.CLOCK_BOOTTIME)
+    ticks_per_s = os.sysconf("SC_CLK_TCK")
+    for path in Path(processes).glob("[0-9]*"):
+        with suppress(OSError):  # it ended meanwhile
+            # proc(5): the name in brackets is the second word, the start the twenty-second.
+            name, _, rest = (path / "stat").read_text().partition("(")[2].rpartition(")")
+            if name == _DOCKER:
+                yield now_s - int(rest.split()[19]) / ticks_per_s
 
 
 async def see_off(

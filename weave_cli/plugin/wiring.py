@@ -14,7 +14,7 @@ from weave_cli.errors import DockerProblem, RouterProblem, UsageProblem
 from weave_cli.names import GLOBAL_DRIVER, LEAKS_CALL, MESH_DRIVER, SWARM_DRIVER
 from weave_cli.plugin.boot import BootGrace
 from weave_cli.plugin.default_network import DefaultNetwork
-from weave_cli.plugin.farewell import is_docker_there, see_off
+from weave_cli.plugin.farewell import has_docker_started, is_docker_there, see_off
 from weave_cli.plugin.faults import Reached, pass_by
 from weave_cli.plugin.ipam import AddressDriver
 from weave_cli.plugin.journal import Journal
@@ -46,6 +46,8 @@ _ENGINE_LIMIT_S: Final = 1.0
 _CLEARING_DELAY_S: Final = 3.0
 #: Docker that ends has ended its stream of events no longer ago when it stops us.
 _JUST_NOW_S: Final = 0.5
+#: How much later than it did we may have noticed, and asked for it meanwhile.
+_SLACK_S: Final = 1.0
 
 
 class Plugin:
@@ -106,8 +108,16 @@ class Plugin:
         await see_off(self._journal, self._is_docker_ending)
 
     async def _is_docker_ending(self) -> bool:
-        """One that was killed, and is just starting, stops what it finds running, but has nothing to say."""
-        return self._docker.away_s() < _JUST_NOW_S and not await is_docker_there(self._settings)
+        """One that was killed, and is just starting, stops what it finds running, but has nothing to say.
+
+        systemd starts it again after a tenth of a second.
+        """
+        away_s = self._docker.away_s()
+        return (
+            away_s < _JUST_NOW_S
+            and not await has_docker_started(within_s=away_s + _SLACK_S)
+            and not await is_docker_there(self._settings)
+        )
 
     async def close(self) -> None:
         for clearing in self._clearings:
