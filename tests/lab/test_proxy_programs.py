@@ -55,11 +55,7 @@ _SIGNALLED: Final = (
 
 @pytest.fixture
 def through(host: LabHost) -> LabHost:
-    """A host whose images are those above, with router and proxy."""
-    host.run("mkdir -p /tmp/images && cp /bin/busybox /tmp/images")
-    for name, recipe in _IMAGES.items():
-        build = "DOCKER_BUILDKIT=0 docker build -q -f - /tmp/images -t"
-        host.run(rf"printf '{recipe}\n' | {build} {name}", timeout=120)
+    """A host with router and proxy."""
     host.run("weave launch-router --ipalloc-range=10.32.0.0/16", timeout=120)
     host.run("weave launch-proxy", timeout=120)
     return host
@@ -67,6 +63,10 @@ def through(host: LabHost) -> LabHost:
 
 def test_610_620_a_program_is_what_it_would_be_without_the_proxy(through: LabHost) -> None:
     host = through
+    host.run("mkdir -p /tmp/images && cp /bin/busybox /tmp/images")
+    for name, recipe in _IMAGES.items():
+        build = "DOCKER_BUILDKIT=0 docker build -q -f - /tmp/images -t"
+        host.run(rf"printf '{recipe}\n' | {build} {name}", timeout=120)
     for words, status, says in _RUNS:
         seen = host.sh(f"{_DOOR} run --rm {words} 2>&1")
         assert seen.status == status, (words, seen)
@@ -90,6 +90,7 @@ def test_610_620_a_program_is_what_it_would_be_without_the_proxy(through: LabHos
     host.run(f"{_DOOR} run -d --name failing --restart=on-failure:2 busybox sh -c 'hostname -i; exit 4'")
     until(lambda: host.run("docker logs failing").count("10.32.") == 3, 60, "each life has its network")
     assert host.run("docker logs failing").count("\n") == 2
+    host.run(f"docker rm -f signalled healthy failing; docker rmi -f {' '.join(_IMAGES)}")
 
 
 def test_640_containers_are_attached_again_when_docker_starts_again(through: LabHost) -> None:
