@@ -13,6 +13,7 @@ import pytest
 from tests.fakes.docker_client import FakeEngine
 from tests.fakes.reporter import FakeReporter
 from tests.fakes.router_http import FakeRouterApi, serving
+from weave_cli.addresses import parse_cidr
 from weave_cli.containers import lifecycle
 from weave_cli.containers.client import Docker
 from weave_cli.containers.lifecycle import NameTaken
@@ -181,6 +182,18 @@ def test_reset_sweeps_helpers_that_nobody_started(engine: FakeEngine, settings: 
     engine.add_container("web")
     room.reset(engine.client, settings, FakeReporter(), force=False)
     assert list(engine.containers) == ["weavehelper-being-started", "weavehelper-running", "web"]
+
+
+def test_reset_names_whom_attach_put_on_the_network(
+    engine: FakeEngine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for pid, (name, mode) in enumerate((("web", ""), ("db", ""), ("other", ""), ("on-host", "host")), 1):
+        engine.add_container(name, status="running", pid=pid, host_config={"NetworkMode": mode})
+    guests = {1: (parse_cidr("10.32.0.1/12"),), 2: (parse_cidr("10.2.0.1/16"),), 3: None}
+    monkeypatch.setattr(room, "read_guest", guests.__getitem__)
+    reporter = FakeReporter()
+    room.reset(engine.client, settings, reporter, force=False)
+    assert "Cut off until 'weave attach': db, web." in reporter.notices
 
 
 def test_reset_of_nothing_is_silent(engine: FakeEngine, settings: Settings, api: FakeRouterApi) -> None:

@@ -11,6 +11,7 @@ from weave_cli.containers.attachments import list_driver_networks
 from weave_cli.containers.client import Docker
 from weave_cli.containers.engine import read_engine_facts
 from weave_cli.errors import DockerProblem, RouterProblem, UsageProblem
+from weave_cli.interrupts import FINISHED, unbroken
 from weave_cli.names import PLUGIN_CONTAINER, SHARED_LABEL
 from weave_cli.operations.asking import ask_router
 from weave_cli.operations.reporter import Reporter
@@ -43,12 +44,13 @@ def create_network(
             raise UsageProblem(f"an option without value: {option}", hint="Write it as KEY=VALUE.")
     if any(network.name == name for network in list_driver_networks(client)):
         raise UsageProblem(f"Docker on this host has a network {name} already")
-    ask_router(lambda api: api.create_network(name, subnet, options, is_internal=is_internal), settings)
     reporter.progress(f"waiting for network {name}")
-    _wait_until(
-        lambda: any(network.labels.get(SHARED_LABEL) == name for network in list_driver_networks(client)),
-        f"network {name} is made on all hosts, but Docker on this one has not made it yet",
-    )
+    with unbroken(FINISHED):  # other hosts may have it at once
+        ask_router(lambda api: api.create_network(name, subnet, options, is_internal=is_internal), settings)
+        _wait_until(
+            lambda: _has_shared(client, name),
+            f"network {name} is made on all hosts, but Docker on this one has not made it yet",
+        )
     return next(one for one in list_networks(settings) if one.name == name)
 
 
@@ -66,17 +68,23 @@ def remove_network(client: Docker, settings: Settings, name: str, reporter: Repo
     deadline = time.monotonic() + _PATIENCE_S
     while True:
         try:
-            ask_router(lambda api: api.remove_network(name), settings)
-            break
+            with unbroken(FINISHED):
+                ask_router(lambda api: api.remove_network(name), settings)
+                _wait_until(
+                    lambda: not _has_shared(client, name),
+                    f"network {name} is removed everywhere, but Docker on this host has it still",
+                )
+            return
         except RouterProblem as problem:
             # A container that has just been removed is still counted for a moment.
             if " has containers on " not in problem.message or time.monotonic() > deadline:
                 raise
         time.sleep(_POLL_S)
-    _wait_until(
-        lambda: not any(network.labels.get(SHARED_LABEL) == name for network in list_driver_networks(client)),
-        f"network {name} is removed everywhere, but Docker on this host has it still",
-    )
+
+
+def _has_shared(client: Docker, name: str) -> bool:
+    """Does Docker on this host have the network that all hosts have?"""
+    return any(network.labels.get(SHARED_LABEL) == name for network in list_driver_networks(client))
 
 
 def _wait_until(is_done: Callable[[], bool], otherwise: str) -> None:

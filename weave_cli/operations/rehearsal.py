@@ -132,6 +132,7 @@ def rehearse_reset(client: Docker, settings: Settings, reporter: Reporter, *, fo
     proxy = stop.find_ours(client, PROXY_CONTAINER)
     if proxy is not None:
         yield _end(proxy)
+    stop.name_attached_by_hand(client, reporter)
     yield from (_removal("container", one.name) for one in list_lost_helpers(client, time.time()))
     if lifecycle.has_volume(client, settings.state_volume):
         yield _removal("volume", settings.state_volume)

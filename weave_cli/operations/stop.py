@@ -14,12 +14,13 @@ from typing import Final
 from weave_cli.api.sync import RouterClient
 from weave_cli.containers import lifecycle, lookup, networks
 from weave_cli.containers.client import Docker
-from weave_cli.containers.facts import OurContainer
+from weave_cli.containers.facts import OurContainer, RunningContainer
 from weave_cli.containers.lost_helpers import remove_lost_helpers
 from weave_cli.containers.networks import OurNetwork
 from weave_cli.containers.specs import find_mesh_network_name
 from weave_cli.error_codes import Code, NoticeCode
 from weave_cli.errors import DockerProblem, RouterProblem
+from weave_cli.host.guest import read_guest
 from weave_cli.host.network import tear_down
 from weave_cli.interrupts import FINISHED, unbroken
 from weave_cli.names import MESH_NETWORK, PLUGIN_CONTAINER, PROXY_CONTAINER, ROUTER_CONTAINER, WAIT_VOLUME
@@ -147,6 +148,7 @@ def reset(client: Docker, settings: Settings, reporter: Reporter, *, force: bool
             patience.do(lambda: _end(client, router, reporter))
         warning = "" if proxy is None else patience.do(lambda: stop_proxy(client, settings, reporter))
         patience.do(lambda: remove_lost_helpers(client, time.time()))
+        patience.do(lambda: name_attached_by_hand(client, reporter))
         reporter.progress("removing volumes, interfaces and firewall rules")
         patience.do(lambda: lifecycle.remove_volume(client, settings.state_volume))
         patience.do(lambda: lifecycle.remove_unused_volume(client, WAIT_VOLUME))
@@ -170,6 +172,22 @@ def check_nobody_attached(client: Docker, settings: Settings) -> None:
             " (it does not hand this host's addresses over to other hosts)",
             code=Code.CONTAINERS_ATTACHED,
         )
+
+
+def name_attached_by_hand(client: Docker, reporter: Reporter) -> None:
+    """Those that 'weave attach', run or the proxy put on the network: they lose it with the bridge."""
+    names = sorted(found.name for found in lookup.list_running(client) if _is_attached_by_hand(found))
+    if names:
+        reporter.notice(f"Cut off until 'weave attach': {', '.join(names)}.", NoticeCode.CUT_OFF)
+
+
+def _is_attached_by_hand(found: RunningContainer) -> bool:
+    if not found.has_own_network:
+        return False
+    try:
+        return bool(read_guest(found.pid))
+    except ProcessLookupError:
+        return False
 
 
 def find_ours(client: Docker, name: str) -> OurContainer | None:
