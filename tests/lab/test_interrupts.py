@@ -51,8 +51,8 @@ def tells_one_line(result: Result) -> None:
     if result.status == 0:
         assert "interrupted" not in result.stderr, result
         return
-    if "KeyboardInterrupt" in result.stderr and "weave_cli" not in result.stderr:
-        return  # Python was on its way to our first line
+    if "KeyboardInterrupt" in result.stderr and ", in main" not in result.stderr:
+        return  # Python was on its way to our first line, if only by the names of what it imports
     assert result.status == 130, result
     said = [line for line in result.stderr.splitlines() if line and not line.startswith(("Cut off", "WARN"))]
     # Without more it has not looked at anything yet.
