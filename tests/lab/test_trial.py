@@ -14,6 +14,7 @@ pytestmark = pytest.mark.lab
 
 _WELL = 0
 _BROKEN = 11
+_SOCKET = "/run/docker/plugins/weave.sock"
 
 
 def findings(host: LabHost) -> dict[str, str]:
@@ -73,9 +74,10 @@ def test_what_is_broken_is_found_named_and_mended(two_hosts: tuple[LabHost, LabH
 
     one.run("docker kill weaveplugin")
     assert ("", "plugin") in legs(trial(one, status=_BROKEN))
-    mends = findings(one)
-    assert {"plugin.socket", "plugin.networks", "daemons.plugin"} <= mends.keys()
-    one.run(mends["plugin.socket"])
+    assert {"plugin.networks", "daemons.plugin"} <= findings(one).keys()
+    # Ours leaves no socket that Docker would wait for; others do.
+    one.run(f"rm {_SOCKET} && python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"{_SOCKET}\")'")
+    one.run(findings(one)["plugin.socket"])
     _becomes_well(one)
     trial(one, status=_WELL)
 
