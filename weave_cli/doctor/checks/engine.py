@@ -27,7 +27,7 @@ def check_docker(facts: DockerFacts) -> Iterator[Finding]:
         yield failure(
             "docker.answers",
             facts.problem,
-            why="router and plugin are containers; without Docker nothing can be launched or stopped",
+            why="without Docker no container runs, ours among them, and nothing can be launched or stopped",
             mend=facts.hint or "systemctl start docker",
         )
     else:
