@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 
-from tests.fakes.router_http import FakeRouterApi, serving
+from tests.fakes.router_http import FakeRouterApi
 from weave_cli import __version__
 from weave_cli.commands import tree
 from weave_cli.commands.guesses import guess
@@ -21,13 +20,6 @@ from weave_cli.settings import read_settings, wants_ascii
 pytestmark = pytest.mark.unit
 
 Output = pytest.CaptureFixture[str]
-
-
-@pytest.fixture
-def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRouterApi]:
-    with serving({}) as served:
-        monkeypatch.setenv("WEAVE_HTTP_ADDR", served.address)
-        yield served
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.router_http import FakeRouterApi, serving
+from tests.fakes.router_http import FakeRouterApi
 from weave_cli.addresses import parse_cidr
 from weave_cli.api.sync import RouterUnreachable
 from weave_cli.commands import launch, tree
@@ -24,13 +24,6 @@ from weave_cli.settings import Settings, read_settings
 pytestmark = pytest.mark.unit
 
 Output = pytest.CaptureFixture[str]
-
-
-@pytest.fixture
-def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRouterApi]:
-    with serving({}) as served:
-        monkeypatch.setenv("WEAVE_HTTP_ADDR", served.address)
-        yield served
 
 
 @pytest.mark.parametrize(

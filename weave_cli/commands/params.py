@@ -219,25 +219,18 @@ proxy_options = stack(
 proxy_among_others_options = stack(
     click.option("-H", "listen", multiple=True, metavar="ADDRESS", help=_LISTENS.format(" the proxy is")),
     _proxy_only_options,
-    click.option(
-        "--proxy",
-        cls=OptionalValue,
-        bare="true",
-        takes=_is_never,
-        type=bool,
-        default=True,
-        metavar="=false",
-        help="Start no proxy, as with WEAVE_NO_PROXY.",
-    ),
-    click.option(
-        "--plugin",
-        cls=OptionalValue,
-        bare="true",
-        takes=_is_never,
-        type=bool,
-        default=True,
-        metavar="=false",
-        help="Start no plugin, as with WEAVE_NO_PLUGIN.",
+    *(
+        click.option(
+            f"--{part}",
+            cls=OptionalValue,
+            bare="true",
+            takes=_is_never,
+            type=bool,
+            default=True,
+            metavar="=false",
+            help=f"Start no {part}, as with WEAVE_NO_{part.upper()}.",
+        )
+        for part in ("proxy", "plugin")
     ),
 )
 

@@ -79,11 +79,8 @@ def install(client: Docker, settings: Settings, reporter: Reporter) -> None:
     if services.are_installed():
         names = (settings.router_container, PLUGIN_CONTAINER)
         left = [one for name in names if (one := lookup.find_our_container(client, name)) and one.is_ours]
-        if any(services.find_service(name) is not None for name in names):
+        if not left or any(services.find_service(name) is not None for name in names):
             _renew(client, settings, reporter, left)
-            return
-        if not left:
-            _renew(client, settings, reporter, [])
             return
         # Cut off before any service was started: what the containers know is the newest.
         services.uninstall()
