@@ -7,7 +7,6 @@ and more (specification plugin, section 8). So whoever takes the plugin away has
 from __future__ import annotations
 
 import http.client
-import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from weave_cli.names import (
     PLUGIN_SOCKET_DIRECTORY,
     SWARM_SOCKET,
 )
+from weave_cli.plugin_links import follow
 
 DIRECTORY: Final = Path(PLUGIN_SOCKET_DIRECTORY)
 
@@ -37,7 +37,7 @@ def is_plugin_listening(driver: str = MESH_DRIVER, *, directory: Path = DIRECTOR
 
 def find_socket_state(path: Path) -> Literal["answers", "silent", "dead"] | None:
     """silent: somebody accepts, and answers nothing; dead: nobody accepts; None: it is no socket."""
-    if not Path(_find_way(path)).is_socket():
+    if not Path(follow(path, HOST_PROCESSES)).is_socket():
         return None
     if _answers(path):
         return "answers"
@@ -67,7 +67,7 @@ def _ask(path: Path, call: str) -> bytes | None:
     with socket.socket(socket.AF_UNIX) as opened:
         opened.settimeout(_CONNECT_TIMEOUT_S)
         try:
-            opened.connect(_find_way(path))
+            opened.connect(follow(path, HOST_PROCESSES))
             connection.sock = opened
             connection.request("POST", f"/{call}")
             response = connection.getresponse()
@@ -129,16 +129,9 @@ def is_swarm_plugin_listening(*, directory: Path = DIRECTORY) -> bool:
     return any(_answers(path) for path in directory.glob(f"*/{SWARM_SOCKET}"))
 
 
-def _find_way(path: Path) -> str:
-    """The path to connect to: the plugin's container has the host's processes elsewhere."""
-    if path.is_symlink() and os.path.isdir(HOST_PROCESSES):
-        return HOST_PROCESSES + os.readlink(path).removeprefix("/proc")
-    return str(path)
-
-
 def _accepts(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as opened, suppress(OSError):
         opened.settimeout(_CONNECT_TIMEOUT_S)
-        opened.connect(_find_way(path))
+        opened.connect(follow(path, HOST_PROCESSES))
         return True
     return False

@@ -19,6 +19,7 @@ from typing import Final
 
 from weave_cli.errors import HostProblem
 from weave_cli.names import HOST_PROCESSES, PLUGIN_SOCKET_DIRECTORY, SWARM_SOCKET
+from weave_cli.plugin_links import follow, link_to
 
 BACKLOG: Final = 128
 #: No other process has such a path, should it get our number.
@@ -55,7 +56,7 @@ def listen(path: str, *, own_directory: str = _OWN_DIRECTORY, processes: str = H
         os.chmod(place, 0o600)
         listener.listen(BACKLOG)
         if process is not None:
-            os.symlink(f"/proc/{process}/root{place}", new)
+            os.symlink(link_to(place, process), new)
         inode = os.lstat(new).st_ino
         os.rename(new, path)
     except BaseException as problem:
@@ -89,12 +90,10 @@ def _find_own_process(processes: str) -> str | None:
 
 
 def _is_alive(path: str, processes: str) -> bool:
-    if os.path.islink(path):
-        path = processes + os.readlink(path).removeprefix("/proc")
     with socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(1.0)
         try:
-            probe.connect(path)
+            probe.connect(follow(path, processes))
         except OSError as problem:
             return isinstance(problem, TimeoutError)
         return True
